@@ -1,0 +1,1 @@
+"""dataedge: does a dataset give a real edge over a base model?"""

@@ -1,0 +1,124 @@
+"""A figure with its interval, and the bootstrap that gives it one.
+
+Nothing in a report is a bare number: a `Figure` says what was measured, on how much, how sure
+it is, or why there is none.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+Status = Literal["ok", "skipped", "underpowered", "refused", "failed"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value, or the reason why there is none.
+
+    Attributes:
+        value: finite, or None unless status is ok or underpowered.
+        low: lower end of the 95 % interval; None where no interval applies (exact counts).
+        high: upper end.
+        n: how many items it rests on.
+        unit: accuracy, share, bits/byte, bits, items, tokens …
+        status: ok, skipped (nothing to measure), underpowered, refused, failed.
+        reason: a sentence; empty when ok and plain.
+        detail: figures behind the figure, JSON-serialisable.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int = 0
+    unit: str = ""
+    status: Status = "ok"
+    reason: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("value", "low", "high"):
+            number = getattr(self, name)
+            if number is not None and not math.isfinite(number):
+                raise ValueError(f"Figure.{name} must be finite or None, got {number}")
+
+    @classmethod
+    def missing(cls, reason: str, unit: str = "", status: Status = "skipped") -> Figure:
+        """A figure that could not be measured, with the sentence that says why."""
+        return cls(value=None, unit=unit, status=status, reason=reason)
+
+
+def bootstrap(
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    clusters: NDArray[np.int64],
+    *,
+    seed: int,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Percentile interval of a statistic, resampling whole clusters of items.
+
+    Items that are near-duplicates of each other are not independent: clusters are drawn with
+    replacement, and an item's weight is how often its cluster was drawn (Davison & Hinkley
+    1997, section 3.8).
+
+    Args:
+        statistic: maps weights of shape (resamples, n) to values of shape (resamples,).
+        clusters: shape (n,), cluster number of each item.
+        seed: of the resampling.
+        resamples: how many.
+        level: coverage of the interval.
+
+    Returns:
+        Lower and upper end.
+    """
+    rng = np.random.default_rng(seed)
+    _, inverse = np.unique(clusters, return_inverse=True)
+    k = int(inverse.max()) + 1
+    draws = rng.multinomial(k, np.full(k, 1.0 / k), size=resamples).astype(np.float64)
+    values = statistic(draws[:, inverse])
+    values = values[np.isfinite(values)]
+    tail = 100 * (1 - level) / 2
+    low, high = np.percentile(values, [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def mean_figure(
+    values: NDArray[np.float64],
+    clusters: NDArray[np.int64],
+    *,
+    unit: str,
+    seed: int,
+    weights: NDArray[np.float64] | None = None,
+    **detail: Any,
+) -> Figure:
+    """Mean (or ratio of sums) over items with a cluster-bootstrap interval.
+
+    Args:
+        values: shape (n,), one per item: 0/1 hits, or bits.
+        clusters: shape (n,).
+        unit: of the result.
+        seed: of the bootstrap.
+        weights: shape (n,), the denominator per item (bytes, for bits per byte); 1 if None.
+        detail: stored with the figure.
+
+    Example:
+        >>> f = mean_figure(np.array([0., 1., 1., 1.]), np.arange(4), unit="accuracy", seed=0)
+        >>> f.value, f.n
+        (0.75, 4)
+    """
+    n = len(values)
+    if n == 0:
+        return Figure.missing("no items to measure on", unit)
+    base = np.ones(n) if weights is None else weights
+    value = float(values.sum() / base.sum())
+    low, high = bootstrap(lambda w: (w @ values) / (w @ base), clusters, seed=seed)
+    return Figure(value, low, high, n, unit, detail=dict(detail))

@@ -1,0 +1,108 @@
+"""What is audited: items, their identity, and the dataset they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class Task(StrEnum):
+    """What the dataset asks of a model, inferred from its columns."""
+
+    CLASSIFY = "classify"
+    GENERATE = "generate"
+    CORPUS = "corpus"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One distinct example. Exact duplicates collapse into one item and stay counted.
+
+    Attributes:
+        texts: the input; one or two texts to classify, the prompt to answer, the passage's head.
+        target: the label, the response, or the rest of the passage.
+        label_missing: the row had an empty label (it is kept for redundancy, not for the edge).
+        annotations: one label per annotator column, in column order; None where it is empty.
+        rejected: the response that was not preferred, where the data has one.
+        count: how many rows of the dataset are this item.
+        row: first row (1-based, in the order read) with this content.
+        split: the dataset's own name for the row's split (train, test), if it has one.
+    """
+
+    texts: tuple[str, ...]
+    target: str
+    row: int
+    count: int = 1
+    split: str | None = None
+    label_missing: bool = False
+    annotations: tuple[str | None, ...] = ()
+    rejected: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The content's identity: 16 hex digits of sha256 over texts, target and annotations."""
+        return content_id(self.texts, self.target, self.annotations, self.rejected)
+
+    @property
+    def text(self) -> str:
+        """All input texts as one string (two texts stand on two lines)."""
+        return "\n".join(self.texts)
+
+
+def content_id(*parts: object) -> str:
+    """Hash of an item's content, independent of where it stands.
+
+    Example:
+        >>> content_id(("a",), "yes") == content_id(("a",), "yes")
+        True
+        >>> content_id(("a", "b"), "") == content_id(("ab",), "")
+        False
+    """
+    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as the audit sees it.
+
+    Attributes:
+        path: where it was read from, as the user gave it.
+        task: what it asks.
+        items: the distinct items, in order of first appearance.
+        rows: rows read, before exact duplicates collapsed.
+        columns: role (text, label, prompt, response, split, annotator …) → column name(s).
+        notes: sentences for the report: files left out, rows dropped and why.
+    """
+
+    path: str
+    task: Task
+    items: tuple[Item, ...]
+    rows: int
+    columns: Mapping[str, str | tuple[str, ...]]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the whole: 16 hex digits over the task, the item ids, counts and splits."""
+        return fingerprint(self.task, self.items)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The closed label set, sorted; empty unless the task is classify."""
+        if self.task is not Task.CLASSIFY:
+            return ()
+        return tuple(sorted({i.target for i in self.items if not i.label_missing}))
+
+
+def fingerprint(task: Task, items: Iterable[Item]) -> str:
+    """Order-independent hash of a dataset's content."""
+    digest = hashlib.sha256(task.value.encode())
+    for line in sorted(f"{i.id} {i.count} {i.split or ''}" for i in items):
+        digest.update(line.encode() + b"\n")
+    return digest.hexdigest()[:16]

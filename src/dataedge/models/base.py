@@ -1,0 +1,86 @@
+"""What the audit needs of a base model, whoever runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a model was shown to be able to do, by a handshake at the start.
+
+    Attributes:
+        token_logprobs: log-probabilities of given text, token by token.
+        full_vocabulary: the whole next-token distribution (local weights only).
+        generation: greedy text generation.
+        chat: has a chat template.
+        context: tokens that fit, prompt and continuation together.
+        notes: why something was degraded, one sentence each.
+    """
+
+    token_logprobs: bool
+    full_vocabulary: bool
+    generation: bool
+    chat: bool
+    context: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A continuation as the model saw it.
+
+    Attributes:
+        tokens: shape (t,), token ids of the continuation.
+        logprobs: shape (t,), natural-log probability of each given everything before it.
+        prompt_tokens: how many tokens stood before it.
+    """
+
+    tokens: NDArray[np.int64]
+    logprobs: NDArray[np.float64]
+    prompt_tokens: int
+
+
+class BaseModel(Protocol):
+    """A base model that can be asked. See `models/local.py` for the reference."""
+
+    id: str
+    revision: str
+    capabilities: Capabilities
+
+    def score(
+        self,
+        prefixes: Sequence[str],
+        continuations: Sequence[str],
+        done: Callable[[int], None] | None = None,
+    ) -> list[Scored]:
+        """Score continuations[i] given prefixes[i]; `done(k)` is called as k more are ready."""
+        ...
+
+    def score_choices(
+        self,
+        prompts: Sequence[str],
+        choices: Sequence[str],
+        done: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float64]:
+        """Summed natural-log probability of every choice after every prompt: shape (n, K)."""
+        ...
+
+    def generate(self, prompts: Sequence[str], max_tokens: int, stop: Sequence[str] = ()) -> list[str]:
+        """Greedy continuations, cut at the first stop string."""
+        ...
+
+    def chat(self, user: str) -> str:
+        """The text of a one-turn conversation up to where the assistant's answer starts."""
+        ...
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Tokens of each text on its own: shape (n,)."""
+        ...
