@@ -1,1 +1,175 @@
-"""load"""
+"""A path, a DataFrame, a `datasets` object or a hub id → the items that are audited."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dataedge.errors import AuditError
+from dataedge.items import Dataset, Task
+from dataedge.load.naming import SPLITS, Names
+from dataedge.load.reading import Flags, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from dataedge.items import Item
+    from dataedge.load.rows import Rows
+    from dataedge.load.table import Table
+
+__all__ = ["load"]
+
+
+def load(
+    source: str | Path | Any,
+    *,
+    task: Task | str | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    prompt_column: str | None = None,
+    response_column: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Reads a dataset and decides what its columns ask of a model.
+
+    Args:
+        source: a file or folder, a hub id, a pandas DataFrame, a `datasets.Dataset` or
+            `DatasetDict`.
+        task: classify, generate or corpus; inferred if None.
+        text_column: the text to classify or to read; two texts are separated by a comma.
+        label_column: the label; several annotators' columns are separated by commas.
+        prompt_column: the prompt, or the column of a chat's messages.
+        response_column: the response.
+        limit: at most this many distinct items, chosen by a hash of content and seed.
+        seed: of that choice.
+
+    Returns:
+        The distinct items, what was read how, and notes on what was left out.
+
+    Raises:
+        AuditError: names the file, column or row, with a hint that mends it.
+    """
+    from dataedge.load.columns import read_columns
+    from dataedge.load.rows import read_rows
+    from dataedge.load.sources import read_source
+
+    flags = Flags(_task(task), text_column, label_column, prompt_column, response_column)
+    if limit is not None and limit < 1:
+        raise AuditError(f"--limit {limit} leaves no item", "Use a limit of at least 20")
+    path, table = read_source(source)
+    column = _split_column(table, flags)
+    reading = read_columns(table, flags, column)
+    rows = read_rows(table, reading, _raw_splits(table, column))
+    _check(table, reading, rows)
+    items, split_notes = _two_sides(rows.items, table)
+    notes = [
+        *table.notes,
+        *rows.notes(table),
+        *_reading_notes(table, reading, column),
+        *split_notes,
+    ]
+    if limit is not None and limit < len(items):
+        notes.append(f"{limit:,} of {len(items):,} distinct items were taken (--limit)")
+        items = _sample(items, limit, seed)
+    roles = dict(reading.roles)
+    if column:
+        roles["split"] = column
+    return Dataset(path, reading.task, tuple(items), rows.rows, roles, tuple(notes))
+
+
+def _task(task: Task | str | None) -> Task | None:
+    try:
+        return None if task is None else Task(task)
+    except ValueError as error:
+        raise AuditError(f"--task {task}: no such task", f"One of {', '.join(Task)}") from error
+
+
+def _split_column(table: Table, flags: Flags) -> str | None:
+    """A column whose every value is the name of a split."""
+    from dataedge.load.folder import split_word
+
+    for name in Names.of(table.names).any(SPLITS):
+        if name in (flags.text, flags.label, flags.prompt, flags.response) or table.nested(name):
+            continue
+        values = {v for v in table.column(name) if v is not None}
+        words = {split_word(v) if isinstance(v, str) else None for v in values}
+        if values and None not in words:
+            return name
+    return None
+
+
+def _raw_splits(table: Table, column: str | None) -> list[str | None]:
+    from dataedge.load.folder import split_word
+
+    if column is None:
+        return table.part_splits()
+    named = {v: split_word(v) for v in set(table.column(column)) if v is not None}
+    return [named.get(v) for v in table.column(column)]
+
+
+def _two_sides(items: Sequence[Item], table: Table) -> tuple[list[Item], list[str]]:
+    """Train, validation, test → train and test: without a labelled test, validation is the test."""
+    sizes: dict[str, int] = {}
+    for item in items:
+        if item.split and not item.label_missing:
+            sizes[item.split] = sizes.get(item.split, 0) + 1
+    test = next((s for s in ("test", "validation") if sizes.get(s)), None)
+    if test is None:
+        return [_on(i, "train" if i.split else None) for i in items], []
+    side = {"train": "train", "test": "test"}
+    side["validation"] = "test" if test == "validation" else "train"
+    notes = []
+    if sizes.get("validation"):
+        notes.append(f"{table.name}: validation rows count as {side['validation']}")
+    return [_on(i, side[i.split] if i.split else None) for i in items], notes
+
+
+def _on(item: Item, side: str | None) -> Item:
+    return item if item.split == side else replace(item, split=side)
+
+
+def _check(table: Table, reading: Reading, rows: Rows) -> None:
+    """Raises where there is nothing to tell apart: one row, the same row, one class."""
+    where, items = table.name, rows.items
+    unit = "passage" if reading.kind == "corpus" else "row"
+    if len(items) == 1 and items[0].count > 1:
+        raise AuditError(
+            f"{where}: all {items[0].count:,} usable {unit}s are identical",
+            "An audit needs rows that differ: check the export",
+        )
+    if len(items) == 1:
+        raise AuditError(
+            f"{where}: only one usable {unit}",
+            "An audit needs at least 20 rows that differ; some hundreds say more",
+        )
+    if reading.task is not Task.CLASSIFY:
+        return
+    named = f"column '{reading.target}'"
+    label = named if reading.target else f"columns {', '.join(reading.annotators)}"
+    classes = {item.target for item in items if not item.label_missing}
+    if not classes:
+        hint = "Name another column with --label-column"
+        raise AuditError(f"{where}: {label}: no row has a label", hint)
+    if len(classes) == 1:
+        raise AuditError(
+            f"{where}: {label}: only one class, '{classes.pop()[:60]}'",
+            "A classifier needs two classes: name another column with --label-column",
+        )
+
+
+def _reading_notes(table: Table, reading: Reading, column: str | None) -> list[str]:
+    used = {*reading.columns, column}
+    extra = [n for n in table.names if n not in used]
+    notes = [f"{table.name}: columns not used: {', '.join(extra)}"] if extra else []
+    return [*reading.notes, *notes]
+
+
+def _sample(items: Sequence[Item], limit: int, seed: int) -> list[Item]:
+    """The items whose hashes are smallest, in their old order; the row order plays no part."""
+    ranks = [hashlib.sha256(f"{seed}:{item.id}".encode()).digest() for item in items]
+    chosen = set(sorted(range(len(items)), key=ranks.__getitem__)[:limit])
+    return [item for i, item in enumerate(items) if i in chosen]

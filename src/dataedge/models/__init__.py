@@ -1,1 +1,149 @@
-"""models"""
+"""Base models by name: what they are, cheaply, and the models themselves."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from dataedge.errors import AuditError, ExitCode
+from dataedge.models import embedded
+from dataedge.models.cache import file_digest, folder_digest
+
+if TYPE_CHECKING:
+    from dataedge.models.local import LocalModel
+    from dataedge.models.opening import Precision
+
+# Threads that wait for each other spin by default; on a machine that does anything else besides,
+# small passes then take ten times as long. Read by OpenMP when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+_HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
+_FORMS = "embedded, hf/<path or hub id>, gguf/<path>"
+_COMMIT_TIMEOUT = 10.0  # seconds to wait for the hub
+
+
+class _Found(NamedTuple):
+    """Where the weights of a model are."""
+
+    kind: str  # folder, gguf or hub
+    where: str  # a path or a hub id
+    id: str
+    notes: tuple[str, ...] = ()
+
+
+def model_identity(spec: str) -> tuple[str, str]:
+    """Name a model and its weights without loading it.
+
+    Args:
+        spec: `embedded`, `hf/<path or hub id>` or `gguf/<path>`.
+
+    Returns:
+        The model's id, the same on every machine, and its revision: a SHA-256 over the files of
+        a local model, the commit of one on the hub.
+
+    Raises:
+        AuditError: the spec names no model, or a hub that cannot be reached.
+    """
+    found = _find(spec)
+    if found.kind == "gguf":
+        return found.id, file_digest(Path(found.where))
+    if found.kind == "folder":
+        return found.id, folder_digest(Path(found.where))
+    return found.id, _commit(found, spec)
+
+
+def open_model(spec: str, *, dtype: Precision | None = None) -> LocalModel:
+    """Load a base model and prove what it can do.
+
+    Args:
+        spec: `embedded`, `hf/<path or hub id>` or `gguf/<path>`.
+        dtype: `float32` or `bfloat16`; by default bfloat16 where the processor multiplies it.
+
+    Raises:
+        AuditError: the spec names no model, the weights cannot be read, no network.
+    """
+    found = _find(spec)
+    name, revision = model_identity(spec)
+
+    from dataedge.models.gguf import converted
+    from dataedge.models.local import LocalModel
+    from dataedge.models.opening import best_precision, read_weights
+
+    where = str(converted(Path(found.where), spec)) if found.kind == "gguf" else found.where
+    net, tokenizer = read_weights(
+        where,
+        revision=revision if found.kind == "hub" else None,
+        precision=dtype or best_precision(),
+        name=spec,
+    )
+    return LocalModel(net, tokenizer, id=name, revision=revision, notes=found.notes)
+
+
+def _find(spec: str) -> _Found:
+    if spec == "embedded":
+        file = embedded.base_gguf()
+        if file is not None:
+            return _Found("gguf", str(file), f"embedded/{file.stem}")
+        return _Found("hub", embedded.BASE_HUB, embedded.BASE_HUB, (embedded.base_missing(),))
+    kind, _, rest = spec.partition("/")
+    path = Path(rest).expanduser()
+    if kind == "gguf" and rest:
+        from dataedge.models.gguf import check
+
+        check(path, spec)
+        return _Found("gguf", str(path), f"gguf/{path.name}")
+    if kind == "hf" and rest:
+        return _find_hf(spec, rest, path)
+    if kind in {"openai", "st"} and rest:
+        raise AuditError(
+            f"--model {spec}: base models of the kind '{kind}/' are not supported yet",
+            hint=f"name one of {_FORMS}",
+        )
+    raise AuditError(f"--model {spec}: no such kind of model", hint=f"name one of {_FORMS}")
+
+
+def _find_hf(spec: str, rest: str, path: Path) -> _Found:
+    if path.exists():
+        if not (path / "config.json").is_file():
+            raise AuditError(
+                f"--model {spec}: {path} is not a model: it has no config.json",
+                hint="name the folder that holds config.json, the weights and the tokenizer; "
+                "a GGUF file is --model gguf/<path>",
+            )
+        return _Found("folder", str(path), f"hf/{path.resolve().name}")
+    if not _HUB_ID.fullmatch(rest):
+        raise AuditError(
+            f"--model {spec}: no folder {rest}, and it cannot be a hub id",
+            hint="--model hf/<path of a model's folder> or hf/<owner>/<name>",
+        )
+    return _Found("hub", rest, rest)
+
+
+def _commit(found: _Found, spec: str) -> str:
+    """The commit of a hub model: of the copy on this machine, else of the hub's main branch."""
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import RepositoryNotFoundError
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = repo_folder_name(repo_id=found.where, repo_type="model")
+    reference = Path(constants.HF_HUB_CACHE) / folder / "refs" / "main"
+    if reference.is_file():
+        return reference.read_text(encoding="ascii").strip()
+    hint = "check the network, or name a model on this machine: --model hf/<path> or gguf/<path>"
+    if spec == "embedded":
+        hint = embedded.BASE_INSTALL
+    try:
+        return str(HfApi().model_info(found.where, timeout=_COMMIT_TIMEOUT).sha)
+    except RepositoryNotFoundError as error:
+        raise AuditError(
+            f"--model {spec}: the hub has no model {found.where}, or it is private",
+            hint="check the spelling; for a private model log in with `hf auth login`",
+        ) from error
+    except Exception as error:  # what a failed connection raises varies with the http library
+        raise AuditError(
+            f"--model {spec}: {found.where} is not on this machine and the hub cannot be reached",
+            hint=hint,
+            code=ExitCode.USAGE,
+        ) from error

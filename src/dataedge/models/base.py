@@ -73,7 +73,9 @@ class BaseModel(Protocol):
         """Summed natural-log probability of every choice after every prompt: shape (n, K)."""
         ...
 
-    def generate(self, prompts: Sequence[str], max_tokens: int, stop: Sequence[str] = ()) -> list[str]:
+    def generate(
+        self, prompts: Sequence[str], max_tokens: int, stop: Sequence[str] = ()
+    ) -> list[str]:
         """Greedy continuations, cut at the first stop string."""
         ...
 
@@ -81,6 +83,6 @@ class BaseModel(Protocol):
         """The text of a one-turn conversation up to where the assistant's answer starts."""
         ...
 
-    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Tokens of each text on its own: shape (n,)."""
+    def tokenize(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """Token ids of each text on its own."""
         ...

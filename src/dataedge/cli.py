@@ -1,0 +1,229 @@
+"""The command: parse, call, print, exit code. Nothing else prints."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dataedge.errors import AuditError, ExitCode
+
+if TYPE_CHECKING:
+    from dataedge.api import Audit
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Does this dataset give a real edge over a base model? Measured, with intervals.",
+)
+probes = typer.Typer(no_args_is_help=True, help="What is asked of the base model.")
+app.add_typer(probes, name="probes")
+
+Source = Annotated[str, typer.Argument(metavar="DATA", help="File or directory with the data, or a hub id.")]
+Directory = Annotated[str, typer.Argument(metavar="AUDIT", help="Directory of a finished audit.")]
+Out = Annotated[str | None, typer.Option("--out", metavar="DIR", help="Where to write [audits/<name>].")]
+Model = Annotated[str | None, typer.Option("--model", help="embedded, hf/<path or id>, gguf/<path>.")]
+Embedder = Annotated[str | None, typer.Option("--embedder", help="embedded, st/<path or id>.")]
+ProbeItems = Annotated[int | None, typer.Option("--probe-items", metavar="N", help="Held-out items to ask about [400].")]
+Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="Audit a sample of N distinct items.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every draw [0].")]
+Task = Annotated[str | None, typer.Option("--task", help="classify, generate or corpus.")]
+TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column with the text.")]
+LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Column with the label.")]
+PromptColumn = Annotated[str | None, typer.Option("--prompt-column", help="Column with the prompt.")]
+ResponseColumn = Annotated[str | None, typer.Option("--response-column", help="Column with the response.")]
+Delta = Annotated[float | None, typer.Option("--delta", help="Smallest gain worth having [0.02].")]
+Count = Annotated[str | None, typer.Option("--count", help="task, or total: style counts as well [task].")]
+Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write report.json there; - for stdout.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what the audit's directory holds.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
+
+
+@app.command()
+def audit(
+    source: Source,
+    out: Out = None,
+    model: Model = None,
+    embedder: Embedder = None,
+    probe_items: ProbeItems = None,
+    limit: Limit = None,
+    seed: Seed = None,
+    task: Task = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    prompt_column: PromptColumn = None,
+    response_column: ResponseColumn = None,
+    delta: Delta = None,
+    count: Count = None,
+    json: Json = None,
+    fresh: Fresh = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Audit a dataset: verdict, ladder, measures, reasons, what to do next."""
+    options = {k: v for k, v in locals().items() if k not in ("source", "json", "fresh", "quiet", "debug")}
+    _remember(debug)
+    from dataedge.api import audit as run
+
+    _print(run(source, fresh=fresh, quiet=quiet, **options), json)
+
+
+@app.command()
+def plan(
+    source: Source,
+    out: Out = None,
+    model: Model = None,
+    embedder: Embedder = None,
+    probe_items: ProbeItems = None,
+    limit: Limit = None,
+    seed: Seed = None,
+    task: Task = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    prompt_column: PromptColumn = None,
+    response_column: ResponseColumn = None,
+    debug: Debug = False,
+) -> None:
+    """What an audit would do: rows, tokens, forward passes, time. Runs nothing."""
+    options = {k: v for k, v in locals().items() if k not in ("source", "debug")}
+    _remember(debug)
+    from dataedge.plan import plan as make_plan
+
+    for line in make_plan(source, options).lines():
+        typer.echo(line)
+
+
+@app.command()
+def report(directory: Directory, json: Json = None, debug: Debug = False) -> None:
+    """Print a finished audit again."""
+    _remember(debug)
+    from dataedge.api import open as open_audit
+
+    _print(open_audit(directory), json)
+
+
+@app.command()
+def items(
+    directory: Directory,
+    view: Annotated[str, typer.Option("--view", help="suspects, edge, known, hard, overwritten, leaked.")] = "suspects",
+    worst: Annotated[int, typer.Option("--worst", metavar="N", help="How many.")] = 20,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON lines instead of CSV.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Print the items of a view, most telling first."""
+    _remember(debug)
+    from dataedge.api import open as open_audit
+
+    frame = open_audit(directory).items(view).head(worst)
+    text = frame.to_json(orient="records", lines=True) if jsonl else frame.to_csv(index=False)
+    typer.echo(str(text), nl=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of report.json."""
+    import json as json_
+
+    from dataedge.report.model import Report
+
+    typer.echo(json_.dumps(Report.model_json_schema(), indent=2))
+
+
+@probes.command("ls")
+def probes_ls(
+    extra: Annotated[str | None, typer.Option("--probes", metavar="DIR", help="Your own, added.")] = None,
+) -> None:
+    """List the probes."""
+    from dataedge.probe.spec import load_probes
+
+    for probe in load_probes(extra).values():
+        names = ", ".join(t.name for t in probe.templates)
+        typer.echo(f"{probe.name} v{probe.version}  {probe.task}, {probe.scoring}  templates {names}\n  {probe.summary}")
+
+
+@probes.command("check")
+def probes_check(file: Annotated[str, typer.Argument(metavar="FILE")]) -> None:
+    """Check a probe file; the message names the line."""
+    from dataedge.probe.spec import load_probe
+
+    probe = load_probe(file)
+    typer.echo(f"{file}: fine ({probe.name}, {len(probe.templates)} templates)")
+
+
+def _print(audit_: Audit, json: str | None) -> None:
+    from pathlib import Path
+
+    from dataedge.api import REPORT, json_text
+    from dataedge.report.terminal import show
+    from dataedge.store import FILE
+
+    if json == "-":
+        typer.echo(json_text(audit_.report))
+        return
+    where = [str(audit_.directory / REPORT), str(audit_.directory / FILE)]
+    if json:
+        try:
+            Path(json).write_text(json_text(audit_.report) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise AuditError(f"--json {json}: {error.strerror}", hint="name a file that can be written") from error
+        where.append(json)
+    show(audit_.report, _worst(audit_), where, sys.stdout)
+
+
+def _worst(audit_: Audit, k: int = 5) -> list[dict[str, Any]]:
+    view = next((v for v in ("suspects", "hard") if audit_.report.views.get(v)), None)
+    if view is None:
+        return []
+    rows = audit_.items(view).head(k).to_dict("records")
+    return [
+        {
+            "item": row["item"],
+            "given": row["target"] if view == "suspects" else "",
+            "proposed": row.get("proposed"),
+            "reason": row.get("reason") or view,
+            "text": " | ".join(row["texts"]),
+        }
+        for row in rows
+    ]
+
+
+_state = {"debug": False}
+
+
+def _remember(debug: bool) -> None:
+    _state["debug"] = debug
+
+
+def main() -> None:
+    """Run the command; every failure is a sentence, a hint and an exit code."""
+    try:
+        app(standalone_mode=False)
+    except AuditError as error:
+        _fail(error.message, error.hint, error.code, error)
+    except KeyboardInterrupt as error:
+        again = " ".join(["dataedge", *sys.argv[1:]])
+        _fail("interrupted; what was asked of the model so far is kept", again, ExitCode.INTERRUPTED, error)
+    except Exception as error:  # noqa: BLE001
+        if hasattr(error, "format_message"):
+            show_usage = getattr(error, "ctx", None)
+            hint = f"{show_usage.command_path} --help" if show_usage else "dataedge --help"
+            _fail(error.format_message(), hint, ExitCode.USAGE, error)
+        name = type(error).__name__
+        _fail(f"unexpected {name}: {error}", "run again with --debug and report it", ExitCode.NO_CONCLUSION, error)
+
+
+def _fail(message: str, hint: str, code: ExitCode, error: BaseException) -> None:
+    if _state["debug"]:
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+    typer.echo(f"error: {message}\nhint: {hint}", err=True)
+    sys.exit(int(code))
+
+
+if __name__ == "__main__":
+    main()

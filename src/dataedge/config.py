@@ -1,0 +1,114 @@
+"""What an audit is asked to do. Flags come before the environment, that before dataedge.toml."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dataedge.errors import AuditError
+
+
+class AuditConfig(BaseModel):
+    """Everything a run depends on besides the data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    out: str | None = None
+    """The audit's directory; audits/<name of the data> if not given."""
+    model: str = "embedded"
+    """embedded, hf/<hub id or path>, gguf/<path>."""
+    embedder: str = "embedded"
+    """embedded, st/<hub id or path>."""
+    probe_items: int = Field(default=400, ge=20, le=100_000)
+    """Held-out items that the base model is asked about: a quarter to choose on, the rest to report."""
+    limit: int | None = Field(default=None, ge=20)
+    """Audit a sample of this many distinct items."""
+    seed: int = Field(default=0, ge=0)
+    task: Literal["classify", "generate", "corpus"] | None = None
+    text_column: str | None = None
+    label_column: str | None = None
+    prompt_column: str | None = None
+    response_column: str | None = None
+    delta: float = Field(default=0.02, ge=0, le=1)
+    """Smallest gain worth having: accuracy, or bits per byte."""
+    count: Literal["task", "total"] = "task"
+    """What counts as an edge for prompt and response: the task part, or style with it."""
+
+
+def make_config(passed: dict[str, Any], beside: Path | None = None) -> tuple[AuditConfig, dict[str, Any]]:
+    """Merge flags, environment and file.
+
+    Args:
+        passed: flags that were given (None means not given).
+        beside: the data's path; dataedge.toml is looked for there.
+
+    Returns:
+        The configuration, and what was passed in all (for the report).
+
+    Raises:
+        AuditError: unknown key or bad value, naming where it stands.
+    """
+    merged: dict[str, Any] = {}
+    for source, values in (
+        *_files(beside),
+        ("environment", _environment()),
+        ("flags", {k: v for k, v in passed.items() if v is not None}),
+    ):
+        _check_keys(source, values)
+        merged |= values
+        try:
+            AuditConfig.model_validate(merged)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            shown = f"--{name.replace('_', '-')}" if source == "flags" else f"{source}: {name}"
+            raise AuditError(f"{shown}: {first['msg']} (got {first['input']!r})", hint=_hint(name)) from error
+    return AuditConfig.model_validate(merged), merged
+
+
+def _hint(name: str) -> str:
+    field = AuditConfig.model_fields[name]
+    return f"--{name.replace('_', '-')} takes {getattr(field.annotation, '__name__', field.annotation)}"
+
+
+def _check_keys(source: str, values: dict[str, Any]) -> None:
+    import difflib
+
+    for key in values:
+        if key not in AuditConfig.model_fields:
+            near = difflib.get_close_matches(key, AuditConfig.model_fields, n=1)
+            known = ", ".join(AuditConfig.model_fields)
+            hint = f"did you mean {near[0]}?" if near else f"known keys: {known}"
+            raise AuditError(f"{source}: unknown key {key!r}", hint=hint)
+
+
+def _environment() -> dict[str, Any]:
+    prefix = "DATAEDGE_"
+    other = {"CACHE", "DEBUG"}
+    found = {k.removeprefix(prefix): v for k, v in os.environ.items() if k.startswith(prefix)}
+    return {k.lower(): v for k, v in found.items() if k not in other}
+
+
+def _files(beside: Path | None) -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    pyproject = Path("pyproject.toml")
+    if pyproject.is_file():
+        table = _toml(pyproject).get("tool", {}).get("dataedge", {})
+        if table:
+            found.append((f"{pyproject} [tool.dataedge]", table))
+    if beside is not None:
+        folder = beside if beside.is_dir() else beside.parent
+        file = folder / "dataedge.toml"
+        if file.is_file():
+            found.append((str(file), _toml(file)))
+    return found
+
+
+def _toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise AuditError(f"{file}: not valid TOML ({error})", hint="mend the line it names") from error

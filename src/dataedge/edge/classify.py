@@ -1,0 +1,298 @@
+"""The ladder of `classify`: what prompting reaches, and what the labels add."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.special import log_softmax
+
+from dataedge.edge.ladder import Climb, Outcome, choose, keep, valid_items
+from dataedge.edge.learner import Learner
+from dataedge.figures import Figure, mean_figure
+from dataedge.probe import calibration
+from dataedge.probe.prompting import Form, Strategy, label_names
+from dataedge.probe.scoring import Choices, ask_choices
+from dataedge.probe.search import Trial, successive_halving
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.edge.setting import Setting
+
+LN2 = float(np.log(2))
+CONTENT_FREE = ("N/A", "", "[MASK]")
+MIXES = tuple((a, b) for a in (0.5, 0.75, 1.0, 1.5) for b in (0.0, 0.25, 0.5, 1.0))
+
+
+@dataclass(frozen=True)
+class ClassifyClimb:
+    """A climbed ladder and what else was learned on the way.
+
+    Attributes:
+        climb: rungs on the evaluation items.
+        log_without: shape (n_eval, K), calibrated log-probabilities of `without_data` (nats).
+        log_with: shape (n_eval, K), of `with_data`.
+        trials: per strategy name: k, shots, mean accuracy on development items and their number.
+        curve: (train items, accuracy, bits per item) of the learner.
+        shuffled: accuracy of the learner on shuffled labels, per evaluation item: the control.
+    """
+
+    climb: Climb
+    log_without: NDArray[np.float64]
+    log_with: NDArray[np.float64]
+    trials: list[dict[str, Any]]
+    curve: list[tuple[int, float, float]]
+    shuffled: NDArray[np.float64]
+
+
+class ClassifyLadder:
+    """Climbs the ladder of a classification dataset.
+
+    Args:
+        setting: the audit's materials.
+        suspects: shape (n,), items whose label is suspect (from the label measure).
+    """
+
+    def __init__(self, setting: Setting, suspects: NDArray[np.bool_]) -> None:
+        self.s = setting
+        self.suspects = suspects
+        items = setting.dataset.items
+        number = {label: k for k, label in enumerate(setting.dataset.labels)}
+        self.y = np.array([number.get(i.target, -1) if not i.label_missing else -1 for i in items], np.int64)
+        self.K = len(number)
+        self.log_prior = calibration.log_label_prior(self.y[setting.splits.train], self.K)
+        self.log_proba: dict[str, NDArray[np.float64]] = {}
+
+    # -- prompting -----------------------------------------------------------------------------
+
+    def scores(self, strategy: Strategy, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Raw label scores, shape (m, K), nats."""
+        stage = Choices(self.s.handle, self.s.prompter.choices(strategy))
+        return ask_choices(self.s.engine, stage, self.s.prompts(strategy, indices))
+
+    def calibrate(self, strategy: Strategy, m: int) -> calibration.Calibration:
+        """Fit on the first m development items."""
+        indices = self.s.development[:m]
+        scores = self.scores(strategy, indices)
+        good = np.isfinite(scores).all(axis=1)
+        content_free = None
+        if strategy.shots != "retrieved" and "contextual" in self.s.probe.calibration:
+            content_free = self._content_free(strategy)
+        return calibration.fit(
+            scores[good],
+            self.y[indices][good],
+            self.log_prior,
+            kinds=self.s.probe.calibration,
+            content_free=content_free,
+        )
+
+    def _content_free(self, strategy: Strategy) -> NDArray[np.float64] | None:
+        stage = Choices(self.s.handle, self.s.prompter.choices(strategy))
+        shots = self.s.shots(strategy, self.s.development[:1])[0]
+        texts = len(self.s.dataset.items[0].texts)
+        prompts = [self.s.prompter.prompt(strategy, [empty] * texts, shots) for empty in CONTENT_FREE]
+        scores = ask_choices(self.s.engine, stage, prompts)
+        return scores if np.isfinite(scores).all() else None
+
+    def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
+        """Accuracy and code length on the first m development items, calibrated on them."""
+        indices = self.s.development[:m]
+        log_proba = self.calibrate(strategy, m).log_proba(self.scores(strategy, indices))
+        hits, bits = self._judge(log_proba, indices)
+        return Trial(strategy, m, np.nan_to_num(hits), np.nan_to_num(bits, nan=20.0), np.ones(m))
+
+    def _judge(
+        self, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        labels = self.y[indices]
+        bits = -log_proba[np.arange(len(indices)), labels] / LN2
+        hits = np.where(np.isfinite(bits), log_proba.argmax(axis=1) == labels, np.nan)
+        return hits.astype(np.float64), bits
+
+    def prompting(self, strategy: Strategy) -> tuple[Outcome, NDArray[np.float64], NDArray[np.float64]]:
+        """Report a chosen strategy on the evaluation items: (outcome, log p on dev, on eval)."""
+        fitted = self.calibrate(strategy, len(self.s.development))
+        development = fitted.log_proba(self.scores(strategy, self.s.development))
+        evaluation = fitted.log_proba(self.scores(strategy, self.s.evaluation))
+        hits, bits = self._judge(evaluation, self.s.evaluation)
+        how = f"{strategy.name}, calibration {fitted.kind}, T {fitted.temperature:.2g}"
+        raw_hits, _ = self._judge(self.scores(strategy, self.s.evaluation), self.s.evaluation)
+        outcome = Outcome(
+            how,
+            float(np.nanmean(self._judge(development, self.s.development)[0])),
+            hits,
+            bits,
+            self.s.prompt_tokens(strategy),
+            {"strategy": strategy.name, "uncalibrated": float(np.nanmean(raw_hits))},
+        )
+        return outcome, development, evaluation
+
+    # -- learning ------------------------------------------------------------------------------
+
+    def learner(self, train: NDArray[np.int64], y: NDArray[np.int64] | None = None) -> Learner:
+        """The proxy learner on train items."""
+        labels = self.y[train] if y is None else y
+        features = [block[train] for block in self.s.features]
+        return Learner().fit(features, labels, self.K, clusters=self.s.clusters[train], seed=self.s.seed)
+
+    def predict(self, learner: Learner, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Its log-probabilities, shape (m, K)."""
+        proba = learner.predict_proba([block[indices] for block in self.s.features])
+        return np.asarray(np.log(np.maximum(proba, 1e-9)))
+
+    def learned(
+        self, learner: Learner, base: tuple[NDArray[np.float64], NDArray[np.float64]]
+    ) -> tuple[Outcome, NDArray[np.float64]]:
+        """The learner stacked with the base model's calibrated opinion; weights by development."""
+        own = self.predict(learner, self.s.development)
+        labels = self.y[self.s.development]
+        rows = np.arange(len(labels))
+        good = np.isfinite(base[0]).all(axis=1)
+
+        def loss(mix: tuple[float, float]) -> float:
+            mixed = _normalise(mix[0] * own + mix[1] * base[0])
+            return float(-mixed[rows, labels][good].mean())
+
+        a, b = min(MIXES, key=loss)
+        development = _normalise(a * own + b * np.nan_to_num(base[0]))
+        evaluation = _normalise(a * self.predict(learner, self.s.evaluation) + b * base[1])
+        hits, bits = self._judge(evaluation, self.s.evaluation)
+        outcome = Outcome(
+            f"ridge and neighbours on {len(self.s.splits.train)} items, base model weight {b:g}",
+            float(self._judge(development, self.s.development)[0].mean()),
+            hits,
+            bits,
+            detail={"train_items": len(self.s.splits.train), "base_weight": b, "learner_weight": a},
+        )
+        return outcome, evaluation
+
+    def climb(self) -> ClassifyClimb:
+        """All rungs."""
+        s = self.s
+        outcomes = {"chance": self._chance()}
+        missing: dict[str, str] = {}
+        base: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+        trials: list[dict[str, Any]] = []
+        plain = [Strategy(t, f) for t in s.probe.templates if s.usable(t) for f in self._forms()]
+        stages: Sequence[tuple[str, Any]] = (
+            ("zero_shot", lambda _: plain),
+            ("few_shot", lambda best: s.strategies(best, "random")),
+            ("retrieved", lambda best: s.strategies(best[:1], "retrieved")),
+        )
+        best: list[Strategy] = []
+        for rung, candidates_of in stages:
+            candidates = candidates_of(best)
+            if not candidates:
+                missing[rung] = "no demonstrations fit the model's context"
+                continue
+            ranked, tried = successive_halving(candidates, self.attempt, len(s.development))
+            trials += [_trial(rung, t) for t in tried.values()]
+            outcomes[rung], *pair = self.prompting(ranked[0].candidate)
+            base[rung] = (pair[0], pair[1])
+            best = best or [t.candidate for t in ranked[:2]]
+        choose(outcomes, "without_data", ("zero_shot", "few_shot"))
+        without = outcomes["without_data"].detail["is"]
+        learner = self.learner(s.splits.train)
+        outcomes["learned"], log_learned = self.learned(learner, base[without])
+        choose(outcomes, "with_data", ("retrieved", "learned"))
+        log_with = log_learned if outcomes["with_data"].detail["is"] == "learned" else base["retrieved"][1]
+        shuffled = self._shuffled()
+        valid = valid_items(outcomes)
+        index = s.evaluation[valid]
+        climb = Climb(
+            "accuracy",
+            index,
+            np.ones(len(index)),
+            s.clusters[index],
+            keep(outcomes, valid),
+            missing,
+            s.seed,
+        )
+        climb.special["repaired"] = self._repaired(climb, base[without])
+        return ClassifyClimb(
+            climb,
+            base[without][1][valid],
+            log_with[valid],
+            trials,
+            self._curve(index),
+            shuffled[valid],
+        )
+
+    # -- the other rungs -----------------------------------------------------------------------
+
+    def _chance(self) -> Outcome:
+        hits, bits = self._judge(np.tile(self.log_prior, (len(self.s.evaluation), 1)), self.s.evaluation)
+        majority = self.s.dataset.labels[int(self.log_prior.argmax())]
+        return Outcome(f"always {majority!r}, the most frequent label", -np.inf, hits, bits)
+
+    def _repaired(self, climb: Climb, base: tuple[NDArray[np.float64], NDArray[np.float64]]) -> Figure:
+        train = self.s.splits.train
+        kept = train[~self.suspects[train]]
+        clean = ~self.suspects[climb.index]
+        if len(kept) == len(train):
+            return Figure.missing("no suspect labels on the train side", "accuracy")
+        if len(np.unique(self.y[kept])) < 2 or not clean.any():  # noqa: PLR2004
+            return Figure.missing("too little is left without the suspect labels", "accuracy")
+        position = {int(i): at for at, i in enumerate(self.s.evaluation)}
+        rows = np.array([position[int(i)] for i in climb.index])
+        outcome, _ = self.learned(self.learner(kept), base)
+        gain = outcome.gain[rows][clean]
+        before = climb.outcomes["learned"].gain[clean]
+        clusters = climb.clusters[clean]
+        difference = mean_figure(gain - before, clusters, unit="accuracy", seed=self.s.seed)
+        return mean_figure(
+            gain,
+            clusters,
+            unit="accuracy",
+            seed=self.s.seed,
+            how=f"{len(train) - len(kept)} suspect train items left out, judged on {int(clean.sum())} items "
+            "whose label is not suspect",
+            learned_on_the_same_items=float(before.mean()),
+            gain_over_learned=difference.value,
+            gain_low=difference.low,
+            gain_high=difference.high,
+        )
+
+    def _shuffled(self) -> NDArray[np.float64]:
+        """Control: hits of the learner on shuffled labels, which must not beat chance."""
+        train = self.s.splits.train
+        y = np.random.default_rng(self.s.seed).permutation(self.y[train])
+        log_proba = self.predict(self.learner(train, y), self.s.evaluation)
+        return self._judge(log_proba, self.s.evaluation)[0]
+
+    def _curve(self, index: NDArray[np.int64]) -> list[tuple[int, float, float]]:
+        """Accuracy and bits of the learner alone at n/8, n/4, n/2 and n train items."""
+        train = np.random.default_rng(self.s.seed).permutation(np.sort(self.s.splits.train))
+        points = []
+        for share in (8, 4, 2, 1):
+            part = train[: len(train) // share]
+            if len(part) < 2 * self.K or len(np.unique(self.y[part])) < 2:  # noqa: PLR2004
+                continue
+            hits, bits = self._judge(self.predict(self.learner(part), index), index)
+            points.append((len(part), float(hits.mean()), float(bits.mean())))
+        return points
+
+    def _forms(self) -> tuple[Form, ...]:
+        """Label forms that differ from each other."""
+        s = self.s
+        forms = s.probe.label_forms
+        return forms if label_names(s.dataset.labels, "humanised") != s.dataset.labels else forms[:1]
+
+
+def _normalise(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(log_softmax(logits, axis=1))
+
+
+def _trial(rung: str, trial: Trial[Strategy]) -> dict[str, Any]:
+    return {
+        "rung": rung,
+        "strategy": trial.candidate.name,
+        "shots": trial.candidate.shots,
+        "k": trial.candidate.k,
+        "development": trial.value,
+        "n": trial.n,
+    }

@@ -1,0 +1,278 @@
+"""What more data would give: a learning curve's law, its forecast with an interval, or no forecast.
+
+A curve that falls back, jumps late, or is missed by the law that its own first part suggests is
+not extrapolated: the forecast then has a reason and no figure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from dataedge.edge.laws import LAWS, Fit, extrapolation_loss, fit
+from dataedge.figures import Figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.edge.curve import Curve
+
+    Floats = NDArray[np.floating[Any]]
+
+Metric = Literal["accuracy", "bits"]
+_FURTHEST = 8  # times the largest size: no forecast beyond
+_REACH = 64  # times the largest size: how far examples for a target are looked for
+_LEAST_SIZES = 5
+_LEAST_SPAN = 3.5  # largest over smallest size
+_SURE = 3.0  # standard errors from which on a fall or jump is no noise
+_LARGE = 0.02  # share of the scale below which it does not matter
+_DRAWS = 4000
+_SPREAD = 0.5  # of the fit's spread: calibrated on clinc_oos and free_exercise_db, judged on others
+
+
+@dataclass(frozen=True)
+class Points:
+    """Mean error at each size, with what is uncertain about it.
+
+    Attributes:
+        sizes: shape (S,).
+        errors: shape (S,), 1 − accuracy or bits, mean of the orders.
+        noise: shape (S,), standard deviation of each mean.
+        shared: share of that variance which all sizes have in common (the same held-out rows).
+        scale: 1 for accuracy, the largest mean for bits.
+    """
+
+    sizes: Floats
+    errors: Floats
+    noise: Floats
+    shared: float
+    scale: float
+
+    @property
+    def own(self) -> Floats:
+        """Standard deviation of each point apart from what all sizes share."""
+        return self.noise * np.sqrt(1.0 - self.shared)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A fitted curve. With a reason, it abstains: every figure is refused with it.
+
+    Attributes:
+        metric: accuracy or bits.
+        points: what was fitted.
+        fits: each law's fit; empty when it abstains for want of points.
+        law: the one chosen by extrapolation loss.
+        losses: extrapolation loss of each law, in the metric's unit.
+        reason: why it abstains; empty if it does not.
+        seed: of the draws that intervals come from.
+    """
+
+    metric: Metric
+    points: Points
+    fits: dict[str, Fit] = field(default_factory=dict)
+    law: str = ""
+    losses: dict[str, float] = field(default_factory=dict)
+    reason: str = ""
+    seed: int = 0
+
+    def at(self, n: float, *, level: float = 0.95, judged_on: int | None = None) -> Figure:
+        """Forecast at n train rows.
+
+        Args:
+            n: up to eight times the largest size of the curve.
+            level: coverage of the interval.
+            judged_on: widen the interval to what that many new held-out rows would show, not only
+                what the learner is worth on average (accuracy only).
+        """
+        unit = "accuracy" if self.metric == "accuracy" else "bits/item"
+        if self.reason:
+            return Figure.missing(self.reason, unit, "refused")
+        top = float(self.points.sizes[-1])
+        if n > _FURTHEST * top:
+            reason = f"{n:.0f} rows are more than {_FURTHEST} times the {top:.0f} measured"
+            return Figure.missing(reason, unit, "refused")
+        rng = np.random.default_rng(self.seed)
+        fitted = self.fits[self.law]
+        values = fitted.values(np.array([n]))[:, 0]
+        error = float(fitted.weight @ values)
+        draws = error + _SPREAD * (rng.choice(values, _DRAWS, p=fitted.weight) - error)
+        draws += rng.normal(0.0, self.points.noise[-1] * np.sqrt(self.points.shared), _DRAWS)
+        if judged_on is not None and self.metric == "accuracy":
+            draws += rng.normal(0.0, np.sqrt(error * (1 - error) / judged_on), _DRAWS)
+        low, high = np.percentile(draws, [50 * (1 - level), 50 * (1 + level)])
+        ends = [min(float(low), error), error, max(float(high), error)]
+        if self.metric == "accuracy":
+            ends = [1.0 - min(max(e, 0.0), 1.0) for e in reversed(ends)]
+        detail = {"law": self.law, "train_rows": float(n), "level": level}
+        return Figure(ends[1], max(ends[0], 0.0), ends[2], int(top), unit, detail=detail)
+
+    def multiples(
+        self, factors: Sequence[float] = (2, 4), *, level: float = 0.95
+    ) -> dict[float, Figure]:
+        """Forecast at multiples of the largest size."""
+        return {f: self.at(f * float(self.points.sizes[-1]), level=level) for f in factors}
+
+    def examples_for(self, target: float, *, level: float = 0.95) -> Figure:
+        """Train rows needed to reach a target accuracy (or to come down to a target of bits).
+
+        Returns:
+            Figure in items; its upper end is None where part of the fits never gets there.
+            Refused where the curve levels off before, or where that is more than eight times the
+            data at hand.
+        """
+        if self.reason:
+            return Figure.missing(self.reason, "items", "refused")
+        goal = 1.0 - target if self.metric == "accuracy" else target
+        top = float(self.points.sizes[-1])
+        grid = np.geomspace(float(self.points.sizes[0]), _REACH * top, 400)
+        fitted = self.fits[self.law]
+        reached = fitted.mean(grid) <= goal
+        if not reached.any() or grid[reached.argmax()] > _FURTHEST * top:
+            end = float(fitted.mean(np.array([_FURTHEST * top]))[0])
+            end = 1.0 - end if self.metric == "accuracy" else end
+            reason = (
+                f"{target:g} is not reached with {_FURTHEST} times the data at hand, where the "
+                f"curve stands at {end:.3f}"
+            )
+            return Figure.missing(reason, "items", "refused")
+        rng = np.random.default_rng(self.seed)
+        some = rng.choice(len(fitted.weight), _DRAWS // 4, p=fitted.weight)
+        shift = rng.normal(0.0, self.points.noise[-1] * np.sqrt(self.points.shared), len(some))
+        there = fitted.values(grid)[some] + shift[:, None] <= goal
+        need = np.where(there.any(1), grid[there.argmax(1)], np.inf)
+        low, high = np.quantile(need, [(1 - level) / 2, (1 + level) / 2], method="nearest")
+        value = float(grid[reached.argmax()])
+        open_end = not np.isfinite(high)
+        return Figure(
+            value,
+            min(float(low), value) if np.isfinite(low) else value,
+            None if open_end else max(float(high), value),
+            int(top),
+            "items",
+            reason="part of the fits never reaches it, so there is no upper end" if open_end else "",
+            detail={"law": self.law, "target": target},
+        )
+
+    def prior_examples(self, *, level: float = 0.95) -> Figure:
+        """Prior knowledge in examples: D_l^(1/β) of the rectified law, whichever law was chosen."""
+        if self.reason:
+            return Figure.missing(self.reason, "items", "refused")
+        fitted = self.fits["rectified"]
+        order = np.argsort(fitted.prior, kind="stable")
+        reached = np.cumsum(fitted.weight[order])
+        tails = ((1 - level) / 2, 0.5, (1 + level) / 2)
+        places = np.minimum(np.searchsorted(reached, tails), len(order) - 1)
+        low, value, high = (float(fitted.prior[order][p]) * fitted.n_max for p in places)
+        return Figure(value, low, high, int(fitted.n_max), "items", detail={"chosen": self.law})
+
+
+def forecast(curve: Curve, *, metric: Metric = "accuracy", seed: int = 0) -> Forecast:
+    """Fit both laws to a curve and choose one, or abstain."""
+    values = 1.0 - curve.accuracy if metric == "accuracy" else curve.bits
+    rows = int(np.isfinite(curve.residual).sum())
+    return forecast_points(
+        curve.sizes, values, rows, metric=metric, independent=curve.independent, seed=seed
+    )
+
+
+def forecast_points(
+    sizes: Floats,
+    values: Floats,
+    rows: int,
+    *,
+    metric: Metric = "accuracy",
+    independent: int = 5,
+    seed: int = 0,
+) -> Forecast:
+    """As `forecast`, from bare points.
+
+    Args:
+        sizes: shape (S,), increasing train sizes.
+        values: shape (R, S), error rate (1 − accuracy) or bits, per order.
+        rows: distinct held-out rows behind them.
+        metric: accuracy or bits.
+        independent: orders whose held-out rows do not overlap.
+        seed: of the intervals' draws.
+    """
+    points = _points(np.asarray(sizes, float), np.asarray(values, float), rows, metric, independent)
+    reason = _too_few(points, len(values)) or _ill_behaved(points)
+    if reason:
+        return Forecast(metric, points, reason=reason, seed=seed)
+    args = (points.sizes, points.errors, points.own)
+    fits: dict[str, Fit] = {law: fit(law, *args, scale=points.scale) for law in LAWS}
+    tried = {law: extrapolation_loss(law, *args, scale=points.scale) for law in LAWS}
+    losses = {law: loss for law, loss in tried.items() if loss is not None}
+    law = min(losses, key=lambda name: losses[name]) if losses else "power"
+    reason = _missed(points, fits[law])
+    return Forecast(metric, points, fits, law, losses, reason, seed)
+
+
+def _points(
+    sizes: Floats, values: Floats, rows: int, metric: Metric, independent: int
+) -> Points:
+    """Means, and their noise pooled over sizes: binomial, widened by what the orders show."""
+    orders, count = values.shape
+    errors = values.mean(0)
+    scale = 1.0 if metric == "accuracy" else float(errors.max())
+    spread = values.std(0, ddof=1) if orders > 1 else np.zeros(count)
+    seen = np.square(spread) / min(orders, independent)
+    if metric == "accuracy":
+        least = np.maximum(errors * (1 - errors), 0.25 / rows) / rows
+        noise = np.sqrt(max(1.0, float((seen / least).mean())) * least)
+    else:
+        noise = np.sqrt(np.maximum(seen, seen.mean() / 4))
+    shared = 0.0
+    if orders > 2 and count > 1:
+        z = (values - errors) / np.maximum(spread, 1e-9)
+        pairs = (z.T @ z / (orders - 1))[np.triu_indices(count, 1)]
+        shared = float(np.clip(pairs.mean(), 0.0, 0.9))
+    return Points(sizes, errors, noise, shared, scale)
+
+
+def _too_few(points: Points, orders: int) -> str:
+    if len(points.sizes) < _LEAST_SIZES or orders < 3:
+        return (
+            f"a curve of {len(points.sizes)} sizes and {orders} orders is too short to extrapolate: "
+            f"it takes {_LEAST_SIZES} sizes from two rows per class upwards, and 3 orders"
+        )
+    if points.sizes[-1] < _LEAST_SPAN * points.sizes[0]:
+        return "the largest size is less than four times the smallest: too short to extrapolate"
+    return ""
+
+
+def _ill_behaved(points: Points) -> str:
+    """A fall, or a late jump, that is larger than noise; the start of the curve may do as it likes."""
+    n, e, s = points.sizes, points.errors, points.own
+    for j in range(1, len(n)):
+        i = int(e[:j].argmin())
+        if e[j] - e[i] > max(_LARGE * points.scale, _SURE * float(np.hypot(s[i], s[j]))):
+            return f"the learner is worse with {n[j]:.0f} rows than with {n[i]:.0f}: ill-behaved"
+    for j in range(1, len(n) - 1):
+        if n[j] < n[-1] / 8:
+            continue
+        for i in range(j):
+            for k in range(j + 1, len(n)):
+                t = (n[j] - n[i]) / (n[k] - n[i])
+                above = e[j] - (1 - t) * e[i] - t * e[k]
+                noise = float(np.sqrt(s[j] ** 2 + ((1 - t) * s[i]) ** 2 + (t * s[k]) ** 2))
+                if above > max(_LARGE * points.scale, _SURE * noise):
+                    return (
+                        f"learning speeds up after {n[j]:.0f} rows (something appears late): "
+                        "ill-behaved"
+                    )
+    return ""
+
+
+def _missed(points: Points, fitted: Fit) -> str:
+    late = points.sizes >= points.sizes[-1] / 4
+    miss = np.abs(fitted.mean(points.sizes) - points.errors)[late]
+    bound = np.maximum(_LARGE * points.scale, _SURE * points.own[late])
+    if (miss > bound).any():
+        at = float(points.sizes[late][(miss / bound).argmax()])
+        return f"no law comes near the point at {at:.0f} rows: ill-behaved"
+    return ""

@@ -1,0 +1,198 @@
+"""From a classification dataset to findings: labels judged, ladder climbed, verdict drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.edge.classify import LN2, ClassifyClimb, ClassifyLadder
+from dataedge.edge.findings import Findings, highest, scatter
+from dataedge.edge.learner import Learner
+from dataedge.edge.reasons import data_edge, latency_and_cost, prompting_ceiling, prompting_impractical
+from dataedge.edge.verdict import Evidence, Limit, decide
+from dataedge.figures import Figure
+from dataedge.measure import definedness, labels, novelty
+from dataedge.probe.prompting import nearest
+from dataedge.probe.scoring import Likelihood, ask_likelihood
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dataedge.config import AuditConfig
+    from dataedge.edge.setting import Setting
+
+NEAREST = 8
+
+
+def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
+    """Everything the audit says about a classification dataset.
+
+    Args:
+        setting: the audit's materials.
+        config: thresholds.
+        tokens: tokens of the dataset, for the reasons.
+    """
+    quality, index = judge_labels(setting)
+    n = len(setting.dataset.items)
+    suspects = np.zeros(n, bool)
+    suspects[index[quality.suspect]] = True
+    climbed = ClassifyLadder(setting, suspects).climb()
+    climb = climbed.climb
+    outcomes = climb.outcomes
+    edge = climb.difference("with_data", "without_data")
+    tuning = climb.difference("learned", climb.best_prompting, over=climb.best_prompting)
+    over_chance = climb.difference("with_data", "chance")
+    learned = outcomes["with_data"]
+    defined = definedness.of_labels(
+        outcomes["chance"].bits,
+        learned.bits,
+        climbed.shuffled,
+        outcomes["chance"].gain,
+        climb.clusters,
+        seed=setting.seed,
+    )
+    verdict = decide(
+        Evidence(
+            edge,
+            tuning,
+            over_chance,
+            defined.detail.get("share"),
+            _limits(climbed, quality.noise),
+            config.delta,
+            "accuracy",
+            {},
+        )
+    )
+    known = novelty.known_labels(
+        outcomes["chance"].bits,
+        outcomes["without_data"].bits,
+        outcomes["without_data"].gain,
+        climb.clusters,
+        seed=setting.seed,
+    )
+    columns = _columns(setting, climbed, quality, index, suspects)
+    return Findings(
+        ladder=climb.ladder(),
+        edge=edge,
+        tuning_gain=tuning,
+        parts={},
+        verdict=verdict,
+        reasons=[
+            prompting_ceiling(climbed.trials, tuning, delta=config.delta, higher_is_better=True),
+            prompting_impractical(
+                tokens, setting.facts.context, tuning, label_among_nearest(setting), delta=config.delta
+            ),
+            data_edge(verdict, edge, tuning),
+            latency_and_cost(
+                outcomes[climb.best_prompting].prompt_tokens, outcomes["zero_shot"].prompt_tokens, tuning
+            ),
+        ],
+        measures={
+            "known_share": known,
+            "surprisal_bits_per_byte": _surprisal(setting),
+            "label_noise": quality.noise,
+            "label_conflicts": quality.conflicts,
+            "definedness": defined,
+        },
+        columns=columns,
+        views=_views(columns, quality, index),
+    )
+
+
+def judge_labels(setting: Setting) -> tuple[labels.LabelQuality, NDArray[np.int64]]:
+    """Label quality of all labelled items, out of sample, and which items these are."""
+    items, names = setting.dataset.items, setting.dataset.labels
+    index = np.array([i for i, item in enumerate(items) if not item.label_missing], np.int64)
+    number = {name: k for k, name in enumerate(names)}
+    y = np.array([number[items[i].target] for i in index], np.int64)
+    clusters = setting.clusters[index]
+    learner = Learner().fit(
+        [block[index] for block in setting.features], y, len(names), clusters=clusters, seed=setting.seed
+    )
+    quality = labels.label_quality(
+        learner.loo_proba, y, clusters=clusters, twins=clusters, label_names=names, seed=setting.seed
+    )
+    return quality, index
+
+
+def label_among_nearest(setting: Setting) -> float:
+    """Share of evaluation items whose label stands among the nearest train items."""
+    items, train = setting.dataset.items, setting.splits.train
+    near = nearest(setting.vectors[setting.evaluation], setting.vectors[train], NEAREST)
+    found = [
+        items[i].target in {items[train[j]].target for j in row}
+        for i, row in zip(setting.evaluation, near, strict=True)
+    ]
+    return float(np.mean(found))
+
+
+def _limits(climbed: ClassifyClimb, noise: Figure) -> dict[Limit, float]:
+    """What each lack costs, in accuracy: known already, unlearned, mislabelled, undetermined."""
+    climb = climbed.climb
+    reached = float(climb.outcomes["with_data"].gain.mean())
+    without = float(climb.outcomes["without_data"].gain.mean())
+    chance = float(climb.outcomes["chance"].gain.mean())
+    curve = [accuracy for _, accuracy, _ in climbed.curve]
+    volume = max(0.0, curve[-1] - curve[-2]) if len(curve) > 1 else 0.0
+    repaired = climb.special["repaired"].detail.get("gain_over_learned") or 0.0
+    quality = max(float(repaired), 0.0) + (noise.value or 0.0)
+    return {
+        "novelty": max(0.0, without - chance),
+        "volume": volume,
+        "label_quality": quality,
+        "definedness": max(0.0, 1.0 - reached - quality - volume),
+    }
+
+
+def _surprisal(setting: Setting) -> Figure:
+    texts = [setting.dataset.items[i].text for i in setting.evaluation]
+    answers = ask_likelihood(setting.engine, Likelihood(setting.handle), [""] * len(texts), texts)
+    bits = np.array([np.nan if a is None else a.bits for a in answers])
+    size = np.array([len(t.encode("utf-8", "replace")) for t in texts], float)
+    return novelty.surprisal(bits, size, setting.clusters[setting.evaluation], seed=setting.seed, what="input texts")
+
+
+def _columns(
+    setting: Setting,
+    climbed: ClassifyClimb,
+    quality: labels.LabelQuality,
+    index: NDArray[np.int64],
+    suspects: NDArray[np.bool_],
+) -> dict[str, Any]:
+    n, climb = len(setting.dataset.items), climbed.climb
+    without = scatter(n, climb.index, 2.0 ** -climb.outcomes["without_data"].bits)
+    with_ = scatter(n, climb.index, 2.0 ** -climb.outcomes["with_data"].bits)
+    names = setting.dataset.labels
+    proposed: list[str | None] = [None] * n
+    reasons: list[str | None] = [None] * n
+    for i, label, reason in zip(index, quality.proposed, quality.reason, strict=True):
+        if suspects[i]:
+            proposed[i], reasons[i] = names[label], reason or None
+    return {
+        "p_without": without,
+        "p_with": with_,
+        "edge_bits": np.log2(with_) - np.log2(without),
+        "p_given": scatter(n, index, quality.p_given),
+        "label_score": scatter(n, index, quality.score),
+        "suspect": suspects.tolist(),
+        "proposed": proposed,
+        "reason": reasons,
+    }
+
+
+def _views(
+    columns: dict[str, Any], quality: labels.LabelQuality, index: NDArray[np.int64]
+) -> dict[str, NDArray[np.int64]]:
+    flagged = index[quality.suspect]
+    order = flagged[np.argsort(columns["label_score"][flagged], kind="stable")]
+    return {
+        "suspects": order[:50],
+        "edge": highest(columns["edge_bits"], above=0.0),
+        "known": highest(columns["p_without"], above=0.5),
+        "hard": highest(-np.maximum(columns["p_without"], columns["p_with"]), above=-0.5),
+        "overwritten": highest(-columns["edge_bits"], above=0.0),
+    }
+
+
+__all__ = ["LN2", "find", "judge_labels", "label_among_nearest"]

@@ -1,0 +1,158 @@
+"""From prompts and responses, or passages, to findings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.edge.findings import Findings, highest, scatter
+from dataedge.edge.generate import GenerateClimb, GenerateLadder
+from dataedge.edge.reasons import data_edge, latency_and_cost, prompting_ceiling, prompting_impractical
+from dataedge.edge.verdict import Evidence, Limit, decide
+from dataedge.figures import Figure
+from dataedge.items import Task
+from dataedge.measure import definedness, novelty
+from dataedge.probe.prompting import nearest
+
+if TYPE_CHECKING:
+    from dataedge.config import AuditConfig
+    from dataedge.edge.setting import Setting
+
+NEAREST = 8
+
+
+def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
+    """Everything the audit says about a dataset of responses or passages.
+
+    Args:
+        setting: the audit's materials.
+        config: thresholds, and whether style counts.
+        tokens: tokens of the dataset, for the reasons.
+    """
+    climbed = GenerateLadder(setting).climb()
+    climb, seed = climbed.climb, setting.seed
+    outcomes = climb.outcomes
+    total = climb.difference("with_data", "without_data")
+    parts = split_gain(climbed)
+    counted = parts["task"] if parts and config.count == "task" else total
+    tuning = climb.difference("learned", climb.best_prompting, over=climb.best_prompting)
+    reason = "passages have no prompt that could determine them"
+    defined = known = Figure.missing(reason, "share")
+    if climbed.without_other is not None and climbed.with_other is not None:
+        with_bits = outcomes["with_data"].bits
+        defined = definedness.of_responses(with_bits, climbed.with_other, climb.weight, climb.clusters, seed=seed)
+        known = novelty.known_responses(
+            outcomes["without_data"].bits,
+            climbed.without_other,
+            with_bits,
+            climbed.with_other,
+            climb.clusters,
+            seed=seed,
+        )
+    else:
+        known = known_passages(climbed, seed=seed)
+    verdict = decide(
+        Evidence(
+            counted,
+            tuning,
+            climb.difference("with_data", "chance"),
+            defined.detail.get("share"),
+            _limits(climbed),
+            config.delta,
+            "bits/byte",
+            parts,
+        )
+    )
+    columns = _columns(setting, climbed)
+    no_labels = Figure.missing("the task has no labels", "share")
+    return Findings(
+        ladder=climb.ladder(),
+        edge=counted,
+        tuning_gain=tuning,
+        parts={"total": total, **parts} if parts else {},
+        verdict=verdict,
+        reasons=[
+            prompting_ceiling(climbed.trials, tuning, delta=config.delta, higher_is_better=False),
+            prompting_impractical(
+                tokens, setting.facts.context, tuning, response_among_nearest(setting), delta=config.delta
+            ),
+            data_edge(verdict, counted, tuning),
+            latency_and_cost(
+                outcomes[climb.best_prompting].prompt_tokens, outcomes["zero_shot"].prompt_tokens, tuning
+            ),
+        ],
+        measures={
+            "known_share": known,
+            "surprisal_bits_per_byte": novelty.surprisal(
+                outcomes["zero_shot"].bits,
+                climb.weight,
+                climb.clusters,
+                seed=seed,
+                what="responses given their prompts" if parts else "passages given their first words",
+            ),
+            "label_noise": no_labels,
+            "label_conflicts": no_labels,
+            "definedness": defined,
+        },
+        columns=columns,
+        views={
+            "edge": highest(columns["edge_bits"], above=0.0),
+            "known": highest(-columns["bits_per_byte_without"]),
+            "hard": highest(columns["bits_per_byte_with"]),
+            "overwritten": highest(-columns["edge_bits"], above=0.0),
+        },
+    )
+
+
+def split_gain(climbed: GenerateClimb) -> dict[str, Figure]:
+    """The gain in parts: task, what the prompt now tells; style, what is gained even without it."""
+    if climbed.without_other is None or climbed.with_other is None:
+        return {}
+    climb = climbed.climb
+    total = climb.outcomes["with_data"].gain - climb.outcomes["without_data"].gain
+    style = climbed.without_other - climbed.with_other
+    return {"task": climb.paired(total - style), "style": climb.paired(style)}
+
+
+def known_passages(climbed: GenerateClimb, *, seed: int) -> Figure:
+    """Share of a passage's bits that the base model saves over byte frequencies."""
+    outcomes = climbed.climb.outcomes
+    chance, zero = outcomes["chance"].bits, outcomes["zero_shot"].bits
+    hits = np.full(len(zero), np.nan_to_num((zero < chance).mean()))
+    return novelty.known_labels(chance, zero, hits, climbed.climb.clusters, seed=seed)
+
+
+def response_among_nearest(setting: Setting) -> float | None:
+    """Share of evaluation items whose very response stands among the nearest train items."""
+    if setting.dataset.task is not Task.GENERATE:
+        return None
+    items, train = setting.dataset.items, setting.splits.train
+    near = nearest(setting.vectors[setting.evaluation], setting.vectors[train], NEAREST)
+    found = [
+        items[i].target in {items[train[j]].target for j in row}
+        for i, row in zip(setting.evaluation, near, strict=True)
+    ]
+    return float(np.mean(found))
+
+
+def _limits(climbed: GenerateClimb) -> dict[Limit, float]:
+    """What each lack costs, in bits per byte: told already by the prompt, or not yet learned."""
+    curve = [bits for _, bits in climbed.curve]
+    volume = max(0.0, curve[-2] - curve[-1]) if len(curve) > 1 else 0.0
+    limits: dict[Limit, float] = {"volume": volume}
+    if climbed.without_other is not None:
+        climb = climbed.climb
+        known = (climbed.without_other - climb.outcomes["without_data"].bits).sum() / climb.weight.sum()
+        limits["novelty"] = max(0.0, float(known))
+    return limits
+
+
+def _columns(setting: Setting, climbed: GenerateClimb) -> dict[str, Any]:
+    n, climb = len(setting.dataset.items), climbed.climb
+    without, with_ = climb.outcomes["without_data"].bits, climb.outcomes["with_data"].bits
+    return {
+        "bits_per_byte_without": scatter(n, climb.index, without / climb.weight),
+        "bits_per_byte_with": scatter(n, climb.index, with_ / climb.weight),
+        "edge_bits": scatter(n, climb.index, without - with_),
+    }

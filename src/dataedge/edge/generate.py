@@ -1,0 +1,245 @@
+"""The ladder of `generate` and `corpus`: how cheaply the response can be told, in bits per byte.
+
+A response gets cheaper for two reasons: its wording becomes familiar (style), or the prompt now
+says what the answer is (task). Asking for it under another item's prompt tells them apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.edge.ladder import Climb, Outcome, choose, keep, valid_items
+from dataedge.edge.ngram import ORDER, WEIGHTS, ByteUnigram, NGram
+from dataedge.items import Task
+from dataedge.probe.prompting import MAX_CHARACTERS, Strategy
+from dataedge.probe.scoring import Tokens, ask_tokens
+from dataedge.probe.search import Trial, successive_halving
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.edge.setting import Setting
+
+LN2 = float(np.log(2))
+NGRAM_ITEMS = 20_000
+
+
+@dataclass(frozen=True)
+class GenerateClimb:
+    """A climbed ladder and the same responses under another item's prompt.
+
+    Attributes:
+        climb: rungs on the evaluation items.
+        without_other: shape (n,), bits of each response without the data, under x'; None for a corpus.
+        with_other: shape (n,), with the data, under x'.
+        trials: per strategy: k, shots, bits per byte on development items.
+        curve: (train items, bits per byte) of the n-gram mixture.
+        shuffled: shape (n,), bits with an n-gram model of shuffled tokens: the control.
+    """
+
+    climb: Climb
+    without_other: NDArray[np.float64] | None
+    with_other: NDArray[np.float64] | None
+    trials: list[dict[str, Any]]
+    curve: list[tuple[int, float]]
+    shuffled: NDArray[np.float64]
+
+
+class GenerateLadder:
+    """Climbs the ladder of prompts and responses, or of passages.
+
+    Args:
+        setting: the audit's materials.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.s = setting
+        items = setting.dataset.items
+        self.bytes = np.array([len(i.target[:MAX_CHARACTERS].encode("utf-8", "replace")) for i in items], float)
+        self._ngrams: dict[tuple[str, int, bool], NGram] = {}
+
+    # -- prompting -----------------------------------------------------------------------------
+
+    def bits(
+        self,
+        strategy: Strategy,
+        indices: NDArray[np.int64],
+        prompts_of: NDArray[np.int64] | None = None,
+        ngram: tuple[NGram, float] | None = None,
+    ) -> NDArray[np.float64]:
+        """Code length of each response, shape (m,), NaN where the model failed.
+
+        Args:
+            strategy: how to ask.
+            indices: whose responses.
+            prompts_of: whose prompts; their own if None.
+            ngram: mixed in with this weight.
+        """
+        out = np.full(len(indices), np.nan)
+        for row, answer in enumerate(self.s.answers(strategy, indices, prompts_of)):
+            if answer is None:
+                continue
+            tokens, logprobs, _ = answer
+            if ngram is not None:
+                logprobs = ngram[0].mix(np.zeros(0, np.int64), tokens, logprobs, ngram[1])
+            out[row] = -logprobs.sum() / LN2
+        return out
+
+    def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
+        """Bits per byte on the first m development items."""
+        indices = self.s.development[:m]
+        bits = np.nan_to_num(self.bits(strategy, indices), nan=8.0 * 1000)
+        return Trial(strategy, m, -bits, bits, self.bytes[indices])
+
+    def _outcome(self, how: str, dev: NDArray[np.float64], ev: NDArray[np.float64], **detail: Any) -> Outcome:
+        good = np.isfinite(dev)
+        development = -dev[good].sum() / self.bytes[self.s.development][good].sum()
+        return Outcome(how, float(development), -ev, ev, detail.pop("prompt_tokens", None), detail)
+
+    def prompting(self, strategy: Strategy) -> Outcome:
+        """Report a chosen strategy on the evaluation items."""
+        return self._outcome(
+            strategy.name,
+            self.bits(strategy, self.s.development),
+            self.bits(strategy, self.s.evaluation),
+            prompt_tokens=self.s.prompt_tokens(strategy),
+            strategy=strategy.name,
+        )
+
+    # -- learning ------------------------------------------------------------------------------
+
+    def ngram(self, strategy: Strategy, size: int | None = None, *, shuffled: bool = False) -> NGram:
+        """N-gram model of train-side responses, written as the strategy's template writes them."""
+        rng = np.random.default_rng(self.s.seed)
+        train = rng.permutation(np.sort(self.s.splits.train))[: size or NGRAM_ITEMS]
+        key = (strategy.template.name, len(train), shuffled)
+        if key not in self._ngrams:
+            texts = [self.s.prompter.answer(strategy, self.s.dataset.items[i].target) for i in train]
+            tokens = ask_tokens(self.s.engine, Tokens(self.s.handle), texts)
+            if shuffled:
+                tokens = [rng.permutation(t) for t in tokens]
+            self._ngrams[key] = NGram(tokens)
+        return self._ngrams[key]
+
+    def best_weight(self, strategy: Strategy, ngram: NGram) -> tuple[float, float]:
+        """(loss, weight) of the n-gram mixture that does best on development items."""
+        answers = [a for a in self.s.answers(strategy, self.s.development) if a is not None]
+        evidence = [(a[1], *ngram.evidence(np.zeros(0, np.int64), a[0])) for a in answers]
+
+        def loss(weight: float) -> float:
+            return -float(sum(np.log((1 - weight * t) * np.exp(lp) + weight * t * p).sum() for lp, t, p in evidence))
+
+        return min((loss(w), w) for w in WEIGHTS)
+
+    def climb(self) -> GenerateClimb:
+        """All rungs."""
+        s = self.s
+        outcomes = {"chance": self._chance()}
+        missing: dict[str, str] = {}
+        chosen: dict[str, Strategy] = {}
+        trials: list[dict[str, Any]] = []
+        best = [Strategy(t) for t in s.probe.templates if s.usable(t)]
+        for rung, shots in (("zero_shot", None), ("few_shot", "random"), ("retrieved", "retrieved")):
+            candidates = best if shots is None else s.strategies(best[: 1 if shots == "retrieved" else 2], shots)
+            if not candidates:
+                missing[rung] = "no demonstrations fit the model's context"
+                continue
+            ranked, tried = successive_halving(candidates, self.attempt, len(s.development))
+            trials += [_trial(rung, t) for t in tried.values()]
+            chosen[rung] = ranked[0].candidate
+            outcomes[rung] = self.prompting(chosen[rung])
+            if shots is None:
+                best = [t.candidate for t in ranked[:2]]
+        choose(outcomes, "without_data", ("zero_shot", "few_shot"))
+        without = chosen[outcomes["without_data"].detail["is"]]
+        # learned: the better of n-grams over the prompt without data and over retrieved items
+        bases = [c for c in (without, chosen.get("retrieved")) if c is not None]
+        (_, weight), base = min(
+            ((self.best_weight(c, self.ngram(c)), c) for c in bases), key=lambda found: found[0][0]
+        )
+        mixture = (self.ngram(base), weight)
+        outcomes["learned"] = self._outcome(
+            f"{base.name}, n-grams of {len(s.splits.train)} train items mixed in with weight {weight:g}",
+            self.bits(base, s.development, ngram=mixture),
+            self.bits(base, s.evaluation, ngram=mixture),
+            train_items=len(s.splits.train),
+            ngram_weight=weight,
+            base=base.name,
+        )
+        choose(outcomes, "with_data", ("retrieved", "learned"))
+        learned = outcomes["with_data"].detail["is"] == "learned"
+        with_data = (base, mixture) if learned else (chosen["retrieved"], None)
+        shuffled_ngram = self.ngram(without, shuffled=True)
+        shuffled_weight = self.best_weight(without, shuffled_ngram)[1]
+        shuffled = self.bits(without, s.evaluation, ngram=(shuffled_ngram, shuffled_weight))
+
+        others: tuple[NDArray[np.float64], ...] = ()
+        if s.dataset.task is Task.GENERATE:
+            other = self.other_prompts()
+            others = (
+                self.bits(without, s.evaluation, other),
+                self.bits(with_data[0], s.evaluation, other, with_data[1]),
+            )
+        valid = valid_items(outcomes) & np.isfinite(shuffled)
+        for bits in others:
+            valid &= np.isfinite(bits)
+        index = s.evaluation[valid]
+        climb = Climb(
+            "bits/byte", index, self.bytes[index], s.clusters[index], keep(outcomes, valid), missing, s.seed
+        )
+        return GenerateClimb(
+            climb,
+            others[0][valid] if others else None,
+            others[1][valid] if others else None,
+            trials,
+            self._curve(without, index),
+            shuffled[valid],
+        )
+
+    def other_prompts(self) -> NDArray[np.int64]:
+        """For each evaluation item another one, of another near-duplicate cluster."""
+        s = self.s
+        order = np.random.default_rng(s.seed).permutation(np.sort(s.evaluation))
+        position = {int(i): p for p, i in enumerate(order)}
+        out = np.empty(len(s.evaluation), np.int64)
+        for row, index in enumerate(s.evaluation):
+            candidates: Sequence[int] = np.roll(order, -position[int(index)] - 1)
+            out[row] = next(
+                (c for c in candidates if s.clusters[c] != s.clusters[index]), candidates[0]
+            )
+        return out
+
+    def _chance(self) -> Outcome:
+        items = self.s.dataset.items
+        model = ByteUnigram.fit([items[i].target[:MAX_CHARACTERS] for i in self.s.splits.train])
+        bits = np.array([model.bits(items[i].target[:MAX_CHARACTERS]) for i in self.s.evaluation])
+        return Outcome("each byte by its frequency in the train side", -np.inf, -bits, bits)
+
+    def _curve(self, strategy: Strategy, index: NDArray[np.int64]) -> list[tuple[int, float]]:
+        """Bits per byte with n-grams of n/8, n/4, n/2 and n train items over the prompt without data."""
+        total = min(len(self.s.splits.train), NGRAM_ITEMS)
+        points = []
+        for share in (8, 4, 2, 1):
+            size = total // share
+            if size < 8:  # noqa: PLR2004
+                continue
+            ngram = self.ngram(strategy, size)
+            bits = self.bits(strategy, index, ngram=(ngram, self.best_weight(strategy, ngram)[1]))
+            points.append((size, float(bits.sum() / self.bytes[index].sum())))
+        return points
+
+
+def _trial(rung: str, trial: Trial[Strategy]) -> dict[str, Any]:
+    return {
+        "rung": rung,
+        "strategy": trial.candidate.name,
+        "shots": trial.candidate.shots,
+        "k": trial.candidate.k,
+        "development": -trial.value,
+        "n": trial.n,
+    }

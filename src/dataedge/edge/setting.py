@@ -1,0 +1,134 @@
+"""What a climb needs to know: data, splits, vectors, and a base model to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dataedge.probe.prompting import DEMONSTRATION_TOKENS, Prompter, Shots, Strategy, nearest, random_shots
+from dataedge.probe.scoring import Likelihood, Tokens, ask_likelihood, ask_tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.engine.local import Engine
+    from dataedge.items import Dataset, Item
+    from dataedge.load.splits import Splits
+    from dataedge.probe.scoring import ModelFacts, ModelHandle
+    from dataedge.probe.spec import Probe, Template
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One audit's materials.
+
+    Attributes:
+        engine: runs stages, keeps what was asked.
+        handle: the base model.
+        facts: what it can do.
+        probe: how it is asked.
+        dataset: the items.
+        splits: train, development and evaluation indices.
+        clusters: shape (n,), near-duplicate cluster of each item.
+        vectors: shape (n, d), of each item's input, unit length.
+        features: blocks for the learner, each of shape (n, ·); empty unless classify.
+        seed: of draws and resampling.
+    """
+
+    engine: Engine
+    handle: ModelHandle
+    facts: ModelFacts
+    probe: Probe
+    dataset: Dataset
+    splits: Splits
+    clusters: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    features: list[NDArray[np.float32]]
+    seed: int
+
+    @cached_property
+    def prompter(self) -> Prompter:
+        """Writes the prompts."""
+        return Prompter(self.dataset, self.facts)
+
+    @cached_property
+    def development(self) -> NDArray[np.int64]:
+        """Development items in the order in which they are tried."""
+        return np.random.default_rng(self.seed).permutation(np.sort(self.splits.development))
+
+    @property
+    def evaluation(self) -> NDArray[np.int64]:
+        """Evaluation items."""
+        return self.splits.evaluation
+
+    @cached_property
+    def item_tokens(self) -> float:
+        """Mean tokens of a train item, question and answer, from a sample."""
+        sample = np.random.default_rng(self.seed).permutation(np.sort(self.splits.train))[:200]
+        items = [self.dataset.items[i] for i in sample]
+        texts = [f"{i.text} {i.target}"[:12_000] for i in items]
+        return float(np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.handle), texts)]))
+
+    def shot_counts(self, shots: Shots) -> list[int]:
+        """Those k of the probe whose demonstrations fit the budget; as many as fit if none does."""
+        wanted = getattr(self.probe.demonstrations, shots)
+        limit = min(DEMONSTRATION_TOKENS[shots], self.facts.context // 2)
+        fitting = [k for k in wanted if k * self.item_tokens <= limit and k <= len(self.splits.train)]
+        if fitting or not wanted:
+            return fitting
+        single = max(1, int(limit // max(self.item_tokens, 1.0)))
+        return [single] if single * self.item_tokens <= limit else []
+
+    def usable(self, template: Template) -> bool:
+        """Whether the model can be asked this way."""
+        return self.facts.chat or not template.chat
+
+    def prompt_tokens(self, strategy: Strategy) -> float:
+        """Mean tokens of a prompt, over a sample of evaluation items."""
+        prompts = self.prompts(strategy, np.sort(self.evaluation)[:30])
+        return float(np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.handle), prompts)]))
+
+    def strategies(self, bases: Sequence[Strategy], shots: Shots) -> list[Strategy]:
+        """Every base strategy with every k of the probe that fits."""
+        return [Strategy(b.template, b.form, shots, k) for k in self.shot_counts(shots) for b in bases]
+
+    def prompts(self, strategy: Strategy, indices: NDArray[np.int64]) -> list[str]:
+        """The prompt of each item under a strategy."""
+        items = self.dataset.items
+        shots = self.shots(strategy, indices)
+        return [
+            self.prompter.prompt(strategy, items[i].texts, shown)
+            for i, shown in zip(indices, shots, strict=True)
+        ]
+
+    def shots(self, strategy: Strategy, indices: NDArray[np.int64]) -> list[list[Item]]:
+        items, train = self.dataset.items, self.splits.train
+        if strategy.shots == "random":
+            return [random_shots(items, np.sort(train), strategy.k, self.seed)] * len(indices)
+        if strategy.shots == "retrieved":
+            near = nearest(self.vectors[indices], self.vectors[train], strategy.k)
+            return [[items[train[j]] for j in row] for row in near]
+        return [[] for _ in indices]
+
+    def answers(
+        self,
+        strategy: Strategy,
+        indices: NDArray[np.int64],
+        prompts_of: NDArray[np.int64] | None = None,
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.float64], int] | None]:
+        """(tokens, log-probabilities, prompt tokens) of each item's own response.
+
+        Args:
+            strategy: how to ask.
+            indices: whose response is scored.
+            prompts_of: whose prompt it is scored under; their own if None.
+        """
+        prompts = self.prompts(strategy, indices if prompts_of is None else prompts_of)
+        targets = [self.prompter.answer(strategy, self.dataset.items[i].target) for i in indices]
+        found = ask_likelihood(self.engine, Likelihood(self.handle), prompts, targets)
+        return [None if a is None else (a.tokens, a.logprobs, a.prompt_tokens) for a in found]

@@ -1,0 +1,171 @@
+"""The verdict: is there an edge, what limits it, and what to do."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from dataedge.figures import Figure
+
+Label = Literal["edge", "no_edge", "inconclusive"]
+Limit = Literal["novelty", "volume", "label_quality", "definedness"]
+Advice = Literal["fine_tune", "prompt", "retrieve", "fix_labels", "collect_more", "stop"]
+
+BARELY_DEFINED = 0.05
+"""Share of the output's information that the input tells; below it the task is barely defined."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the audit concludes.
+
+    Attributes:
+        label: edge, no_edge or inconclusive.
+        limited_by: what would have to change for a larger edge; None where nothing stands out.
+        advice: the next step.
+        why: sentences, the first of which is the verdict in one line.
+    """
+
+    label: Label
+    limited_by: Limit | None
+    advice: Advice
+    why: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The figures a verdict rests on.
+
+    Attributes:
+        edge: with_data − without_data (its task part for generate).
+        tuning_gain: learned − best prompting.
+        over_chance: with_data − chance.
+        definedness: share of the output's information that the input tells, [low, high] in `Figure`.
+        limits: recoverable gain per limit, in the unit of the edge.
+        delta: smallest gain worth having.
+        unit: of the edge.
+        parts: task and style for generate.
+    """
+
+    edge: Figure
+    tuning_gain: Figure
+    over_chance: Figure
+    definedness_share: float | None
+    limits: dict[Limit, float]
+    delta: float
+    unit: str
+    parts: dict[str, Figure]
+
+
+def decide(evidence: Evidence) -> Verdict:
+    """Apply the rules of the method (section 1, Verdict) to the figures."""
+    label = _label(evidence)
+    limited = _limit(evidence)
+    advice = _advice(evidence, label, limited)
+    return Verdict(label, limited, advice, _why(evidence, label, limited, advice))
+
+
+def items_to_settle(edge: Figure, delta: float) -> int | None:
+    """How many evaluation items would bring the interval's end to δ, at the value found.
+
+    The half-width shrinks with √n; None where value and δ coincide.
+    """
+    if edge.value is None or edge.low is None or edge.high is None:
+        return None
+    half, distance = (edge.high - edge.low) / 2, abs(edge.value - delta)
+    if distance < half / 30:  # noqa: PLR2004  more than 900 times the items: nothing that one can collect
+        return None
+    return math.ceil(edge.n * (half / distance) ** 2)
+
+
+def _label(e: Evidence) -> Label:
+    if e.edge.value is None or e.edge.low is None or e.edge.high is None:
+        return "inconclusive"
+    if e.edge.low > e.delta:
+        beats_chance = e.over_chance.low is not None and e.over_chance.low > e.delta
+        return "edge" if beats_chance else "no_edge"
+    return "no_edge" if e.edge.high < e.delta else "inconclusive"
+
+
+def _barely_defined(e: Evidence) -> bool:
+    return e.definedness_share is not None and e.definedness_share < BARELY_DEFINED
+
+
+def _limit(e: Evidence) -> Limit | None:
+    if _barely_defined(e):
+        return "definedness"
+    best = max(e.limits, key=lambda name: e.limits[name], default=None)
+    return best if best is not None and e.limits[best] > e.delta else None
+
+
+def _advice(e: Evidence, label: Label, limited: Limit | None) -> Advice:
+    if label == "edge":
+        tuned = e.tuning_gain.low is not None and e.tuning_gain.low > 0
+        return "fine_tune" if tuned else "retrieve"
+    if limited == "label_quality":
+        return "fix_labels"
+    if limited in ("novelty", "definedness"):
+        nothing = e.over_chance.high is not None and e.over_chance.high < e.delta
+        return "stop" if nothing else "prompt"
+    if label == "inconclusive" or limited == "volume":
+        return "collect_more"
+    return "prompt"
+
+
+def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tuple[str, ...]:
+    head = {
+        "edge": "This data gives an edge",
+        "no_edge": "This data gives no edge worth having",
+        "inconclusive": "Inconclusive",
+    }[label]
+    sentences = [f"{head}: {signed(e.edge, e.unit)} over the best prompting without it (δ {e.delta:g})."]
+    if e.parts:
+        told = "; ".join(f"{name} {signed(figure, e.unit)}" for name, figure in e.parts.items())
+        sentences.append(f"The gain in parts: {told}.")
+    sentences.append(f"Tuning gain over the best prompting, retrieval included: {signed(e.tuning_gain, e.unit)}.")
+    if label == "inconclusive":
+        more = items_to_settle(e.edge, e.delta)
+        sentences.append(
+            f"About {more:,} evaluation items (now {e.edge.n}) would settle it if the gain stays as it is."
+            if more
+            else "The gain found lies so close to δ that no reasonable number of items settles it."
+        )
+    if limited:
+        sentences.append(
+            {
+                "novelty": "Limited by novelty: the base model knows most of this already.",
+                "volume": "Limited by volume: the learning curve still rises.",
+                "label_quality": "Limited by label quality: leaving suspect labels out helps most.",
+                "definedness": "Limited by definedness: the input does not settle the output.",
+            }[limited]
+        )
+    sentences.append(
+        {
+            "fine_tune": "Advice: fine-tune on it.",
+            "prompt": "Advice: prompt; fine-tuning on this would not pay.",
+            "retrieve": "Advice: retrieve from it; tuning adds nothing measurable on top.",
+            "fix_labels": "Advice: fix the suspect labels first.",
+            "collect_more": "Advice: collect more.",
+            "stop": "Advice: stop; neither prompting nor this data gets beyond chance.",
+        }[advice]
+    )
+    return tuple(sentences)
+
+
+def signed(figure: Figure, unit: str) -> str:
+    """A gain with its interval, in words.
+
+    Example:
+        >>> from dataedge.figures import Figure
+        >>> signed(Figure(0.12, 0.05, 0.2, 300, "accuracy"), "accuracy")
+        '+12.0 points of accuracy [+5.0, +20.0]'
+    """
+    if figure.value is None:
+        return f"not measured ({figure.reason})"
+    scale, name, digits = (100, "points of accuracy", 1) if unit == "accuracy" else (1, "bits per byte", 3)
+    text = f"{figure.value * scale:+.{digits}f} {name}"
+    if figure.low is None or figure.high is None:
+        return text
+    return f"{text} [{figure.low * scale:+.{digits}f}, {figure.high * scale:+.{digits}f}]"

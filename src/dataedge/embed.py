@@ -1,0 +1,73 @@
+"""Items to vectors, each distinct text once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dataedge.engine import unit_id
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.engine.local import Engine
+
+
+class Embed:
+    """Stage: text → unit-length sentence vector (float32).
+
+    Args:
+        spec: `embedded`, or `st/<hub id or path>`.
+    """
+
+    name = "embed"
+    version = 1
+    batch_size = 256
+
+    def __init__(self, spec: str) -> None:
+        from dataedge.models.embedder import embedder_identity
+
+        self.spec = spec
+        self.id, self.revision = embedder_identity(spec)
+        self._model: Any = None
+        self.forward_seconds = 0.0
+
+    def params(self) -> dict[str, Any]:
+        """Vectors depend on the embedder's weights alone."""
+        return {"embedder": self.id, "revision": self.revision}
+
+    def setup(self) -> None:
+        """Load the embedder."""
+        if self._model is None:
+            from dataedge.models.embedder import open_embedder
+
+            self._model = open_embedder(self.spec)
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Columns unit, text → unit, vector."""
+        import time
+
+        started = time.perf_counter()
+        vectors = self._model.encode(
+            batch["text"].to_pylist(),
+            batch_size=64,
+            normalize_embeddings=True,
+            show_progress_bar=False,
+        )
+        self.forward_seconds += time.perf_counter() - started
+        flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
+        column = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
+        return pa.record_batch({"unit": batch["unit"], "vector": column.cast(pa.list_(pa.float32()))})
+
+
+def embed(engine: Engine, stage: Embed, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Vectors of texts, shape (n, d), rows of length 1."""
+    inputs = pa.table({"unit": [unit_id(t) for t in texts], "text": list(texts)})
+    vectors = engine.run(stage, inputs)["vector"].combine_chunks()
+    width = len(vectors[0])
+    flat = vectors.flatten() if hasattr(vectors, "flatten") else vectors.values
+    return np.asarray(flat, dtype=np.float32).reshape(len(texts), width)

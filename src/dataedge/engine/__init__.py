@@ -1,0 +1,49 @@
+"""Running a stage over its units: what is stored is not asked again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pyarrow as pa
+
+
+class Stage(Protocol):
+    """A step whose units are independent of each other.
+
+    `__call__` maps a batch with a column `unit` and the stage's inputs to a batch with `unit`
+    and the stage's outputs, in the same order. The same object may run in process or be shipped
+    to a worker: `setup` does what is costly and is called once, before the first batch.
+    """
+
+    name: str
+    version: int
+    batch_size: int
+
+    def params(self) -> Mapping[str, Any]:
+        """Everything the result depends on besides the unit itself."""
+        ...
+
+    def setup(self) -> None:
+        """Open models; called only if there is something to do."""
+        ...
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Compute one batch."""
+        ...
+
+
+def stage_key(stage: Stage) -> str:
+    """The key of a stage's results: 16 hex digits over name, version and parameters."""
+    identity = [stage.name, stage.version, dict(stage.params())]
+    text = json.dumps(identity, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def unit_id(*parts: str) -> str:
+    """The identity of one unit of work: 20 hex digits over what is asked."""
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "replace")).hexdigest()[:20]

@@ -1,0 +1,109 @@
+"""The engine for one machine: batches in process, stored as they come."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from dataedge.engine import Stage, stage_key
+from dataedge.errors import AuditError
+
+if TYPE_CHECKING:
+    from dataedge.progress import Progress
+    from dataedge.store import Store
+
+
+@dataclass
+class StageRecord:
+    """What a stage did in this run: units done now and before, failed, seconds."""
+
+    name: str
+    done: int = 0
+    reused: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class Engine:
+    """Runs stages against a store.
+
+    Attributes:
+        store: open for writing.
+        progress: told of every batch.
+        records: per stage name, in order of first use.
+    """
+
+    store: Store
+    progress: Progress
+    records: dict[str, StageRecord] = field(default_factory=dict)
+
+    def run(self, stage: Stage, inputs: pa.Table) -> pa.Table:
+        """Results for every row of `inputs`, in its order.
+
+        Args:
+            stage: what to run.
+            inputs: a column `unit` and the stage's input columns; units may repeat.
+
+        Returns:
+            The stage's output columns with `unit` and `error` (null where all went well).
+        """
+        key = stage_key(stage)
+        record = self.records.setdefault(stage.name, StageRecord(stage.name))
+        units = inputs["unit"].to_pylist()
+        pending = self.store.pending(stage.name, key, units)
+        record.reused += len(set(units)) - len(pending)
+        if pending:
+            started = time.perf_counter()
+            self.store.note_stage(stage.name, key, stage.params())
+            first = {u: i for i, u in reversed(list(enumerate(units)))}
+            todo = inputs.take(pa.array([first[u] for u in pending]))
+            record.failed += self._compute(stage, key, _by_length(todo))
+            record.done += len(pending)
+            record.seconds += time.perf_counter() - started
+        stored = self.store.get(stage.name, key)
+        where = {u: i for i, u in enumerate(stored["unit"].to_pylist())}
+        return stored.take(pa.array([where[u] for u in units], pa.int64()))
+
+    def _compute(self, stage: Stage, key: str, todo: pa.Table) -> int:
+        stage.setup()
+        failed = 0
+        with self.progress.task(stage.name, len(todo)) as advance:
+            for start in range(0, len(todo), stage.batch_size):
+                batch = todo.slice(start, stage.batch_size).combine_chunks()
+                result, errors = _attempt(stage, batch)
+                self.store.put(stage.name, key, result)
+                failed += errors
+                advance(len(batch))
+        return failed
+
+
+def _attempt(stage: Stage, batch: pa.Table) -> tuple[pa.Table, int]:
+    """One batch; where it fails, its units one by one, so that a bad one is alone in failing."""
+    try:
+        done = pa.Table.from_batches([stage(batch.to_batches()[0])])
+        return done.append_column("error", pa.nulls(len(done), pa.string())), 0
+    except (AuditError, MemoryError):
+        raise
+    except Exception as error:
+        if len(batch) == 1:
+            message = f"{type(error).__name__}: {error}"[:500]
+            return pa.table({"unit": batch["unit"], "error": pa.array([message])}), 1
+        parts = [_attempt(stage, batch.slice(i, 1)) for i in range(len(batch))]
+        if all(failed for _, failed in parts):
+            raise
+        tables = pa.concat_tables([t for t, _ in parts], promote_options="default")
+        return tables, sum(failed for _, failed in parts)
+
+
+def _by_length(table: pa.Table) -> pa.Table:
+    """Longest first: batches of like length, and memory trouble shows at the start."""
+    text = [c for c in table.column_names if c != "unit" and pa.types.is_string(table[c].type)]
+    if not text or len(table) < 2:
+        return table
+    lengths = sum(np.array([len(v) for v in table[c].to_pylist()]) for c in text)
+    return table.take(pa.array(np.argsort(-np.asarray(lengths), kind="stable")))

@@ -1,0 +1,209 @@
+"""The readings that a table's column names and values allow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataedge.errors import AuditError
+from dataedge.items import Task
+from dataedge.load import naming
+from dataedge.load.annotators import share_values
+from dataedge.load.naming import Names
+from dataedge.load.profile import Profile, profiles
+from dataedge.load.reading import Flags, Reading, resolve, undecided
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from dataedge.load.table import Table
+
+
+class Candidates:
+    """The columns of one table, and the ways to read them.
+
+    Args:
+        table: the data.
+        flags: what the user said; a named text is used wherever a text is needed.
+        split_column: a column that plays no other role.
+    """
+
+    def __init__(self, table: Table, flags: Flags, split_column: str | None) -> None:
+        self.table = table
+        self.flags = flags
+        self.where = table.name
+        self.all = profiles(table)
+        self.columns = {n: p for n, p in self.all.items() if n != split_column}
+        self.names = Names.of(self.columns)
+
+    def without(self, taken: Collection[str]) -> None:
+        """Takes columns out of the running."""
+        self.columns = {n: p for n, p in self.columns.items() if n not in taken}
+        self.names = Names.of(self.columns)
+
+    def by_name(self) -> list[Reading]:
+        """Readings whose columns have the names that datasets use for them."""
+        found = [*self._chats(), *self.preferences(), *self._pairs()]
+        labelled = self.labelled_by_name(has_other=bool(found))
+        return [*found, labelled] if labelled else found
+
+    def _chats(self) -> list[Reading]:
+        names = self.names.any(naming.CHATS)
+        return [Reading("chat", (n,)) for n in names if self.columns[n].nested]
+
+    def preferences(self) -> list[Reading]:
+        """A chosen and a rejected response, with the prompt if it stands apart."""
+        chosen, rejected = self.names.get(naming.CHOSEN), self.names.get(naming.REJECTED)
+        if not chosen or not rejected:
+            return []
+        prompts = tuple(self.names.any(list(naming.PROMPTS))[:1])
+        return [Reading("preference", prompts, chosen, rejected=rejected)]
+
+    def _pairs(self) -> list[Reading]:
+        found: list[Reading] = []
+        for key, responses in naming.PROMPTS.items():
+            prompt = self.names.get(key)
+            if prompt and not any(prompt in r.texts for r in found):
+                texts = self.with_second(prompt)
+                found += [Reading("pair", texts, r) for r in self.names.any(responses)]
+        return found
+
+    def with_second(self, prompt: str) -> tuple[str, ...]:
+        """A prompt and what is read beside it: an instruction's input, a question's context."""
+        second = self.names.get(naming.SECOND_INPUTS.get(prompt.strip().lower(), ""))
+        return (prompt, second) if second and not self.columns[second].nested else (prompt,)
+
+    def labelled_by_name(self, *, has_other: bool = False) -> Reading | None:
+        """A label, annotators or both.
+
+        Args:
+            has_other: another reading fits, so that a label column which is none is no error.
+        """
+        annotators = tuple(a for a in self.names.annotators() if self.columns[a].class_like)
+        annotators = annotators if len(annotators) > 1 else ()
+        for tier in naming.LABELS:
+            labels = [n for n in self.names.any(tier) if n not in annotators]
+            if usable := [n for n in labels if self.columns[n].class_like]:
+                return self.labelled(self._one_label(usable), annotators)
+            if labels and not annotators and not has_other:
+                self.refuse_label(labels[0])
+        return self.labelled(None, annotators) if annotators else None
+
+    def _one_label(self, labels: Sequence[str]) -> str:
+        """One of several label columns, if they are the same labels under two names."""
+        first = list(map(str, self.table.column(labels[0])))
+        for other in labels[1:]:
+            pairs = set(zip(first, map(str, self.table.column(other)), strict=True))
+            if not len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}):
+                texts = self.texts(labels)
+                raise undecided(self.where, [Reading("labelled", texts, n) for n in labels])
+        return next((n for n in labels if not self.columns[n].number), labels[0])
+
+    def refuse_label(self, name: str) -> None:
+        """Raises for a label column that is a quantity or holds several labels per row."""
+        column = self.all[name]
+        if column.measured:
+            raise AuditError(
+                f"{self.where}: column '{name}' has {column.distinct:,} different numbers: "
+                "numeric targets are not classes",
+                "Bin them into a few classes, or name another column with --label-column",
+            )
+        if column.nested:
+            raise AuditError(
+                f"{self.where}: column '{name}' holds several labels per row",
+                "Write one row per label, or name another column with --label-column",
+            )
+
+    def labelled(self, label: str | None, annotators: tuple[str, ...] = ()) -> Reading:
+        """A label (or annotators who vote) with the text beside it."""
+        taken = [*([label] if label else []), *annotators]
+        return Reading("labelled", self.texts(taken), label, annotators)
+
+    def texts(self, taken: Collection[str]) -> tuple[str, ...]:
+        """The one or two texts that stand beside the columns taken.
+
+        Raises:
+            AuditError: where there is none, or more than two without a telling name.
+        """
+        if self.flags.text:
+            return resolve(self.where, "--text-column", self.flags.text, tuple(self.all))
+        free = {n: p for n, p in self.columns.items() if n not in taken and p.wordy}
+        names = Names.of(free)
+        if pair := names.pair(naming.TEXT_PAIRS):
+            return pair
+        for tier in naming.TEXTS:
+            if len(named := names.any(tier)) == 1:
+                return (named[0],)
+        found = [n for n, p in free.items() if p.free_text and not p.label_like]
+        found = found or [n for n, p in free.items() if not p.label_like]
+        if len(found) in (1, 2):
+            return tuple(found)
+        if found:
+            raise AuditError(
+                f"{self.where}: {len(found)} columns could be the text: {', '.join(found)}",
+                f"--text-column {found[0]}, or two of them: --text-column {found[0]},{found[1]}",
+            )
+        beside = f" beside {', '.join(taken)}" if taken else ""
+        raise AuditError(
+            f"{self.where}: no column of text{beside} (columns: {self.listing()})",
+            "An audit needs a column of text: name it with --text-column",
+        )
+
+    def by_values(self) -> list[Reading]:
+        """Readings that the values allow where no name tells."""
+        task = self.flags.task
+        if task is not Task.GENERATE and (labelled := self.labelled_by_values()):
+            return labelled
+        if task is Task.CLASSIFY:
+            return []
+        texts = [n for n, p in self.columns.items() if p.free_text]
+        prompts = [n for n in self.names.any(list(naming.PROMPTS)) if n in texts][:1]
+        if prompts and len(texts) > 1:
+            return [Reading("pair", (prompts[0],), n) for n in texts if n not in prompts]
+        corpus = () if task is Task.GENERATE else self.corpora()
+        if len(texts) == 2 and len(corpus) != 1:
+            a, b = texts
+            return [Reading("pair", (a,), b), Reading("pair", (b,), a)]
+        return list(corpus)
+
+    def labelled_by_values(self) -> list[Reading]:
+        """Columns of a few values that repeat, beside the text; annotators if they agree."""
+        known = self.names.pair(naming.TEXT_PAIRS) or self.names.any(naming.TEXTS[0])
+        labels = [n for n, p in self.columns.items() if p.label_like and n not in known]
+        if annotators := share_values(self.table, [self.columns[n] for n in labels]):
+            reading = self.labelled(None, annotators)
+            note = (
+                f"{self.where}: {', '.join(annotators)} share their values and agree: read as "
+                "annotators (--label-column names one of them)"
+            )
+            return [reading.noting(note)]
+        if not labels:
+            return []
+        texts = self.texts(labels)
+        found = [Reading("labelled", texts, n) for n in labels]
+        rare = any(self.columns[n].rare for n in labels)
+        if self.flags.task is None and (len(found) > 1 or rare):
+            found.append(Reading("corpus", texts[-1:]))
+        return found
+
+    def corpora(self) -> list[Reading]:
+        """Columns of running text: the only one, or the one whose name says so."""
+        texts = [n for n, p in self.columns.items() if p.free_text]
+        if not texts and len(self.columns) == 1:
+            texts = [n for n, p in self.columns.items() if p.wordy and not p.label_like]
+        named = [n for n in self.names.any(naming.CORPUS_TEXTS) if n in texts]
+        return [Reading("corpus", (n,)) for n in (named[:1] or texts)]
+
+    def listing(self) -> str:
+        """The columns and what they hold, for an error."""
+        shown = [f"{n} ({_describe(p)})" for n, p in self.all.items()]
+        return ", ".join(shown[:12]) + (" …" if len(shown) > 12 else "")
+
+
+def _describe(column: Profile) -> str:
+    if column.nested:
+        return "lists or objects"
+    if not column.filled:
+        return "empty"
+    if column.number:
+        return "numbers"
+    return "text" if column.free_text else f"{column.distinct:,} short values"

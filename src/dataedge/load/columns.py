@@ -1,0 +1,213 @@
+"""Columns → the reading that fits: by the user's flags, by name, then by what the values are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataedge.errors import AuditError
+from dataedge.items import Task
+from dataedge.load import naming
+from dataedge.load.candidates import Candidates
+from dataedge.load.reading import Flags, Reading, resolve, undecided
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataedge.load.table import Table
+
+
+def read_columns(table: Table, flags: Flags, split_column: str | None = None) -> Reading:
+    """Decides how a table is read.
+
+    Args:
+        table: the data.
+        flags: explicit choices; they win.
+        split_column: a column that holds split names and plays no other role.
+
+    Raises:
+        AuditError: where no reading fits, two fit, or a flag does not fit.
+
+    Example:
+        >>> import pyarrow as pa
+        >>> from dataedge.load.table import single
+        >>> table = single(pa.table({"question": ["why?"], "answer": ["because"]}), "x.csv")
+        >>> print(read_columns(table, Flags()))
+        answers 'answer' to 'question'
+    """
+    candidates = Candidates(table, flags, split_column)
+    if not flags.silent:
+        return _by_flags(candidates)
+    if table.prose:
+        found = [Reading("corpus", ("text",))]
+    elif flags.task is Task.CORPUS:
+        found = candidates.corpora()
+    else:
+        found = candidates.by_name()
+    if flags.task is None:
+        found = _without_metadata(found, candidates.where)
+    else:
+        found = [r for r in found if r.task is flags.task] or _reread(candidates, found)
+    if not found and flags.task is not Task.CORPUS and not table.prose:
+        found = candidates.by_values()
+    if len(found) > 1:
+        raise undecided(candidates.where, found)
+    if not found:
+        raise _no_reading(candidates)
+    return _closed_answers(candidates, found[0])
+
+
+def _without_metadata(found: list[Reading], where: str) -> list[Reading]:
+    """A label beside a prompt and its response, with no text of its own, is metadata."""
+    answers = {c for r in found if r.task is Task.GENERATE for c in r.columns}
+    kept = [r for r in found if r.task is Task.GENERATE or not set(r.texts) <= answers]
+    dropped = "; ".join(str(r) for r in found if r not in kept)
+    note = f"{where}: not read as {dropped} (--task classify would)"
+    return [r.noting(note) for r in kept] if dropped else kept
+
+
+def _reread(candidates: Candidates, found: Sequence[Reading]) -> list[Reading]:
+    """A prompt and responses that repeat can be classified, if the task says so."""
+    if candidates.flags.task is not Task.CLASSIFY:
+        return []
+    return [
+        Reading("labelled", r.texts, r.target)
+        for r in found
+        if r.kind == "pair" and r.target and candidates.columns[r.target].class_like
+    ]
+
+
+def _closed_answers(candidates: Candidates, reading: Reading) -> Reading:
+    """Answers out of a handful of short ones are labels, unless the task says otherwise."""
+    if reading.kind != "pair" or candidates.flags.task or not reading.target:
+        return reading
+    answers = candidates.columns[reading.target]
+    if not answers.label_like or answers.distinct > 20 or answers.filled < 5 * answers.distinct:
+        return reading
+    note = (
+        f"{candidates.where}: '{reading.target}' holds {answers.distinct} short answers that "
+        "repeat: read as labels (--task generate reads them as responses)"
+    )
+    return Reading("labelled", reading.texts, reading.target, notes=reading.notes).noting(note)
+
+
+def _by_flags(candidates: Candidates) -> Reading:
+    flags = candidates.flags
+    generate = bool(flags.prompt or flags.response)
+    if flags.label and generate:
+        raise AuditError(
+            "--label-column and --prompt-column/--response-column speak of two tasks",
+            "Keep the flags of one task",
+        )
+    asked = Task.CLASSIFY if flags.label else Task.GENERATE if generate else None
+    if flags.task and asked and flags.task is not asked:
+        raise AuditError(
+            f"--task {flags.task} does not go with the columns named, which are for {asked}",
+            f"--task {asked}, or no --task, or other columns",
+        )
+    if generate:
+        return _generate(candidates)
+    if flags.label:
+        return _classify(candidates, flags.label)
+    texts = candidates.texts(())
+    if flags.task is Task.CORPUS:
+        return Reading("corpus", texts[:1])
+    if flags.task is Task.GENERATE:
+        raise AuditError(
+            "--text-column does not go with --task generate",
+            "Name the columns with --prompt-column and --response-column",
+        )
+    return _label_beside(candidates, texts)
+
+
+def _label_beside(candidates: Candidates, texts: tuple[str, ...]) -> Reading:
+    """The label that goes with texts named by a flag; without one, a text is a corpus."""
+    candidates.without(texts)
+    if named := candidates.labelled_by_name():
+        return named
+    found = candidates.labelled_by_values()
+    if len(found) > 1:
+        raise undecided(candidates.where, found)
+    if not found and candidates.flags.task is Task.CLASSIFY:
+        raise _no_reading(candidates)
+    return found[0] if found else Reading("corpus", texts[:1])
+
+
+def _classify(candidates: Candidates, value: str) -> Reading:
+    where = candidates.where
+    labels = resolve(where, "--label-column", value, tuple(candidates.all))
+    for name in labels:
+        candidates.refuse_label(name)
+        column = candidates.all[name]
+        if column.filled >= 20 and column.distinct == column.filled:
+            raise AuditError(
+                f"{where}: column '{name}' has another value in every row: it is no label",
+                "Name a column whose values repeat with --label-column",
+            )
+    if len(labels) > 1:
+        return candidates.labelled(None, labels)
+    annotators = tuple(a for a in candidates.names.annotators() if a not in labels)
+    return candidates.labelled(labels[0], annotators if len(annotators) > 1 else ())
+
+
+def _generate(candidates: Candidates) -> Reading:
+    where, flags, names = candidates.where, candidates.flags, tuple(candidates.all)
+    prompts: tuple[str, ...] = ()
+    responses: tuple[str, ...] = ()
+    if flags.prompt:
+        prompts = resolve(where, "--prompt-column", flags.prompt, names)
+    if flags.response:
+        responses = resolve(where, "--response-column", flags.response, names)
+    if responses and responses[0].lower() == naming.CHOSEN and candidates.preferences():
+        (preference,) = candidates.preferences()
+        texts = prompts or preference.texts
+        return Reading("preference", texts, responses[0], rejected=preference.rejected)
+    only = prompts or responses
+    if not (prompts and responses) and candidates.all[only[0]].nested:
+        return Reading("chat", only[:1])
+    if not responses:
+        known = naming.PROMPTS.get(prompts[0].lower(), ())
+        responses = _partner(candidates, prompts, candidates.names.any(known))
+    if not prompts:
+        keys = [k for k, known in naming.PROMPTS.items() if responses[0].lower() in known]
+        prompts = _partner(candidates, responses, candidates.names.any(keys))
+        prompts = candidates.with_second(prompts[0]) if prompts else ()
+    if not prompts or not responses:
+        missing = "--response-column" if prompts else "--prompt-column"
+        raise AuditError(
+            f"{where}: no telling which column goes with '{only[0]}' ({candidates.listing()})",
+            f"Name it with {missing}",
+        )
+    return Reading("pair", prompts, responses[0])
+
+
+def _partner(
+    candidates: Candidates, given: tuple[str, ...], known: Sequence[str]
+) -> tuple[str, ...]:
+    """The prompt of a response or the response of a prompt: by name, or the only other text."""
+    if known:
+        return (known[0],)
+    texts = [n for n, p in candidates.columns.items() if p.free_text and n not in given]
+    return (texts[0],) if len(texts) == 1 else ()
+
+
+def _no_reading(candidates: Candidates) -> AuditError:
+    task, listing = candidates.flags.task, candidates.listing()
+    if task is Task.CLASSIFY:
+        return AuditError(
+            f"{candidates.where}: --task classify, but no column of labels: {listing}",
+            "Name it with --label-column, or leave --task out",
+        )
+    if task is Task.GENERATE:
+        return AuditError(
+            f"{candidates.where}: --task generate, but no prompt with a response: {listing}",
+            "Name them with --prompt-column and --response-column, or leave --task out",
+        )
+    if len(candidates.all) == 1:
+        return AuditError(
+            f"{candidates.where}: its only column holds no text: {listing}",
+            "An audit needs a column of text, and mostly one of labels or responses",
+        )
+    return AuditError(
+        f"{candidates.where}: no column of text: {listing}",
+        "An audit needs a column of text: name it with --text-column",
+    )

@@ -1,0 +1,99 @@
+"""csv and tsv → columns of text, through DuckDB."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+from dataedge.errors import AuditError
+from dataedge.load.duck import MIB, Read, connect, first_line, left_out, literal
+from dataedge.load.naming import KNOWN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+
+def read_csv(path: Path, name: str) -> Read:
+    """Reads a csv or tsv file; every column is text, so that a label '007' stays what it is.
+
+    Args:
+        path: of a file that is valid UTF-8.
+        name: for messages.
+
+    Raises:
+        AuditError: for a file without a header, or one that DuckDB cannot read.
+    """
+    import duckdb
+
+    delimiter, header = _header(path, name)
+    columns = ", ".join(f"c{i}: 'VARCHAR'" for i in range(len(header)))
+    longest = max(2 * MIB, min(path.stat().st_size + 1024, 256 * MIB))
+    query = f"""
+        SELECT * FROM read_csv(?, auto_detect=false, header=true, columns={{{columns}}},
+            delim=?, quote='"', escape='"', max_line_size={longest},
+            ignore_errors=true, store_rejects=true)"""
+    rejects = """
+        SELECT line, min(error_message), max(len(string_split(coalesce(csv_line, ''), chr(10))))
+        FROM reject_errors GROUP BY line ORDER BY line"""
+    with connect() as db:
+        try:
+            data = db.sql(query, params=[literal(path), delimiter]).to_arrow_table()
+            bad = db.execute(rejects).fetchall()
+        except duckdb.Error as error:
+            raise AuditError(
+                f"{name} is no readable csv file: {first_line(error)}",
+                "Export it again with quoted fields",
+            ) from error
+    data = data.rename_columns(header)
+    if not bad:
+        _require_names(data, name)
+        return data, []
+    line, why, _ = bad[0]
+    problem = f"{name}, line {line}: {why.rstrip('.')}"
+    if (lost := sum(lines for *_, lines in bad)) > data.num_rows:
+        raise AuditError(
+            f"{problem}; with it {lost:,} lines cannot be read, and {data.num_rows:,} can",
+            "Close the quote there or export the file again with quoted fields",
+        )
+    return data, [f"{problem}; {left_out(len(bad))}"]
+
+
+def _require_names(data: pa.Table, name: str) -> None:
+    """Raises where the first line is a row: no name is known, and one stands among its values."""
+    if {column.strip().lower() for column in data.column_names} & KNOWN:
+        return
+    for column in data.column_names:
+        if column in data.column(column).to_pylist():
+            raise AuditError(
+                f"{name}, line 1: reads like a row, not like column names: '{column}' is also a "
+                "value of its column",
+                "Put the columns' names into the first line",
+            )
+
+
+def _header(path: Path, name: str) -> tuple[str, list[str]]:
+    """Delimiter and unique column names, from the first record."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        unquoted = "".join(file.readline().split('"')[::2])
+        delimiter = max(",;\t|", key=unquoted.count)
+        if path.suffix.lower() == ".tsv":
+            delimiter = "\t"
+        if not unquoted.count(delimiter):
+            delimiter = "\x1f"  # one column: whatever stands in a line belongs to it
+        file.seek(0)
+        try:
+            record = next(csv.reader(file, delimiter=delimiter), [])
+        except csv.Error:
+            record = []
+    header: list[str] = []
+    for i, raw in enumerate(record, 1):
+        column = raw.strip() or f"column_{i}"
+        header.append(column if column not in header else f"{column}_{i}")
+    if not header:
+        raise AuditError(
+            f"{name}, line 1: no header with column names",
+            "Put the columns' names into the first line",
+        )
+    return delimiter, header

@@ -1,0 +1,152 @@
+"""A path → its data: which files of a folder are the dataset, and which are left out."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dataedge.errors import AuditError
+from dataedge.load.formats import FORMATS, read_file
+from dataedge.load.table import concat
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from dataedge.load.table import Table
+
+PREFERENCE = ("parquet", "arrow", "jsonl", "csv", "json", "text")
+"""Formats, the preferred one first, where a folder holds several."""
+
+_NO_DATA = ("readme", "license", "licence", "source", "changelog")
+_WORDS = {
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "dev": "validation",
+    "development": "validation",
+    "eval": "validation",
+}
+SPLIT_ORDER = ("train", "validation", "test")
+"""Sides in the order in which their rows are counted."""
+_BY_SPLIT = re.compile(rf"(?:.*[-_.])?({'|'.join(_WORDS)})(?:[-_.]\d+(?:[-_.]of[-_.]\d+)?)?")
+
+
+def split_word(value: str) -> str | None:
+    """The split that a name speaks of: train, validation, test, or None.
+
+    Example:
+        >>> split_word("oos_test"), split_word("Dev"), split_word("before 2023")
+        ('test', 'validation', None)
+    """
+    words = {_WORDS[w] for w in re.split(r"[^a-z]+", value.lower()) if w in _WORDS}
+    return words.pop() if len(words) == 1 else None
+
+
+def file_split(stem: str) -> str | None:
+    """The split that a file is named by; the word ends the name, save for a shard's number.
+
+    Example:
+        >>> file_split("train-00000-of-00002"), file_split("data_val"), file_split("test_answers")
+        ('train', 'validation', None)
+    """
+    found = _BY_SPLIT.fullmatch(stem.lower())
+    return _WORDS[found[1]] if found else None
+
+
+def read_path(path: Path, name: str) -> Table:
+    """Reads a file, a folder of files, or a folder saved by the datasets library.
+
+    Args:
+        path: what exists there decides.
+        name: the path as the user gave it.
+
+    Raises:
+        AuditError: for a missing path, a folder without data, files that do not go together.
+    """
+    if not path.exists():
+        raise _missing(path, name)
+    if not path.is_dir():
+        return read_file(path, name)
+    if (path / "dataset_dict.json").exists() or (path / "dataset_info.json").exists():
+        from dataedge.load.sources import read_saved
+
+        return read_saved(path, name)
+    return _read_folder(path, name)
+
+
+def _read_folder(path: Path, name: str) -> Table:
+    files = sorted(
+        p
+        for p in path.iterdir()
+        if p.is_file()
+        and p.suffix.lower() in FORMATS
+        and not p.name.startswith(".")
+        and not p.name.lower().startswith(_NO_DATA)
+    )
+    if not files:
+        raise _no_data(path, name)
+    chosen = _choose(files)
+    tables = [
+        read_file(p, f"{name.rstrip('/')}/{p.name}", split)
+        for split, p in sorted(chosen, key=lambda pair: (_rank(pair[0]), pair[1].name))
+    ]
+    hint = f"Name one file instead of the folder, for example {tables[0].name}"
+    table = concat(tables, name, hint)
+    used = {p for _, p in chosen}
+    if left := [p.name for p in files if p not in used]:
+        read = ", ".join(sorted(p.name for p in used))
+        table = replace(
+            table, notes=(*table.notes, f"{name}: left out {', '.join(left)} (read: {read})")
+        )
+    return table
+
+
+def _choose(files: Sequence[Path]) -> list[tuple[str | None, Path]]:
+    """The files that are the dataset: those named by split, or else one format's."""
+    named = [(split, p) for p in files if (split := file_split(p.stem))]
+    pool = (
+        named
+        if len(named) == len(files) or any(s == "train" for s, _ in named)
+        else [(None, p) for p in files]
+    )
+    anchor = [p for s, p in pool if s == "train"] or [p for _, p in pool]
+    kinds = {FORMATS[p.suffix.lower()] for p in anchor}
+    best = next(kind for kind in PREFERENCE if kind in kinds)
+    return [(s, p) for s, p in pool if FORMATS[p.suffix.lower()] == best]
+
+
+def _rank(split: str | None) -> int:
+    return SPLIT_ORDER.index(split) if split in SPLIT_ORDER else -1
+
+
+def _no_data(path: Path, name: str) -> AuditError:
+    there = sorted(f"{p.name}/" if p.is_dir() else p.name for p in path.iterdir())
+    listing = ", ".join(there[:10]) + (f" and {len(there) - 10} more" if len(there) > 10 else "")
+    folders = [entry for entry in there if entry.endswith("/") and not entry.startswith(".")]
+    hint = f"Name a data file ({', '.join(sorted(FORMATS))})"
+    if folders:
+        hint += f" or a folder with data, such as {name.rstrip('/')}/{folders[0]}"
+    return AuditError(
+        f"{name}: no data file in this folder (it holds {listing or 'nothing'})", hint
+    )
+
+
+def _missing(path: Path, name: str) -> AuditError:
+    parent = path.parent
+    while not parent.exists() and parent != parent.parent:
+        path, parent = parent, parent.parent
+    names = [p.name for p in parent.iterdir()] if parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    hint = (
+        f"Did you mean {parent / near[0]}?"
+        if near
+        else f"There is no '{path.name}' in {parent.resolve()}"
+    )
+    return AuditError(f"{name}: no such file or folder", hint)

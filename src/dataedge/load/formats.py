@@ -1,0 +1,147 @@
+"""One file → one table. DuckDB and Arrow read; nothing in a dataset is ever executed."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from dataedge.errors import AuditError
+from dataedge.load.delimited import read_csv
+from dataedge.load.duck import Read, connect, first_line, literal
+from dataedge.load.json_rows import read_json, read_jsonl
+from dataedge.load.passages import passages
+from dataedge.load.table import Table, class_names, single, with_class_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+FORMATS: Mapping[str, str] = {
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".txt": "text",
+    ".md": "text",
+}
+"""File suffix → format."""
+
+
+def read_file(path: Path, name: str, split: str | None = None) -> Table:
+    """Reads one data file.
+
+    Args:
+        path: of the file.
+        name: as messages and notes shall call it.
+        split: the split that the file's name speaks of.
+
+    Raises:
+        AuditError: for an unknown format, an empty file, a broken one, or one that is not UTF-8.
+    """
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise AuditError(
+            f"{name}: a file of type '{path.suffix}' is not read"
+            if path.suffix
+            else f"{name}: a file without a type, such as .csv, is not read",
+            f"Convert it to one of {', '.join(sorted(FORMATS))}",
+        )
+    try:
+        if path.stat().st_size == 0:
+            raise AuditError(f"{name} is empty", "Name a file with data in it")
+        if kind not in ("parquet", "arrow"):
+            _check_utf8(path, name)
+        data, notes = _READERS[kind](path, name)
+    except OSError as error:
+        raise AuditError(
+            f"{name} cannot be read: {error.strerror or error}",
+            "Check the file and its permissions",
+        ) from error
+    if data.num_rows == 0:
+        why = f" that can be read ({notes[0]})" if notes else ""
+        raise AuditError(f"{name} is empty: it has no rows{why}", "Name a file with data in it")
+    table = single(data, name, split=split, prose=kind == "text", notes=notes)
+    return with_class_names(table, _class_names(data.schema))
+
+
+def _check_utf8(path: Path, name: str) -> None:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                raise AuditError(
+                    f"{name}, line 1: the file is UTF-16, not UTF-8",
+                    f"iconv -f utf-16 -t utf-8 {name} > converted{path.suffix}",
+                )
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise AuditError(
+                    f"{name}, line {number}: byte 0x{line[error.start]:02x} is not valid UTF-8",
+                    f"iconv -f latin1 -t utf-8 {name} > converted{path.suffix}",
+                ) from error
+
+
+def _read_parquet(path: Path, name: str) -> Read:
+    import duckdb
+
+    pairs_query = "SELECT key, value FROM parquet_kv_metadata(?)"
+    with connect() as db:
+        try:
+            data = db.sql("SELECT * FROM read_parquet(?)", params=[literal(path)]).to_arrow_table()
+            pairs = db.execute(pairs_query, [literal(path)]).fetchall()
+        except duckdb.Error as error:
+            raise _broken(name, "parquet", error) from error
+    return data.replace_schema_metadata(dict(pairs)), []
+
+
+def _read_arrow(path: Path, name: str) -> Read:
+    """Reads either layout: a file with a footer, or a stream."""
+    opener = pa.ipc.open_stream
+    with path.open("rb") as file:
+        if file.read(6) == b"ARROW1":
+            opener = pa.ipc.open_file
+    try:
+        with pa.memory_map(str(path)) as source:
+            return opener(source).read_all(), []
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _broken(name, "arrow", error) from error
+
+
+def _read_text(path: Path, name: str) -> Read:
+    """One row per passage."""
+    found = passages(path.read_text(encoding="utf-8-sig"))
+    if not found:
+        raise AuditError(f"{name} is empty", "Name a file with data in it")
+    return pa.table({"text": found}), []
+
+
+def _broken(name: str, kind: str, error: Exception) -> AuditError:
+    return AuditError(
+        f"{name} is no readable {kind} file: {first_line(error)}",
+        "It may be cut off: copy or export it again",
+    )
+
+
+def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
+    """Class names that the datasets library left in a file's schema."""
+    try:
+        info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    except ValueError:
+        return {}
+    return class_names(info.get("info", {}).get("features", {}))
+
+
+_READERS: Mapping[str, Callable[[Path, str], Read]] = {
+    "parquet": _read_parquet,
+    "arrow": _read_arrow,
+    "jsonl": read_jsonl,
+    "csv": read_csv,
+    "json": read_json,
+    "text": _read_text,
+}

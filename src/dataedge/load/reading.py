@@ -1,0 +1,151 @@
+"""A reading: which columns play which role. What the user's flags say, and what errors list."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+from dataedge.errors import AuditError
+from dataedge.items import Task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Kind = Literal["chat", "preference", "pair", "labelled", "corpus"]
+_TASKS: dict[str, Task] = {"labelled": Task.CLASSIFY, "corpus": Task.CORPUS}
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the user said about the columns; None where nothing was said."""
+
+    task: Task | None = None
+    text: str | None = None
+    label: str | None = None
+    prompt: str | None = None
+    response: str | None = None
+
+    @property
+    def silent(self) -> bool:
+        """No flag about columns was given (the task may have been)."""
+        return (self.text, self.label, self.prompt, self.response) == (None,) * 4
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to read a table.
+
+    Attributes:
+        kind: how rows become items.
+        texts: columns of the input; for a pair, the prompt and what is read beside it.
+        target: column of the label or response; None for a corpus or where annotators vote.
+        annotators: columns with one annotator's labels each.
+        rejected: column of the response that was not preferred.
+        notes: sentences for the report.
+    """
+
+    kind: Kind
+    texts: tuple[str, ...]
+    target: str | None = None
+    annotators: tuple[str, ...] = ()
+    rejected: str | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def task(self) -> Task:
+        """What the reading asks of a model."""
+        return _TASKS.get(self.kind, Task.GENERATE)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that the reading uses."""
+        single = (self.target, self.rejected)
+        return tuple(dict.fromkeys((*self.texts, *(c for c in single if c), *self.annotators)))
+
+    @property
+    def roles(self) -> dict[str, str | tuple[str, ...]]:
+        """Role → column name(s), as a report shows it."""
+        named: dict[str, tuple[str, ...]] = {
+            "text" if self.task is not Task.GENERATE else "prompt": self.texts,
+            "label" if self.task is Task.CLASSIFY else "response": (self.target,)
+            if self.target
+            else (),
+            "annotator": self.annotators,
+            "rejected": (self.rejected,) if self.rejected else (),
+        }
+        if self.kind == "chat":
+            named = {"messages": self.texts}
+        return {role: c[0] if len(c) == 1 else c for role, c in named.items() if c}
+
+    def __str__(self) -> str:
+        left, right = " + ".join(self.texts), self.target or " / ".join(self.annotators)
+        if self.kind == "chat":
+            return f"chat in '{left}'"
+        if self.kind == "corpus":
+            return f"running text in '{left}'"
+        if self.kind == "preference":
+            return f"'{right}' preferred to '{self.rejected}'" + (
+                f", asked by '{left}'" if left else ""
+            )
+        return f"{'labels' if self.kind == 'labelled' else 'answers'} '{right}' to '{left}'"
+
+    def noting(self, note: str) -> Reading:
+        """The same reading with a sentence more for the report."""
+        return replace(self, notes=(*self.notes, note))
+
+    @property
+    def flag(self) -> str:
+        """The flags that choose this reading."""
+        if self.kind == "labelled":
+            labels = self.target or ",".join(self.annotators)
+            return f"--text-column {','.join(self.texts)} --label-column {labels}"
+        if self.kind == "corpus":
+            return f"--task corpus --text-column {self.texts[0]}"
+        if self.kind == "chat":
+            return f"--prompt-column {self.texts[0]}"
+        prompt = f"--prompt-column {self.texts[0]} " if self.texts else ""
+        return f"{prompt}--response-column {self.target}"
+
+
+def undecided(where: str, readings: Sequence[Reading]) -> AuditError:
+    """The error for data that can be read in more than one way."""
+    several = "two readings fit" if len(readings) == 2 else f"{len(readings)} readings fit"
+    shown = [*readings[:5], *readings[5:][-1:]]  # the last one is of another kind than the rest
+    listing = "; ".join(f"({i}) {r}" for i, r in enumerate(shown, 1))
+    flags = " or ".join(f"({i}) {r.flag}" for i, r in enumerate(shown, 1))
+    return AuditError(f"{where}: {several}: {listing}", f"Settle it with {flags}")
+
+
+def resolve(where: str, flag: str, value: str, names: Sequence[str]) -> tuple[str, ...]:
+    """The column, or columns separated by commas, that a flag names.
+
+    Args:
+        where: the file, for the error.
+        flag: as typed.
+        value: its value.
+        names: of the columns there are.
+
+    Raises:
+        AuditError: for a column that does not exist, with the nearest name.
+
+    Example:
+        >>> resolve("x.csv", "--text-column", "premise,Hypothesis", ["premise", "hypothesis"])
+        ('premise', 'hypothesis')
+    """
+    if value in names:
+        return (value,)
+    by_key: Mapping[str, str] = {name.strip().lower(): name for name in reversed(names)}
+    wanted = [part.strip() for part in value.split(",") if part.strip()]
+    if whole := by_key.get(value.strip().lower()):
+        return (whole,)
+    for part in wanted or [value]:
+        if part.lower() not in by_key:
+            near = difflib.get_close_matches(part.lower(), by_key, n=1, cutoff=0.5)
+            hint = (
+                f"Did you mean {flag} {by_key[near[0]]}?"
+                if near
+                else f"{flag} takes one of these names"
+            )
+            raise AuditError(f"{where}: no column '{part}' (columns: {', '.join(names)})", hint)
+    return tuple(by_key[part.lower()] for part in wanted)

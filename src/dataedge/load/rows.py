@@ -1,0 +1,250 @@
+"""A table under a reading → items: rows that cannot be used are counted, duplicates collapse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from dataedge.errors import AuditError
+from dataedge.items import Item
+from dataedge.load import chat
+from dataedge.load.annotators import majority
+from dataedge.load.cells import UnusableError, answer_cell, conversation_cell, text_cell
+from dataedge.load.passages import head_and_rest, row_passages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dataedge.load.reading import Reading
+    from dataedge.load.table import Table
+
+    Parse = Callable[[int], Iterator[Item]]
+
+
+@dataclass
+class Rows:
+    """What the rows of a table became.
+
+    Attributes:
+        items: distinct ones, in order of first appearance, with the raw name of their split.
+        rows: rows (of a corpus: passages) that were read.
+        problems: what is wrong → the 0-based rows it is wrong with.
+        unlabelled: 0-based rows without a label.
+        crossed: items with copies in more than one split.
+    """
+
+    items: list[Item] = field(default_factory=list)
+    rows: int = 0
+    problems: dict[str, list[int]] = field(default_factory=dict)
+    unlabelled: list[int] = field(default_factory=list)
+    crossed: int = 0
+
+    def notes(self, table: Table) -> list[str]:
+        """One sentence per kind of problem, with the first row that has it."""
+        found = [
+            f"{first_place(table, at)}: {problem}; {_such(at)} left out"
+            for problem, at in self.problems.items()
+        ]
+        if at := self.unlabelled:
+            place = first_place(table, at)
+            found.append(f"{place}: no label; {_such(at)} kept for redundancy only")
+        if self.crossed:
+            found.append(f"{table.name}: copies in several splits: {self.crossed:,} items")
+        return found
+
+
+def read_rows(table: Table, reading: Reading, splits: list[str | None]) -> Rows:
+    """Turns every row into an item, or several for a long row of a corpus.
+
+    Args:
+        table: the data.
+        reading: the columns' roles.
+        splits: raw split of each row.
+
+    Raises:
+        AuditError: if no row can be used.
+    """
+    parse = _PARSERS[reading.kind](table, reading)
+    rows = Rows(rows=len(table))
+    collected = _Collected()
+    for at in range(len(table)):
+        try:
+            for item in parse(at):
+                collected.add(item if splits[at] is None else replace(item, split=splits[at]))
+                if item.label_missing:
+                    rows.unlabelled.append(at)
+        except UnusableError as error:
+            rows.problems.setdefault(str(error), []).append(at)
+    rows.items, rows.crossed = collected.items(), len(collected.crossed)
+    if reading.kind == "corpus":
+        unusable = sum(map(len, rows.problems.values()))
+        rows.rows = sum(item.count for item in rows.items) + unusable
+    if not rows.items:
+        problem, where = max(rows.problems.items(), key=lambda pair: len(pair[1]))
+        raise AuditError(
+            f"{first_place(table, where)}: {problem}, and no row is usable",
+            "Name other columns: --text-column, --label-column, --prompt-column, --response-column",
+        )
+    return rows
+
+
+def first_place(table: Table, rows: list[int]) -> str:
+    """The file and row of the first of some 0-based rows."""
+    name, row = table.place(rows[0])
+    return f"{name}, {'passage' if table.prose else 'row'} {row}"
+
+
+def _such(rows: list[int]) -> str:
+    return f"{len(rows):,} such row{'s' if len(rows) > 1 else ''}"
+
+
+class _Collected:
+    """Distinct items and how often each came; copies in two splits count for the earlier one."""
+
+    _ORDER = ("train", "validation", "test")
+
+    def __init__(self) -> None:
+        self._items: dict[tuple[object, ...], Item] = {}
+        self._counts: dict[tuple[object, ...], int] = {}
+        self.crossed: set[tuple[object, ...]] = set()
+
+    def add(self, item: Item) -> None:
+        key = (item.texts, item.target, item.annotations, item.rejected, item.label_missing)
+        first = self._items.setdefault(key, item)
+        self._counts[key] = self._counts.get(key, 0) + 1
+        if item.split == first.split:
+            return
+        self.crossed.add(key)
+        both = {first.split, item.split}
+        earlier = next((s for s in self._ORDER if s in both), None)
+        self._items[key] = replace(first, split=earlier)
+
+    def items(self) -> list[Item]:
+        return [
+            item if (count := self._counts[key]) == 1 else replace(item, count=count)
+            for key, item in self._items.items()
+        ]
+
+
+def _labelled(table: Table, reading: Reading) -> Parse:
+    texts = [(name, table.column(name)) for name in reading.texts]
+    label = _labels(table, reading.target) if reading.target else None
+    annotators = [_labels(table, name) for name in reading.annotators]
+
+    def parse(at: int) -> Iterator[Item]:
+        inputs = tuple(text_cell(name, column[at]) for name, column in texts)
+        votes = tuple(read(at) for read in annotators)
+        target = (label(at) or "") if label else majority(votes)
+        yield Item(inputs, target, row=at + 1, label_missing=not target, annotations=votes)
+
+    return parse
+
+
+def _labels(table: Table, name: str) -> Callable[[int], str | None]:
+    """Reads a label column: truth values in lower case, whole numbers without a point."""
+    column = table.column(name)
+    words = {v.strip().lower() for v in column if isinstance(v, str)} - {""}
+    truth = bool(words) and words <= {"true", "false"}
+    whole = all(_whole(v) for v in column if v is not None and v != "")
+
+    def read(at: int) -> str | None:
+        value = column[at]
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        text = text_cell(name, value)
+        if truth:
+            return text.lower()
+        return str(int(float(text))) if whole and not text.lstrip("+-").isdigit() else text
+
+    return read
+
+
+def _whole(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    try:
+        return float(value).is_integer()
+    except (TypeError, ValueError):
+        return False
+
+
+def _pair(table: Table, reading: Reading) -> Parse:
+    prompt_name, *beside = reading.texts
+    prompts = table.column(prompt_name)
+    others = [(name, table.column(name)) for name in beside]
+    name = str(reading.target)
+    responses = table.column(name)
+
+    def parse(at: int) -> Iterator[Item]:
+        prompt = text_cell(prompt_name, prompts[at], dialogue=True)
+        for other, column in others:
+            if column[at] is None or column[at] == "":
+                continue
+            extra = text_cell(other, column[at])
+            first = other.strip().lower() == "context"
+            prompt = f"{extra}\n\n{prompt}" if first else f"{prompt}\n\n{extra}"
+        yield Item((prompt,), answer_cell(name, responses[at]), row=at + 1)
+
+    return parse
+
+
+def _chat(table: Table, reading: Reading) -> Parse:
+    name = reading.texts[0]
+    column = table.column(name)
+
+    def parse(at: int) -> Iterator[Item]:
+        prompt, response = conversation_cell(name, column[at])
+        yield Item((prompt,), response, row=at + 1)
+
+    return parse
+
+
+def _preference(table: Table, reading: Reading) -> Parse:
+    prompts = table.column(reading.texts[0]) if reading.texts else None
+    names = str(reading.target), str(reading.rejected)
+    chosen, rejected = (table.column(name) for name in names)
+
+    def parse(at: int) -> Iterator[Item]:
+        if prompts is not None:
+            prompt = text_cell(reading.texts[0], prompts[at], dialogue=True)
+            good, bad = answer_cell(names[0], chosen[at]), answer_cell(names[1], rejected[at])
+        elif chat.turns(chosen[at]):
+            prompt, good = conversation_cell(names[0], chosen[at])
+            _, bad = conversation_cell(names[1], rejected[at])
+        else:
+            good, bad = text_cell(names[0], chosen[at]), text_cell(names[1], rejected[at])
+            shared = chat.shared_prompt(good, bad)
+            prompt = shared.strip()
+            good, bad = good[len(shared) :].strip(), bad[len(shared) :].strip()
+        if not prompt:
+            raise UnusableError(names[0], f"has no prompt in common with '{names[1]}'")
+        for name, response in zip(names, (good, bad), strict=True):
+            if not response:
+                raise UnusableError(name, "has no response after the prompt")
+        yield Item((prompt,), good, row=at + 1, rejected=bad)
+
+    return parse
+
+
+def _corpus(table: Table, reading: Reading) -> Parse:
+    name = reading.texts[0]
+    column = table.column(name)
+
+    def parse(at: int) -> Iterator[Item]:
+        text = text_cell(name, column[at])
+        if len(text) < 2:
+            raise UnusableError(name, "is a single character")
+        for passage in [text] if table.prose else row_passages(text):
+            head, rest = head_and_rest(passage)
+            yield Item((head,), rest, row=at + 1)
+
+    return parse
+
+
+_PARSERS: dict[str, Callable[[Table, Reading], Parse]] = {
+    "labelled": _labelled,
+    "pair": _pair,
+    "chat": _chat,
+    "preference": _preference,
+    "corpus": _corpus,
+}

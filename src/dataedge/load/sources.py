@@ -1,0 +1,141 @@
+"""Tables that do not come from data files: DataFrames, `datasets` objects, hub ids."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dataedge.errors import AuditError
+from dataedge.load.folder import SPLIT_ORDER, read_path, split_word
+from dataedge.load.table import JSON_CELLS, concat, single, with_class_names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dataedge.load.table import Table
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+
+
+def read_source(source: object) -> tuple[str, Table]:
+    """Reads whatever a user may pass.
+
+    Args:
+        source: a path, a hub id, a DataFrame, a `datasets.Dataset` or `DatasetDict`.
+
+    Returns:
+        The source's name for reports and messages, and its table.
+
+    Raises:
+        AuditError: where it cannot be read.
+    """
+    if isinstance(source, str | Path):
+        name, path = str(source), Path(source).expanduser()
+        if not str(source).strip():
+            raise AuditError("no path given", "Name a data file, a folder of them or a hub id")
+        if (
+            isinstance(source, str)
+            and _HUB_ID.fullmatch(source)
+            and not path.exists()
+            and not path.parent.exists()
+        ):
+            return name, _read_hub(name)
+        return name, read_path(path, name)
+    pandas, datasets = sys.modules.get("pandas"), sys.modules.get("datasets")
+    if pandas is not None and isinstance(source, pandas.DataFrame):
+        return "<DataFrame>", _read_frame(source)
+    if datasets is not None and isinstance(source, datasets.Dataset):
+        return "<Dataset>", _read_dataset(source, "<Dataset>", str(source.split or ""))
+    if datasets is not None and isinstance(source, datasets.DatasetDict):
+        return "<DatasetDict>", _read_splits(source, "<DatasetDict>")
+    raise AuditError(
+        f"a {type(source).__name__} is no dataset",
+        "Pass a path, a hub id, a pandas DataFrame or a datasets.Dataset",
+    )
+
+
+def read_saved(path: Path, name: str) -> Table:
+    """Reads a folder written by `save_to_disk`; its files are memory-mapped, not copied."""
+    import datasets
+
+    try:
+        saved = datasets.load_from_disk(str(path))
+    except (OSError, ValueError, pa.ArrowInvalid) as error:
+        raise AuditError(
+            f"{name}: a saved datasets folder that cannot be read: {error}",
+            "Save it again with save_to_disk, or name a data file",
+        ) from error
+    if isinstance(saved, datasets.DatasetDict):
+        return _read_splits(saved, name)
+    return _read_dataset(saved, name, "")
+
+
+def _read_splits(splits: Mapping[str, Any], name: str) -> Table:
+    order = sorted(splits, key=lambda s: (SPLIT_ORDER.index(split_word(s) or "train"), s))
+    if not order:
+        raise AuditError(f"{name} is empty", "Pass a dataset with at least one split")
+    tables = [_read_dataset(splits[s], f"{name}[{s}]", s) for s in order]
+    return concat(tables, name, "Load one split with the datasets library and pass that")
+
+
+def _read_dataset(dataset: Any, name: str, split: str) -> Table:
+    if len(dataset) == 0:
+        raise AuditError(f"{name} has no rows", "Pass a dataset with rows in it")
+    data = dataset.with_format("arrow")[:]
+    names = {c: f.names for c, f in dataset.features.items() if getattr(f, "names", None)}
+    return with_class_names(single(data, name, split=split_word(split)), names)
+
+
+def _read_frame(frame: Any) -> Table:
+    if len(frame) == 0:
+        raise AuditError("<DataFrame> has no rows", "Pass a DataFrame with rows in it")
+    arrays: list[pa.Array] = []
+    fields: list[pa.Field] = []
+    for at, name in enumerate(frame.columns):
+        array, metadata = _array(frame.iloc[:, at])
+        label = str(name)
+        if any(label == f.name for f in fields):
+            label = f"{label}_{at + 1}"
+        arrays.append(array)
+        fields.append(pa.field(label, array.type, metadata=metadata))
+    return single(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), "<DataFrame>")
+
+
+def _array(series: Any) -> tuple[pa.Array, dict[bytes, bytes] | None]:
+    """A column of a DataFrame; one of mixed types as JSON texts."""
+    try:
+        array = pa.array(series, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        missing = [bool(m) for m in series.isna()]
+        cells = [
+            None if gone else json.dumps(value, default=str)
+            for value, gone in zip(series.tolist(), missing, strict=True)
+        ]
+        return pa.array(cells, pa.string()), JSON_CELLS
+    return (array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array), None
+
+
+def _read_hub(name: str) -> Table:
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import datasets
+    import huggingface_hub
+
+    try:
+        if not huggingface_hub.constants.HF_HUB_OFFLINE:
+            # One plain request first: without a network it fails at once, where load_dataset
+            # tries again for half a minute.
+            huggingface_hub.HfApi().dataset_info(name, timeout=20)
+        found = datasets.load_dataset(name)
+    except Exception as error:  # the hub's client raises many kinds: network, rights, format
+        reason = str(error).strip().split("\n", maxsplit=1)[0][:200] or type(error).__name__
+        raise AuditError(
+            f"{name}: no such local path, and the hub gave no dataset of this name: {reason}",
+            "Check the spelling and the network, or download the files and name their folder",
+        ) from error
+    return _read_splits(found, name)

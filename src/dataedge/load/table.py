@@ -1,0 +1,204 @@
+"""What a format yields: one table of raw columns that knows the file and row of each value."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dataedge.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# A column whose cells are JSON texts, because its values are of several types.
+JSON_CELLS = {b"dataedge": b"json"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file's (or split's) share of a table's rows.
+
+    Attributes:
+        name: as the user would name it, a path mostly.
+        rows: how many rows it gave.
+        split: the split its name speaks of, if any.
+    """
+
+    name: str
+    rows: int
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Raw columns of one or more files.
+
+    Attributes:
+        name: of the whole, a path mostly.
+        data: the columns; a field with JSON_CELLS metadata holds JSON texts.
+        parts: which rows came from where, in order.
+        prose: each row is a passage of a document already.
+        notes: sentences about what was left out while reading.
+    """
+
+    name: str
+    data: pa.Table
+    parts: tuple[Part, ...]
+    prose: bool = False
+    notes: tuple[str, ...] = ()
+    _cache: dict[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names, in order."""
+        return tuple(self.data.column_names)
+
+    def __len__(self) -> int:
+        return int(self.data.num_rows)
+
+    def column(self, name: str) -> list[Any]:
+        """All values of a column as Python objects; empty cells are None."""
+        if name not in self._cache:
+            column = self.data.column(name)
+            values = column.to_pylist()
+            if self.data.schema.field(name).metadata == JSON_CELLS:
+                values = [None if v is None else json.loads(v) for v in values]
+            self._cache[name] = [None if _is_nan(v) else v for v in values]
+        return self._cache[name]
+
+    def nested(self, name: str) -> bool:
+        """Whether most cells are lists or objects, found without reading them all."""
+        column = self.data.column(name)
+        if pa.types.is_nested(column.type):
+            return True
+        if self.data.schema.field(name).metadata != JSON_CELLS:
+            return False
+        head = [v for v in column.slice(0, 1000).to_pylist() if v is not None]
+        return 2 * sum(v[:1] in "[{" for v in head) > len(head)
+
+    def place(self, row: int) -> tuple[str, int]:
+        """File and row in it (both as a user counts) of a 0-based row of the table."""
+        for part in self.parts:
+            if row < part.rows:
+                return part.name, row + 1
+            row -= part.rows
+        raise IndexError(row)
+
+    def part_splits(self) -> list[str | None]:
+        """The split that each row's file is named by."""
+        return [part.split for part in self.parts for _ in range(part.rows)]
+
+
+def single(
+    data: pa.Table,
+    name: str,
+    *,
+    split: str | None = None,
+    prose: bool = False,
+    notes: Sequence[str] = (),
+) -> Table:
+    """A table that came from one place."""
+    part = Part(name, int(data.num_rows), split)
+    return Table(name, data, (part,), prose=prose, notes=tuple(notes))
+
+
+def concat(tables: Sequence[Table], name: str, hint: str) -> Table:
+    """Several tables with the same columns, one below the other.
+
+    Args:
+        tables: in the order in which their rows are counted.
+        name: of the whole.
+        hint: what to do where they do not go together.
+
+    Raises:
+        AuditError: where their columns or the columns' types differ.
+    """
+    if len(tables) == 1:
+        return tables[0]
+    first = tables[0]
+    if any(set(t.names) != set(first.names) for t in tables):
+        listing = "; ".join(f"{t.name}: {_listed(t.names)}" for t in tables[:8])
+        raise AuditError(f"{name}: the columns differ ({listing})", hint)
+    try:
+        data = pa.concat_tables(
+            [t.data.select(list(first.names)) for t in tables], promote_options="permissive"
+        )
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise AuditError(
+            f"{name}: a column's type differs between files ({error})", hint
+        ) from error
+    return Table(
+        name,
+        data,
+        tuple(part for t in tables for part in t.parts),
+        prose=first.prose,
+        notes=tuple(note for t in tables for note in t.notes),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+
+
+def with_class_names(table: Table, names: Mapping[str, Sequence[str]]) -> Table:
+    """Replaces class numbers by class names; a number outside the names is an empty cell.
+
+    Args:
+        table: with integer columns.
+        names: column → names in the order of their numbers.
+
+    Example:
+        >>> t = single(pa.table({"label": [1, 0, -1]}), "x")
+        >>> with_class_names(t, {"label": ["no", "yes"]}).column("label")
+        ['yes', 'no', None]
+    """
+    data = table.data
+    for column, known in names.items():
+        if column not in data.column_names or not pa.types.is_integer(data.column(column).type):
+            continue
+        words = [
+            known[v] if v is not None and 0 <= v < len(known) else None
+            for v in data.column(column).to_pylist()
+        ]
+        at = data.column_names.index(column)
+        data = data.set_column(at, column, pa.array(words, pa.string()))
+    return replace(table, data=data, _cache={})
+
+
+def class_names(features: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Class names out of the `features` entry that the datasets library writes into a schema."""
+    return {
+        column: list(spec["names"])
+        for column, spec in features.items()
+        if isinstance(spec, dict) and spec.get("_type") == "ClassLabel" and spec.get("names")
+    }
+
+
+def as_text(value: object) -> str | None:
+    """A scalar cell as text without outer whitespace; None for a list, an object or bytes.
+
+    Example:
+        >>> as_text(" a "), as_text(3), as_text(True), as_text([1])
+        ('a', '3', 'true', None)
+    """
+    match value:
+        case str():
+            return value.strip()
+        case bool():
+            return "true" if value else "false"
+        case int() | float() | Decimal():
+            return str(value)
+        case datetime() | date() | time():
+            return value.isoformat()
+        case _:
+            return None
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)

@@ -1,0 +1,227 @@
+"""Near-duplicate texts: MinHash proposes pairs, exact Jaccard similarity decides.
+
+Rows that agree on one band of their MinHash sketch are candidates (Broder 1997; Leskovec,
+Rajaraman & Ullman 2020, section 3.4). A candidate becomes a link when the Jaccard similarity of
+its two shingle sets, computed exactly, reaches the threshold. Clusters are the connected
+components of the links. Nothing depends on the order of the texts.
+
+Short texts are cut into short shingles: one slip of the pen changes as many shingles as a
+shingle is wide, and a near-duplicate should survive one slip. Long texts are cut into long ones,
+since all long English texts share their pairs of letters.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from dataedge.measure.shingles import ShingleSets, blocks, cut, fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+
+WIDTHS = ((2, 40), (3, 3000), (5, 2**31))  # characters per shingle, for texts up to this length
+OVERLAP = 0.7  # texts from this part of the limit on are compared at the next width as well
+_SLOTS = 64  # of a sketch: sixteen bands of four
+_BAND = 4
+_CROWD = 32  # a bucket with more rows than this is split by further slots
+_BLOCK_PAIRS = 200_000  # pairs compared at a time
+_SIGMAS = 3.0  # a pair whose sketch is this far below the threshold is not verified
+_SPREAD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93))
+
+
+def near_duplicates(texts: Sequence[str], *, threshold: float = 0.8, seed: int = 0) -> Ints:
+    """Cluster texts whose shingle sets overlap.
+
+    Args:
+        texts: n texts.
+        threshold: Jaccard similarity of two texts that are linked, in (0, 1].
+        seed: of the sketches.
+
+    Returns:
+        Shape (n,), cluster numbers from 0 in order of first appearance. Texts that are equal
+        after `fold` always share one.
+
+    Example:
+        >>> near_duplicates(["Where is my card?", "where is my crad", "Top up failed"]).tolist()
+        [0, 0, 1]
+    """
+    return near_duplicate_levels(texts, thresholds=(threshold,), seed=seed)[threshold]
+
+
+def near_duplicate_levels(
+    texts: Sequence[str], *, thresholds: Sequence[float] = (0.7, 0.8, 0.9), seed: int = 0
+) -> dict[float, Ints]:
+    """Clusters at several thresholds from one pass over the texts.
+
+    Args:
+        texts: n texts.
+        thresholds: each in (0, 1].
+        seed: of the sketches.
+
+    Returns:
+        Threshold → shape (n,), as from `near_duplicates`. A higher threshold only splits the
+        clusters of a lower one.
+    """
+    if not thresholds or not all(0.0 < t <= 1.0 for t in thresholds):
+        raise ValueError(f"thresholds must lie in (0, 1], got {tuple(thresholds)}")
+    if len(texts) == 0:
+        return {t: np.empty(0, np.int64) for t in thresholds}
+    index: dict[str, int] = {}
+    rows = np.array([index.setdefault(text, len(index)) for text in fold(texts)])
+    distinct = list(index)
+    del index
+    links = _Links(len(distinct), sorted(set(thresholds)))
+    lengths = np.fromiter(map(len, distinct), np.int64, len(distinct))
+    shortest = 0.0
+    for width, longest in WIDTHS:
+        members = np.flatnonzero((lengths >= shortest) & (lengths <= longest))
+        if len(members) > 1:
+            _link(distinct, members, width, links, seed)
+        shortest = longest * min(OVERLAP, links.thresholds[0])
+    return {t: renumber(links.labels(t)[rows]) for t in thresholds}
+
+
+class _Links:
+    """Verified pairs as the components that they form at each threshold."""
+
+    def __init__(self, n: int, thresholds: Sequence[float]) -> None:
+        self.n = n
+        self.thresholds = list(thresholds)
+        self._components = {t: np.arange(n) for t in thresholds}
+
+    def open(self, a: Ints, b: Ints) -> NDArray[np.bool_]:
+        """Which pairs could still change a component: those not joined at the top threshold."""
+        top = self._components[self.thresholds[-1]]
+        apart: NDArray[np.bool_] = top[a] != top[b]
+        return apart
+
+    def add(self, a: Ints, b: Ints, similarity: NDArray[np.float64]) -> None:
+        """Join the pairs at every threshold that their similarity reaches."""
+        for t in self.thresholds:
+            near = similarity >= t - 1e-12
+            if near.any():
+                old = self._components[t]
+                self._components[t] = components(self.n, old[a[near]], old[b[near]])[old]
+
+    def labels(self, threshold: float) -> Ints:
+        """Shape (n,), component numbers."""
+        return self._components[threshold]
+
+
+def components(n: int, a: Ints, b: Ints) -> Ints:
+    """Connected components of n nodes under the edges (a, b), shape (n,)."""
+    graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(n, n))
+    labels: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
+    return labels
+
+
+def renumber(labels: Ints) -> Ints:
+    """Cluster numbers in order of first appearance."""
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return rank[inverse]
+
+
+def _link(texts: list[str], members: Ints, width: int, links: _Links, seed: int) -> None:
+    """Propose pairs band by band, drop those far below the threshold, verify the rest."""
+    chosen = [texts[i] for i in members.tolist()]
+    slots = _sketch(chosen, width, seed)
+    sets = ShingleSets(chosen, width)
+    brief = np.ascontiguousarray(slots.T.astype(np.uint8))  # enough to see who is far away
+    lowest = links.thresholds[0]
+    floor = lowest - _SIGMAS * np.sqrt(lowest * (1.0 - lowest) / _SLOTS)
+    for first in range(0, _SLOTS, _BAND):
+        for a, b in _candidates(slots, first, lowest):
+            fresh = links.open(members[a], members[b])
+            a, b = a[fresh], b[fresh]
+            agree = np.count_nonzero(brief[a] == brief[b], axis=1)
+            near = agree >= floor * _SLOTS
+            a, b = a[near], b[near]
+            if len(a):
+                links.add(members[a], members[b], sets.jaccard(a, b))
+
+
+def _sketch(texts: Sequence[str], width: int, seed: int) -> NDArray[np.uint32]:
+    """MinHash sketches, shape (64, n): the smallest of each text's hashes, permuted 64 ways.
+
+    Texts with about as many shingles are padded (a repeated shingle changes no minimum) and
+    taken together, so that each permutation is one product and one minimum over an array.
+    """
+    rng = np.random.default_rng(seed)
+    factors = rng.integers(0, 2**32, _SLOTS, dtype=np.uint32) | np.uint32(1)
+    masks = rng.integers(0, 2**32, _SLOTS, dtype=np.uint32)
+    out = np.empty((_SLOTS, len(texts)), np.uint32)
+    for block in blocks(texts):
+        hashes, begin, count = cut(texts[block], width)
+        step = 1 << np.maximum(np.log2(count).astype(np.int64) - 3, 3)
+        padded = -(-count // step) * step
+        order = np.argsort(padded, kind="stable")
+        for group in np.split(order, np.flatnonzero(np.diff(padded[order])) + 1):
+            length = int(padded[group[0]])
+            last = count[group] - 1
+            wide = hashes[begin[group] + np.minimum(np.arange(length)[:, None], last)]
+            permuted = np.empty_like(wide)
+            lowest = np.empty((_SLOTS, len(group)), np.uint32)
+            for slot in range(_SLOTS):
+                np.bitwise_xor(wide, masks[slot], out=permuted)
+                np.multiply(permuted, factors[slot], out=permuted)
+                np.minimum.reduce(permuted, axis=0, out=lowest[slot])
+            out[:, block.start + group] = lowest
+    return out
+
+
+def _candidates(
+    slots: NDArray[np.uint32], first: int, lowest: float
+) -> Iterator[tuple[Ints, Ints]]:
+    """Pairs of rows that agree on a band, in blocks; crowded buckets are split by more slots."""
+    needed = _BAND if lowest >= 0.65 else 3 if lowest >= 0.5 else 2 if lowest >= 0.3 else 1
+    key = np.zeros(slots.shape[1], np.uint64)
+    for step in range(needed):
+        key = (key ^ (key >> np.uint64(29))) * _SPREAD[0] + slots[first + step] * _SPREAD[1]
+    rows = np.arange(len(key))
+    for step in range(needed, _SLOTS + 1):
+        by_key = np.argsort(key)
+        rows, key = rows[by_key], key[by_key]
+        starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+        sizes = np.diff(np.append(starts, len(key)))
+        size, bucket = np.repeat(sizes, sizes), np.repeat(np.arange(len(sizes)), sizes)
+        crowded = (size > _CROWD) & (step < _SLOTS)
+        ready = (size > 1) & ~crowded
+        yield from _pairs(rows[ready], bucket[ready])
+        rows, bucket = rows[crowded], bucket[crowded]
+        if len(rows) == 0:
+            return
+        key = (bucket.astype(np.uint64) << np.uint64(32)) | slots[(first + step) % _SLOTS, rows]
+
+
+def _pairs(rows: Ints, bucket: Ints) -> Iterator[tuple[Ints, Ints]]:
+    """Pairs of rows within a bucket, at most `_CROWD` places apart."""
+    waiting: list[tuple[Ints, Ints]] = []
+    held = 0
+    for gap in range(1, _CROWD):
+        same = np.flatnonzero(bucket[gap:] == bucket[:-gap])
+        if len(same) == 0:
+            break
+        for at in range(0, len(same), _BLOCK_PAIRS):
+            part = same[at : at + _BLOCK_PAIRS]
+            waiting.append((rows[part], rows[part + gap]))
+            held += len(part)
+            if held >= _BLOCK_PAIRS:
+                yield _joined(waiting)
+                waiting, held = [], 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(pairs: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    """Blocks of pairs as one."""
+    return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])

@@ -1,0 +1,162 @@
+"""Defects of free-text responses, each with the row, the kind, the reason and a score.
+
+The checks judge a row against its own dataset wherever they can: how the responses end, which
+languages pair up, what a shuffled response looks like. None of them deletes anything.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from dataedge.figures import Figure
+from dataedge.measure.responses.check import Check, Finding
+from dataedge.measure.responses.language import check_language
+from dataedge.measure.responses.personal import check_personal
+from dataedge.measure.responses.relation import Losses, check_ifd, check_unrelated
+from dataedge.measure.responses.text import (
+    check_boilerplate,
+    check_copied,
+    check_empty,
+    check_refusal,
+)
+from dataedge.measure.responses.truncated import check_truncated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+__all__ = ["KINDS", "Check", "Finding", "Losses", "check_responses", "response_findings", "response_measures"]
+
+KINDS = (
+    "empty",
+    "truncated",
+    "refusal",
+    "boilerplate",
+    "copied",
+    "language",
+    "unrelated",
+    "personal_data",
+    "ifd",
+)
+
+
+def check_responses(
+    prompts: Sequence[str],
+    responses: Sequence[str],
+    *,
+    vectors_prompt: Floats | None = None,
+    vectors_response: Floats | None = None,
+    losses: Losses | None = None,
+) -> dict[str, Check]:
+    """Run every check that the given data allows.
+
+    Args:
+        prompts: the inputs, n of them.
+        responses: what is to be learned for each.
+        vectors_prompt: shape (n, d), unit length; without it `unrelated` is skipped.
+        vectors_response: shape (n, d), of the same embedder.
+        losses: of a base model; without them `ifd` is skipped.
+
+    Returns:
+        One check per kind, in the order of `KINDS`.
+    """
+    checks = [
+        check_empty(responses),
+        check_truncated(responses),
+        check_refusal(responses),
+        check_boilerplate(responses),
+        check_copied(prompts, responses),
+        check_language(prompts, responses),
+        Check("unrelated", skipped="no vectors of prompts and responses were given")
+        if vectors_prompt is None or vectors_response is None
+        else check_unrelated(vectors_prompt, vectors_response),
+        check_personal(prompts, responses),
+        Check("ifd", skipped="no base-model losses were given")
+        if losses is None
+        else check_ifd(losses),
+    ]
+    return {check.kind: check for check in checks}
+
+
+def response_findings(
+    prompts: Sequence[str],
+    responses: Sequence[str],
+    *,
+    vectors_prompt: Floats | None = None,
+    vectors_response: Floats | None = None,
+    losses: Losses | None = None,
+) -> list[Finding]:
+    """All findings, in the order of the rows; arguments as for `check_responses`.
+
+    Example:
+        >>> found = response_findings(["How do I reset it?"], ["I'm sorry, but I cannot help."])
+        >>> [(f.index, f.kind) for f in found]
+        [(0, 'refusal')]
+    """
+    checks = check_responses(
+        prompts,
+        responses,
+        vectors_prompt=vectors_prompt,
+        vectors_response=vectors_response,
+        losses=losses,
+    )
+    found = [f for check in checks.values() for f in check.findings]
+    return sorted(found, key=lambda f: (f.index, KINDS.index(f.kind)))
+
+
+def response_measures(
+    prompts: Sequence[str],
+    responses: Sequence[str],
+    *,
+    vectors_prompt: Floats | None = None,
+    vectors_response: Floats | None = None,
+    losses: Losses | None = None,
+    checks: dict[str, Check] | None = None,
+) -> dict[str, Figure]:
+    """Share of rows with a finding of each kind; arguments as for `check_responses`.
+
+    Args:
+        prompts: as above.
+        responses: as above.
+        vectors_prompt: as above.
+        vectors_response: as above.
+        losses: as above.
+        checks: what `check_responses` returned, to run nothing twice.
+
+    Returns:
+        One share per kind and `any` for rows with at least one, each with its 95 % Wilson interval
+        (what the source of the rows produces) and the count in `detail["rows"]`.
+    """
+    if checks is None:
+        checks = check_responses(
+            prompts,
+            responses,
+            vectors_prompt=vectors_prompt,
+            vectors_response=vectors_response,
+            losses=losses,
+        )
+    figures = {}
+    for kind, check in checks.items():
+        if check.skipped or check.n == 0:
+            figures[kind] = Figure.missing(check.skipped or "no row could be judged", "share")
+        else:
+            figures[kind] = _share(len(check.findings), check.n)
+    rows = {f.index for check in checks.values() for f in check.findings}
+    figures["any"] = (
+        _share(len(rows), len(responses)) if responses else Figure.missing("no rows", "share")
+    )
+    return figures
+
+
+def _share(count: int, n: int, z: float = 1.959964) -> Figure:
+    """Share with Wilson's score interval (Wilson 1927)."""
+    p = count / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    low, high = max(middle - half, 0.0), min(middle + half, 1.0)
+    return Figure(p, min(low, p), max(high, p), n, "share", detail={"rows": count})

@@ -1,0 +1,276 @@
+"""Forward passes of a local model: the body over padded rows, the head only where it is read."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from transformers import DynamicCache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.models.batching import Row
+    from dataedge.models.trie import Trie
+
+HEAD_BYTES = 64 * 2**20  # logits held at once
+MAX_ROWS = 512
+KV_BYTES = 256 * 2**20  # keys and values of one layer, prefix included, held at once
+
+
+class SharedPrefix(DynamicCache):  # type: ignore[misc]
+    """Keys and values of tokens that all rows of a batch start with; never grows.
+
+    Args:
+        filled: the cache after the prefix was run in a batch of one.
+    """
+
+    def __init__(self, filled: Any) -> None:
+        super().__init__()
+        self._pairs = [(layer.keys, layer.values) for layer in filled.layers]
+        self.length: int = int(self._pairs[0][0].shape[2])
+
+    def update(self, key: Any, value: Any, layer_idx: int, *_: Any, **__: Any) -> tuple[Any, Any]:
+        """Return the prefix followed by the new keys and values of this layer."""
+        rows = key.shape[0]
+        k, v = self._pairs[layer_idx]
+        keys = torch.cat([k.expand(rows, -1, -1, -1), key], dim=2)
+        return keys, torch.cat([v.expand(rows, -1, -1, -1), value], dim=2)
+
+    def get_seq_length(self, layer_idx: int = 0) -> int:  # noqa: ARG002
+        """Count the tokens of the prefix."""
+        return self.length
+
+    def grown(self, rows: int) -> Any:
+        """Copy the prefix into an ordinary cache for `rows` sequences, to generate from."""
+        cache = DynamicCache()
+        for index, (k, v) in enumerate(self._pairs):
+            cache.update(k.repeat(rows, 1, 1, 1), v.repeat(rows, 1, 1, 1), index)
+        return cache
+
+
+class Forward:
+    """A network and what was spent on it.
+
+    Attributes:
+        exact: all weights are float32.
+        plain: run the whole network instead of body and head apart (slow; any architecture).
+        tokens: tokens run through the body so far, padding included.
+        seconds: wall time spent in forward passes so far.
+    """
+
+    def __init__(self, net: Any) -> None:
+        self.net = net
+        self.body = net.base_model
+        self.head = net.get_output_embeddings()
+        self.device = next(net.parameters()).device
+        self.exact = all(p.dtype == torch.float32 for p in net.parameters())
+        self.plain = False
+        self.tokens = 0
+        self.seconds = 0.0
+        self.layers = _layers(self.body)
+        self.middle = max(0, round(len(self.layers) * 2 / 3) - 1)
+        with torch.inference_mode():
+            one = torch.zeros((1, 1), dtype=torch.long, device=self.device)
+            self.dtype = self.body(input_ids=one, use_cache=False).last_hidden_state.dtype
+        config = net.config.get_text_config()
+        self.vocabulary = int(config.vocab_size)
+        width = int(config.hidden_size) * torch.finfo(self.dtype).bits // 8
+        self.kv_tokens = max(1, KV_BYTES // (2 * width))
+
+    @contextmanager
+    def clock(self, tokens: int) -> Iterator[None]:
+        """Count the tokens and the time of a pass; no gradients inside."""
+        begin = time.perf_counter()
+        with torch.inference_mode():
+            yield
+            if self.device.type == "cuda":
+                torch.cuda.synchronize()
+        self.seconds += time.perf_counter() - begin
+        self.tokens += tokens
+
+    def prefill(self, ids: Sequence[int]) -> SharedPrefix:
+        """Run the tokens that many rows start with."""
+        cache = DynamicCache()
+        with self.clock(len(ids)):
+            tensor = torch.tensor([list(ids)], device=self.device)
+            self.body(input_ids=tensor, past_key_values=cache, use_cache=True)
+        return SharedPrefix(cache)
+
+    def states(self, rows: Sequence[Row], trie: Trie | None, prefix: SharedPrefix | None) -> Any:
+        """Run rows, each followed by the nodes of the trie: shape (rows, longest, hidden).
+
+        Rows are filled up on the right, where no real token sees the filling.
+        """
+        skip = prefix.length if prefix is not None else 0
+        lengths = [len(row.ids) - skip for row in rows]
+        nodes = len(trie.tokens) if trie else 0
+        width = max(lengths) + nodes
+        ids = np.zeros((len(rows), width), dtype=np.int64)
+        positions = np.tile(np.arange(width) + skip, (len(rows), 1))
+        for i, (row, n) in enumerate(zip(rows, lengths, strict=True)):
+            ids[i, :n] = row.ids[skip:]
+            if trie:
+                ids[i, n : n + nodes] = trie.tokens
+                positions[i, n : n + nodes] = skip + n - 1 + trie.depth
+                positions[i, n + nodes :] = skip
+        extra: dict[str, Any] = {"use_cache": False}
+        if trie is not None or prefix is not None:
+            extra["attention_mask"] = self._mask(lengths, width, skip, trie)
+        if prefix is not None:
+            extra |= {"past_key_values": prefix, "use_cache": True}
+        with self.clock(ids.size):
+            out = self.body(
+                input_ids=torch.from_numpy(ids).to(self.device),
+                position_ids=torch.from_numpy(positions).to(self.device),
+                **extra,
+            )
+        return out.last_hidden_state
+
+    def _mask(self, lengths: Sequence[int], width: int, skip: int, trie: Trie | None) -> Any:
+        """Additive mask, shape (rows or 1, 1, width, skip + width): 0 where a token may look."""
+        causal = np.tril(np.ones((width, width), dtype=np.bool_))
+        if trie is None:
+            inside = causal[None]
+        else:
+            inside = np.repeat(causal[None], len(lengths) if len(set(lengths)) > 1 else 1, axis=0)
+            for i, n in enumerate(lengths[: len(inside)]):
+                stop = n + len(trie.tokens)
+                inside[i, n:stop, n:stop] = trie.visible
+        seen = np.concatenate([np.ones((*inside.shape[:2], skip), dtype=np.bool_), inside], axis=2)
+        allowed = torch.from_numpy(seen)[:, None].to(self.device)
+        mask = torch.zeros(allowed.shape, dtype=self.dtype, device=self.device)
+        return mask.masked_fill_(~allowed, torch.finfo(self.dtype).min)
+
+    def read_rows(self, rows: Sequence[Row], prefix: SharedPrefix | None) -> list[Any]:
+        """Log-probabilities of the targets of each row: one array of shape (t,) per row."""
+        if self.plain:
+            return [self._read_plain(row) for row in rows]
+        skip = prefix.length if prefix is not None else 0
+        states = self.states(rows, None, prefix)
+        counts = [len(row.targets) for row in rows]
+        which = np.repeat(np.arange(len(rows)), counts)
+        where = np.concatenate(
+            [np.arange(row.first - skip, row.first - skip + len(row.targets)) for row in rows]
+        )
+        targets = np.concatenate([np.array(row.targets, dtype=np.int64) for row in rows])
+        found = self.logprobs(states[which, where], np.arange(len(targets)), targets)
+        return np.split(found, np.cumsum(counts)[:-1])
+
+    def _read_plain(self, row: Row) -> NDArray[np.float64]:
+        with self.clock(len(row.ids)):
+            ids = torch.tensor([row.ids], device=self.device)
+            logits = self.net(input_ids=ids, use_cache=False).logits[0, row.first :].float()
+            wanted = torch.tensor(row.targets, device=self.device)[:, None]
+            picked = logits.log_softmax(dim=-1).gather(1, wanted)[:, 0]
+            return np.asarray(picked.double().cpu().numpy())
+
+    def read_tree(
+        self, rows: Sequence[Row], trie: Trie, prefix: SharedPrefix | None
+    ) -> NDArray[np.float64]:
+        """Log-probability of every edge of the trie after every row: shape (rows, e)."""
+        skip = prefix.length if prefix is not None else 0
+        states = self.states(rows, trie, prefix)
+        sources = len(trie.tokens) + 1
+        last = np.array([len(row.ids) - skip - 1 for row in rows])
+        where = (last[:, None] + np.arange(sources)).ravel()
+        which = np.repeat(np.arange(len(rows)), sources)
+        order = np.argsort(trie.edge_source, kind="stable")
+        edges = (np.arange(len(rows))[:, None] * sources + trie.edge_source[order]).ravel()
+        targets = np.tile(trie.edge_token[order], len(rows))
+        found = self.logprobs(states[which, where], edges, targets)
+        result = np.empty((len(rows), len(order)))
+        result[:, order] = found.reshape(len(rows), -1)
+        return result
+
+    def read_states(self, rows: Sequence[Row]) -> NDArray[np.float32]:
+        """Mean and last state of the tokens of each row in an upper-middle layer.
+
+        Returns:
+            Shape (rows, 2 * hidden).
+        """
+        with _Tap(self.layers[self.middle]) as tap:
+            try:
+                self.states(rows, None, None)
+            except _Reached:
+                states = tap.states.float()
+        lengths = torch.tensor([len(row.ids) for row in rows], device=self.device)
+        real = torch.arange(states.shape[1], device=self.device) < lengths[:, None]
+        mean = (states * real[..., None]).sum(1) / lengths[:, None]
+        last = states[torch.arange(len(rows), device=self.device), lengths - 1]
+        return np.asarray(torch.cat([mean, last], dim=1).cpu().numpy(), dtype=np.float32)
+
+    def step(self, ids: Any, positions: Any, seen: Any, cache: Any) -> tuple[Any, Any]:
+        """One step of generation: logits of shape (rows, vocabulary) after the last token."""
+        with self.clock(ids.numel()):
+            out = self.body(
+                input_ids=ids,
+                position_ids=positions,
+                attention_mask=seen,
+                past_key_values=cache if cache is not None else DynamicCache(),
+                use_cache=True,
+            )
+            return self.head(out.last_hidden_state[:, -1]).float(), out.past_key_values
+
+    def rows_beside(self, prefix: int) -> int:
+        """How many rows may look at a prefix of so many tokens within the memory allowed."""
+        return max(1, min(MAX_ROWS, self.kv_tokens // max(1, prefix)))
+
+    def logprobs(
+        self, states: Any, sources: NDArray[np.int64], targets: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Log-probability of each target as its source predicts it.
+
+        Args:
+            states: shape (n, hidden), the body's output where it is read.
+            sources: shape (e,), the state that predicts each target, in ascending order.
+            targets: shape (e,), token ids.
+
+        Returns:
+            Shape (e,), natural logarithms.
+        """
+        found = np.empty(len(targets))
+        step = max(1, HEAD_BYTES // (4 * self.vocabulary))
+        for begin in range(0, len(states), step):
+            low, high = np.searchsorted(sources, [begin, begin + step])
+            with self.clock(0):
+                logits = self.head(states[begin : begin + step]).float()
+                index = torch.from_numpy(sources[low:high] - begin).to(self.device)
+                wanted = torch.from_numpy(targets[low:high]).to(self.device)
+                picked = logits[index, wanted] - torch.logsumexp(logits, dim=-1)[index]
+                found[low:high] = picked.double().cpu().numpy()
+        return found
+
+
+class _Reached(Exception):  # noqa: N818
+    """The layer that was wanted has run."""
+
+
+class _Tap:
+    """Takes the output of a layer and ends the pass there."""
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+        self.states: Any = None
+
+    def __enter__(self) -> Self:
+        self.handle = self.layer.register_forward_hook(self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.handle.remove()
+
+    def _take(self, _layer: Any, _inputs: Any, output: Any) -> None:
+        self.states = output[0] if isinstance(output, tuple) else output
+        raise _Reached
+
+
+def _layers(body: Any) -> Any:
+    """The list of blocks of a network, whatever it is called there."""
+    lists = [m for m in body.modules() if isinstance(m, torch.nn.ModuleList)]
+    return max(lists, key=len)

@@ -1,0 +1,97 @@
+"""GGUF files: converted once to a folder that transformers reads in a second, then kept."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from dataedge.errors import AuditError
+from dataedge.models.cache import cache_dir, file_digest
+
+FORMAT = 1  # raise when a conversion would come out differently
+STALE_SECONDS = 3600
+
+
+def check(path: Path, name: str) -> None:
+    """Raise AuditError unless `path` is a GGUF file."""
+    hint = "--model gguf/<file> needs a GGUF file of a language model"
+    if not path.is_file():
+        raise AuditError(f"{name}: no such file", hint=hint)
+    with path.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise AuditError(f"{name}: not a GGUF file", hint=hint)
+
+
+def converted(path: Path, name: str) -> Path:
+    """The folder with the weights of a GGUF file in float32; converted on the first call.
+
+    float32 because bfloat16 would alter four in five of the de-quantised weights. The folder is
+    named after the file's SHA-256, written beside its place and moved there in one step, so that
+    an interrupted or a second process leaves nothing half done.
+
+    Args:
+        path: the GGUF file.
+        name: what the user called it, for messages.
+    """
+    check(path, name)
+    models = cache_dir() / "models"
+    target = models / f"{file_digest(path)[:24]}-{FORMAT}"
+    if (target / "config.json").is_file():
+        return target
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        _sweep(models)
+        temporary = Path(tempfile.mkdtemp(prefix=".converting-", dir=models))
+    except OSError as error:
+        raise AuditError(
+            f"{models}: the cache directory cannot be written: {error.strerror}",
+            hint="name another one with the environment variable DATAEDGE_CACHE",
+        ) from error
+    try:
+        _convert(path, temporary, name)
+        with suppress(OSError):  # another process was first: its folder is the same
+            temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def _convert(path: Path, folder: Path, name: str) -> None:
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from dataedge.models.opening import quiet
+
+    try:
+        with quiet():
+            read = AutoModelForCausalLM.from_pretrained(
+                path.parent, gguf_file=path.name, dtype=torch.float32
+            )
+            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+            config = read.config
+            if hasattr(config, "quantization_config"):
+                del config.quantization_config
+            fresh = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+            fresh.load_state_dict(read.state_dict())
+            fresh.save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+    except (ValueError, KeyError, RuntimeError, NotImplementedError, ImportError) as error:
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise AuditError(
+            f"{name}: transformers cannot read this GGUF file: {first}",
+            hint="serve it with llama.cpp and use --model openai/… --base-url, or name the "
+            "original weights: --model hf/<path or hub id>",
+        ) from error
+
+
+def _sweep(models: Path) -> None:
+    """Remove what conversions that were killed left behind."""
+    for left in models.glob(".converting-*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,290 @@
+"""A base model in this process: weights read by transformers, forward passes shared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.errors import AuditError, ExitCode
+from dataedge.models import trie as tries
+from dataedge.models.base import Capabilities, Scored
+from dataedge.models.batching import Row, batches, common_prefix, windows
+from dataedge.models.forward import MAX_ROWS, Forward, SharedPrefix
+from dataedge.models.tokens import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+MAX_CONTEXT = 4096
+BATCH_TOKENS = 2048
+MIN_SAVING = 64  # tokens that a shared prefix must save before it is run apart
+
+
+class LocalModel:
+    """A causal language model whose weights are in memory.
+
+    Every request is run at most once; requests that start alike share that start's keys and
+    values; choices share their prompt and each other's beginnings; the head runs only where a
+    token is predicted. Results do not depend on what else is in the call (1e-3 in fp32).
+
+    Args:
+        net: a transformers causal language model.
+        tokenizer: its tokenizer.
+        id: what the model is called.
+        revision: what identifies its weights.
+        notes: what the user should know about how it was opened.
+        max_context: tokens of prompt and continuation to use, at most.
+        handshake: prove the capabilities first; without it all are taken for granted.
+
+    Attributes:
+        truncated: prompts cut on their left so far because they did not fit.
+        forward_tokens: tokens run so far, padding included.
+        forward_seconds: time spent in forward passes so far.
+    """
+
+    def __init__(
+        self,
+        net: Any,
+        tokenizer: Any,
+        *,
+        id: str,  # noqa: A002
+        revision: str,
+        notes: Sequence[str] = (),
+        max_context: int = MAX_CONTEXT,
+        handshake: bool = True,
+    ) -> None:
+        self.id, self.revision = id, revision
+        self.tokens = Tokens(tokenizer)
+        self.forward = Forward(net)
+        self.batch_tokens = BATCH_TOKENS
+        self.share_prefix = True
+        self.tree = True
+        self.truncated = 0
+        config = net.config.get_text_config()
+        context = int(getattr(config, "max_position_embeddings", max_context))
+        self.capabilities = Capabilities(
+            token_logprobs=True,
+            full_vocabulary=True,
+            generation=True,
+            chat=bool(tokenizer.chat_template),
+            context=min(context, max_context),
+            notes=tuple(notes),
+        )
+        if handshake:
+            from dataedge.models import handshake as hand
+
+            hand.shake(self)
+
+    @property
+    def forward_tokens(self) -> int:
+        """Tokens run through the model so far, padding included."""
+        return self.forward.tokens
+
+    @property
+    def forward_seconds(self) -> float:
+        """Seconds spent in forward passes so far."""
+        return self.forward.seconds
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Tokens of each text on its own: shape (n,)."""
+        return np.array([len(ids) for ids in self.tokens.plain(texts)], dtype=np.int64)
+
+    def tokenize(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """Token ids of each text on its own."""
+        return [np.array(ids, dtype=np.int64) for ids in self.tokens.plain(texts)]
+
+    def score(
+        self,
+        prefixes: Sequence[str],
+        continuations: Sequence[str],
+        done: Callable[[int], None] | None = None,
+    ) -> list[Scored]:
+        """Score continuations[i] given prefixes[i]; `done(k)` is called as k more are ready."""
+        self._require_logprobs()
+        requests = list(
+            zip(
+                self.tokens.prompts(prefixes),
+                self.tokens.continuations(continuations),
+                strict=True,
+            )
+        )
+        repeats = Counter(requests)
+        unique = list(repeats)
+        values = [np.zeros(len(continuation)) for _, continuation in unique]
+        rows: list[Row] = []
+        context, start = self.capabilities.context, self.tokens.start
+        for owner, (prompt, continuation) in enumerate(unique):
+            if continuation:
+                rows += windows(owner, prompt, continuation, context, start)
+        cut = {row.owner for row in rows if not row.whole}
+        self.truncated += sum(repeats[unique[owner]] for owner in cut)
+        waiting = Counter(row.owner for row in rows)
+        _report(done, sum(n for (_, continuation), n in repeats.items() if not continuation))
+        for batch, prefix in self._passes(rows, extra=0):
+            for row, found in zip(batch, self.forward.read_rows(batch, prefix), strict=True):
+                values[row.owner][row.offset : row.offset + len(found)] = found
+                waiting[row.owner] -= 1
+                if not waiting[row.owner]:
+                    _report(done, repeats[unique[row.owner]])
+        by_request = {
+            request: Scored(np.array(request[1], dtype=np.int64), value, len(request[0]))
+            for request, value in zip(unique, values, strict=True)
+        }
+        return [by_request[request] for request in requests]
+
+    def score_choices(
+        self,
+        prompts: Sequence[str],
+        choices: Sequence[str],
+        done: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float64]:
+        """Summed natural-log probability of every choice after every prompt: shape (n, K)."""
+        self._require_logprobs()
+        if not self.tree:
+            return self._choices_one_by_one(prompts, choices, done)
+        asked = self.tokens.prompts(prompts)
+        tokenised = self.tokens.continuations(choices)
+        repeats = list(Counter(asked).items())
+        place = {prompt: owner for owner, (prompt, _) in enumerate(repeats)}
+        rows = [self._fitted(owner, prompt, tokenised) for owner, (prompt, _) in enumerate(repeats)]
+        self.truncated += sum(repeats[row.owner][1] for row in rows if not row.whole)
+        sums = np.zeros((len(rows), len(choices)))
+        groups = tries.split(tokenised)
+        for members in groups:
+            tree = tries.build([tokenised[k] for k in members])
+            for batch, prefix in self._passes(rows, extra=len(tree.tokens)):
+                owners = [row.owner for row in batch]
+                edges = self.forward.read_tree(batch, tree, prefix)
+                sums[np.ix_(owners, members)] = tree.sums(edges)
+                if members is groups[-1]:
+                    _report(done, sum(repeats[owner][1] for owner in owners))
+        return sums[[place[prompt] for prompt in asked]]
+
+    def generate(
+        self, prompts: Sequence[str], max_tokens: int, stop: Sequence[str] = ()
+    ) -> list[str]:
+        """Greedy continuations, cut at the first stop string."""
+        from dataedge.models.generate import continue_rows
+
+        asked = self.tokens.prompts(prompts)
+        room = self.capabilities.context - max_tokens
+        if room < 1:
+            raise AuditError(
+                f"{max_tokens:,} tokens to generate leave no room for a prompt in a context of "
+                f"{self.capabilities.context:,}",
+                hint="ask for shorter answers or name a model with a longer context: --model",
+            )
+        unique = list(dict.fromkeys(asked))
+        rows = []
+        for owner, prompt in enumerate(unique):
+            ids = next(windows(owner, prompt, (0,), room, self.tokens.start)).ids
+            rows.append(Row(owner, ids, len(ids) - 1, whole=len(ids) == len(prompt)))
+        self.truncated += sum(1 for prompt in asked if len(prompt) > room)
+        texts = {}
+        for batch, prefix in self._passes(rows, extra=max_tokens):
+            answers = continue_rows(self.forward, self.tokens, batch, prefix, max_tokens, stop)
+            texts.update({row.owner: text for row, text in zip(batch, answers, strict=True)})
+        by_prompt = {prompt: texts[owner] for owner, prompt in enumerate(unique)}
+        return [by_prompt[prompt] for prompt in asked]
+
+    def chat(self, user: str) -> str:
+        """The text of a one-turn conversation up to where the assistant's answer starts."""
+        if not self.capabilities.chat:
+            raise AuditError(
+                f"{self.id} has no chat template",
+                hint="use prompts without one, or name an instruction-tuned model: --model",
+            )
+        text = self.tokens.tokenizer.apply_chat_template(
+            [{"role": "user", "content": user}], tokenize=False, add_generation_prompt=True
+        )
+        return str(text)
+
+    def hidden(
+        self, texts: Sequence[str], done: Callable[[int], None] | None = None
+    ) -> NDArray[np.float32]:
+        """What the model makes of each text: shape (n, 2 * hidden size).
+
+        The mean over the tokens of an upper-middle layer, and the last token's state in the
+        same layer, side by side. The layers above are not run.
+        """
+        asked = self.tokens.prompts(texts)
+        repeats = list(Counter(asked).items())
+        context, start = self.capabilities.context, self.tokens.start
+        rows = [
+            next(windows(owner, ids, (0,), context, start))
+            for owner, (ids, _) in enumerate(repeats)
+        ]
+        self.truncated += sum(repeats[row.owner][1] for row in rows if not row.whole)
+        found: dict[int, NDArray[np.float32]] = {}
+        for group in batches([len(row.ids) for row in rows], self.batch_tokens, MAX_ROWS):
+            batch = [rows[i] for i in group]
+            for row, vector in zip(batch, self.forward.read_states(batch), strict=True):
+                found[row.owner] = vector
+                _report(done, repeats[row.owner][1])
+        place = {ids: owner for owner, (ids, _) in enumerate(repeats)}
+        return np.stack([found[place[ids]] for ids in asked])
+
+    def _fitted(self, owner: int, prompt: tuple[int, ...], choices: Sequence[Sequence[int]]) -> Row:
+        """A prompt that leaves room for the longest choice."""
+        context = self.capabilities.context
+        longest = max((len(choice) for choice in choices), default=0)
+        if longest >= context - len(self.tokens.start):
+            raise AuditError(
+                f"a choice of {longest:,} tokens does not fit the model's context of {context:,}",
+                hint="shorten the labels or name a model with a longer context: --model",
+            )
+        filler = (0,) * max(1, longest)
+        row = next(windows(owner, prompt, filler, context, self.tokens.start))
+        return Row(owner, row.ids[: row.first + 1], row.first, whole=row.whole)
+
+    def _choices_one_by_one(
+        self,
+        prompts: Sequence[str],
+        choices: Sequence[str],
+        done: Callable[[int], None] | None,
+    ) -> NDArray[np.float64]:
+        """The same sums for a model that does not follow a tree mask."""
+        sums = np.zeros((len(prompts), len(choices)))
+        for k, choice in enumerate(choices):
+            report = done if k == len(choices) - 1 else None
+            scored = self.score(prompts, [choice] * len(prompts), report)
+            sums[:, k] = [one.logprobs.sum() for one in scored]
+        return sums
+
+    def _passes(
+        self, rows: Sequence[Row], extra: int
+    ) -> Iterator[tuple[list[Row], SharedPrefix | None]]:
+        """Batches of rows, with what they all start with run beforehand."""
+        whole = [row for row in rows if row.whole]
+        shared = common_prefix(whole) if self.share_prefix else 0
+        if shared * (len(whole) - 1) < MIN_SAVING:
+            shared, whole = 0, list(rows)
+        prefix = self.forward.prefill(whole[0].ids[:shared]) if shared else None
+        yield from self._batches(whole, prefix, shared, extra)
+        if shared:
+            yield from self._batches([row for row in rows if not row.whole], None, 0, extra)
+
+    def _batches(
+        self, rows: Sequence[Row], prefix: SharedPrefix | None, shared: int, extra: int
+    ) -> Iterator[tuple[list[Row], SharedPrefix | None]]:
+        lengths = [len(row.ids) - shared + extra for row in rows]
+        for group in batches(lengths, self.batch_tokens, self.forward.rows_beside(shared)):
+            yield [rows[i] for i in group], prefix
+
+    def _require_logprobs(self) -> None:
+        if not self.capabilities.token_logprobs:
+            raise AuditError(
+                f"{self.id} gives no usable log-probabilities: "
+                + " ".join(self.capabilities.notes),
+                hint="name another model: --model",
+                code=ExitCode.NO_CONCLUSION,
+            )
+
+
+def _report(done: Callable[[int], None] | None, count: int) -> None:
+    if done is not None and count:
+        done(count)

@@ -1,0 +1,233 @@
+"""Stages that ask the base model. A unit is what is asked, so nothing is asked twice."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dataedge.engine import unit_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.engine.local import Engine
+    from dataedge.models.base import BaseModel
+
+_MARK = "\u241fUSER\u241f"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model without opening it again; proven once, kept in the store."""
+
+    token_logprobs: bool
+    full_vocabulary: bool
+    generation: bool
+    chat: bool
+    context: int
+    notes: tuple[str, ...]
+    chat_before: str = ""
+    chat_after: str = ""
+
+
+class ModelHandle:
+    """A base model that is opened when it is first asked something.
+
+    Args:
+        id: as the report names it.
+        revision: hash of its weights.
+        opener: opens it.
+    """
+
+    def __init__(self, id: str, revision: str, opener: Callable[[], BaseModel]) -> None:  # noqa: A002
+        self.id = id
+        self.revision = revision
+        self._opener = opener
+        self._model: BaseModel | None = None
+        self.load_seconds = 0.0
+        self.ask_seconds = 0.0
+
+    @property
+    def model(self) -> BaseModel:
+        """The open model."""
+        if self._model is None:
+            started = time.perf_counter()
+            self._model = self._opener()
+            self.load_seconds += time.perf_counter() - started
+        return self._model
+
+    @property
+    def opened(self) -> BaseModel | None:
+        """The model if it had to be opened, else None."""
+        return self._model
+
+    def facts(self) -> ModelFacts:
+        """Open the model and write down what it was shown to do."""
+        model = self.model
+        before = after = ""
+        if model.capabilities.chat:
+            before, _, after = model.chat(_MARK).partition(_MARK)
+        proven = asdict(model.capabilities)
+        proven["notes"] = tuple(proven["notes"])
+        return ModelFacts(**proven, chat_before=before, chat_after=after)
+
+    def params(self) -> dict[str, Any]:
+        """What every answer depends on."""
+        return {"model": self.id, "revision": self.revision}
+
+
+class _Ask:
+    """What the stages below share: they open the model when there is something to ask."""
+
+    version = 1
+    batch_size = 64
+
+    def __init__(self, handle: ModelHandle) -> None:
+        self.handle = handle
+
+    def params(self) -> dict[str, Any]:
+        return self.handle.params()
+
+    def setup(self) -> None:
+        _ = self.handle.model
+
+
+class Choices(_Ask):
+    """Stage: prompt → log-probability of every choice (nats)."""
+
+    name = "choices"
+
+    def __init__(self, handle: ModelHandle, choices: Sequence[str]) -> None:
+        super().__init__(handle)
+        self.choices = tuple(choices)
+
+    def params(self) -> dict[str, Any]:
+        """Answers depend on the model and on the choices, in their order."""
+        return {**super().params(), "choices": self.choices}
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Columns unit, prompt → unit, scores."""
+        started = time.perf_counter()
+        scores = self.handle.model.score_choices(batch["prompt"].to_pylist(), self.choices)
+        self.handle.ask_seconds += time.perf_counter() - started
+        return pa.record_batch({"unit": batch["unit"], "scores": pa.array(list(scores), pa.list_(pa.float64()))})
+
+
+class Likelihood(_Ask):
+    """Stage: (prefix, continuation) → tokens of the continuation and their log-probabilities."""
+
+    name = "likelihood"
+    batch_size = 32
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Columns unit, prefix, continuation → unit, tokens, logprobs, prompt_tokens."""
+        started = time.perf_counter()
+        scored = self.handle.model.score(batch["prefix"].to_pylist(), batch["continuation"].to_pylist())
+        self.handle.ask_seconds += time.perf_counter() - started
+        return pa.record_batch(
+            {
+                "unit": batch["unit"],
+                "tokens": pa.array([s.tokens for s in scored], pa.list_(pa.int64())),
+                "logprobs": pa.array([s.logprobs for s in scored], pa.list_(pa.float64())),
+                "prompt_tokens": pa.array([s.prompt_tokens for s in scored], pa.int64()),
+            }
+        )
+
+
+class Generate(_Ask):
+    """Stage: prompt → greedy continuation."""
+
+    name = "generate"
+    batch_size = 16
+
+    def __init__(self, handle: ModelHandle, max_tokens: int) -> None:
+        super().__init__(handle)
+        self.max_tokens = max_tokens
+
+    def params(self) -> dict[str, Any]:
+        """Answers depend on the model and on how long it may go on."""
+        return {**super().params(), "max_tokens": self.max_tokens}
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Columns unit, prompt → unit, text."""
+        started = time.perf_counter()
+        texts = self.handle.model.generate(batch["prompt"].to_pylist(), self.max_tokens)
+        self.handle.ask_seconds += time.perf_counter() - started
+        return pa.record_batch({"unit": batch["unit"], "text": pa.array(texts, pa.string())})
+
+
+class Tokens(_Ask):
+    """Stage: text → its token ids."""
+
+    name = "tokens"
+    batch_size = 512
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Columns unit, text → unit, tokens."""
+        ids = self.handle.model.tokenize(batch["text"].to_pylist())
+        return pa.record_batch({"unit": batch["unit"], "tokens": pa.array(ids, pa.list_(pa.int64()))})
+
+
+def ask_choices(engine: Engine, stage: Choices, prompts: Sequence[str]) -> NDArray[np.float64]:
+    """Scores of shape (n, K) in nats; a row of NaN where the model failed on that prompt."""
+    table = engine.run(stage, pa.table({"unit": [unit_id(p) for p in prompts], "prompt": list(prompts)}))
+    missing = [np.nan] * len(stage.choices)
+    return np.array([missing if s is None else s for s in table["scores"].to_pylist()]).reshape(len(prompts), -1)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One continuation as the base model saw it; bits is None where it failed.
+
+    Attributes:
+        tokens: shape (t,).
+        logprobs: shape (t,), nats.
+        prompt_tokens: tokens before it.
+    """
+
+    tokens: NDArray[np.int64]
+    logprobs: NDArray[np.float64]
+    prompt_tokens: int
+
+    @property
+    def bits(self) -> float:
+        """Code length of the continuation in bits."""
+        return float(-self.logprobs.sum() / np.log(2))
+
+
+def ask_likelihood(
+    engine: Engine, stage: Likelihood, prefixes: Sequence[str], continuations: Sequence[str]
+) -> list[Answer | None]:
+    """One answer per pair, None where the model failed on it."""
+    units = [unit_id(p, c) for p, c in zip(prefixes, continuations, strict=True)]
+    inputs = pa.table({"unit": units, "prefix": list(prefixes), "continuation": list(continuations)})
+    table = engine.run(stage, inputs)
+    return [
+        None
+        if logprobs is None
+        else Answer(np.asarray(tokens, np.int64), np.asarray(logprobs, np.float64), prompt_tokens)
+        for tokens, logprobs, prompt_tokens in zip(
+            table["tokens"].to_pylist(),
+            table["logprobs"].to_pylist(),
+            table["prompt_tokens"].to_pylist(),
+            strict=True,
+        )
+    ]
+
+
+def ask_tokens(engine: Engine, stage: Tokens, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+    """Token ids of each text on its own."""
+    table = engine.run(stage, pa.table({"unit": [unit_id(t) for t in texts], "text": list(texts)}))
+    return [np.asarray(t, np.int64) for t in table["tokens"].to_pylist()]
+
+
+def ask_text(engine: Engine, stage: Generate, prompts: Sequence[str]) -> list[str]:
+    """Greedy continuations; empty where the model failed."""
+    table = engine.run(stage, pa.table({"unit": [unit_id(p) for p in prompts], "prompt": list(prompts)}))
+    return [t or "" for t in table["text"].to_pylist()]

@@ -1,0 +1,123 @@
+"""From findings to the report model; nothing is computed here."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.report import model as m
+from dataedge.store import FILE
+
+if TYPE_CHECKING:
+    from dataedge.config import AuditConfig
+    from dataedge.edge.findings import Findings
+    from dataedge.embed import Embed
+    from dataedge.engine.local import StageRecord
+    from dataedge.figures import Figure
+    from dataedge.items import Dataset
+    from dataedge.load.splits import Splits
+    from dataedge.probe.scoring import ModelFacts, ModelHandle
+
+DIGITS = 6
+
+
+def build(
+    *,
+    dataset: Dataset,
+    splits: Splits,
+    config: AuditConfig,
+    passed: dict[str, Any],
+    handle: ModelHandle,
+    facts: ModelFacts,
+    embedder: Embed,
+    records: list[StageRecord],
+    findings: Findings,
+    seconds: float,
+) -> m.Report:
+    """The report of a run."""
+    ids = [i.id for i in dataset.items]
+    views = {**findings.views, "leaked": splits.leaked}
+    capabilities = {k: v for k, v in asdict(facts).items() if not k.startswith("chat_")}
+    return m.Report(
+        status="partial" if any(r.failed for r in records) else "ok",
+        tool=m.ToolModel(name="dataedge", version=version("dataedge")),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=round(seconds, 3),
+        dataset=m.DatasetModel(
+            path=dataset.path,
+            fingerprint=dataset.fingerprint,
+            rows=dataset.rows,
+            unique=len(dataset.items),
+            task=dataset.task.value,
+            columns=dict(dataset.columns),
+            splits={
+                "source": splits.source,
+                "train": len(splits.train),
+                "development": len(splits.development),
+                "evaluation": len(splits.evaluation),
+                "leaked": len(splits.leaked),
+            },
+            notes=[*dataset.notes, *splits.notes],
+        ),
+        model=m.ModelModel(id=handle.id, revision=handle.revision, capabilities=plain(capabilities)),
+        embedder=m.EmbedderModel(id=embedder.id, revision=embedder.revision),
+        config=m.ConfigModel(passed=plain(passed), effective=config.model_dump(mode="json")),
+        stages=[
+            m.StageModel(name=r.name, done=r.done + r.reused, failed=r.failed, pending=0, seconds=round(r.seconds, 3))
+            for r in records
+        ],
+        edge=_edge(findings.edge, findings.parts),
+        tuning_gain=_edge(findings.tuning_gain, {}),
+        verdict=m.VerdictModel(
+            label=findings.verdict.label,
+            limited_by=findings.verdict.limited_by,
+            advice=findings.verdict.advice,
+            why=list(findings.verdict.why),
+        ),
+        ladder=[m.RungModel(rung=rung, **_figure(figure)) for rung, figure in findings.ladder.items()],
+        measures={name: m.FigureModel(**_figure(figure)) for name, figure in findings.measures.items()},
+        reasons=[
+            m.ReasonModel(id=r.id, answer=r.answer, why=r.why, evidence=plain(r.evidence)) for r in findings.reasons
+        ],
+        views={name: [ids[i] for i in positions[:50]] for name, positions in views.items()},
+        store=FILE,
+    )
+
+
+def _edge(figure: Figure, parts: dict[str, Figure]) -> m.EdgeModel:
+    plain_figure = _figure(figure)
+    return m.EdgeModel(
+        **{k: plain_figure[k] for k in ("value", "low", "high", "unit", "n")},
+        basis="estimated",
+        parts={name: m.FigureModel(**_figure(part)) for name, part in parts.items()},
+    )
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    values: dict[str, Any] = plain(asdict(figure))
+    return values
+
+
+def plain(value: Any) -> Any:
+    """Values as JSON has them: rounded to six digits, numpy gone, what is not finite null.
+
+    Example:
+        >>> plain({"a": np.float32(0.1234567891), "b": (1, float("nan"))})
+        {'a': 0.123457, 'b': [1, None]}
+    """
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [plain(v) for v in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        number = float(value)
+        return round(number, DIGITS) if np.isfinite(number) else None
+    return value

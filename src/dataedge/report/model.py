@@ -1,0 +1,181 @@
+"""The report: built once, rendered by everything else, printed as JSON Schema by `dataedge schema`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class FigureModel(_Part):
+    """A measured value with its interval, or the reason why there is none."""
+
+    value: float | None
+    """Finite, or null where it could not be measured."""
+    low: float | None
+    """Lower end of the 95 % interval."""
+    high: float | None
+    """Upper end."""
+    n: int
+    """Items it rests on."""
+    unit: str
+    """accuracy, bits/byte, share …"""
+    status: Literal["ok", "skipped", "underpowered", "refused", "failed"]
+    """ok, or why there is no value that could be used."""
+    reason: str
+    """A sentence where the status is not ok."""
+    detail: dict[str, Any] = Field(default_factory=dict)
+    """Figures behind the figure."""
+
+
+class RungModel(FigureModel):
+    """One rung of the ladder."""
+
+    rung: str
+    """chance, zero_shot, few_shot, without_data, retrieved, learned, with_data, repaired."""
+
+
+class EdgeModel(_Part):
+    """What the data adds, or what tuning adds."""
+
+    value: float | None
+    """In `unit`; higher is better, also for bits per byte (bits saved)."""
+    low: float | None
+    high: float | None
+    unit: str
+    n: int
+    """Evaluation items."""
+    basis: Literal["estimated", "measured"]
+    """Estimated by the proxy learner, or measured by a pilot fine-tune."""
+    parts: dict[str, FigureModel] = Field(default_factory=dict)
+    """For generate: total, task and style."""
+
+
+class VerdictModel(_Part):
+    """The conclusion."""
+
+    label: Literal["edge", "no_edge", "inconclusive"]
+    limited_by: Literal["novelty", "volume", "label_quality", "definedness"] | None
+    advice: Literal["fine_tune", "prompt", "retrieve", "fix_labels", "collect_more", "stop"]
+    why: list[str]
+    """Sentences; the first is the verdict in one line."""
+
+
+class ReasonModel(_Part):
+    """One of the four reasons to fine-tune."""
+
+    id: str
+    answer: Literal["supported", "not_supported", "unknown"]
+    why: str
+    evidence: dict[str, Any]
+
+
+class ToolModel(_Part):
+    """What made the report."""
+
+    name: str
+    version: str
+
+
+class DatasetModel(_Part):
+    """What was audited."""
+
+    path: str
+    fingerprint: str
+    """Hash of the content, independent of file names and row order."""
+    rows: int
+    unique: int
+    task: Literal["classify", "generate", "corpus"]
+    columns: dict[str, Any]
+    """Role → column name(s)."""
+    splits: dict[str, Any]
+    """Items per side, where the split came from, leaked items."""
+    notes: list[str] = Field(default_factory=list)
+    """Files and rows left out, and why."""
+
+
+class ModelModel(_Part):
+    """The base model that was asked."""
+
+    id: str
+    revision: str
+    capabilities: dict[str, Any]
+
+
+class EmbedderModel(_Part):
+    """What made the vectors."""
+
+    id: str
+    revision: str
+
+
+class ConfigModel(_Part):
+    """What was asked for, and what it came to."""
+
+    passed: dict[str, Any]
+    effective: dict[str, Any]
+
+
+class StageModel(_Part):
+    """What a stage did over all runs into this store."""
+
+    name: str
+    done: int
+    """Units with a result."""
+    failed: int
+    """Units the model or embedder failed on."""
+    pending: int
+    seconds: float
+    """In this run."""
+
+
+class Report(_Part):
+    """report.json, version 1."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    status: Literal["ok", "partial"]
+    """partial: some units failed; the figures rest on the others."""
+    tool: ToolModel
+    created: str
+    """UTC, ISO 8601."""
+    seconds: float
+    """Wall time of this run."""
+    dataset: DatasetModel
+    model: ModelModel
+    embedder: EmbedderModel
+    config: ConfigModel
+    stages: list[StageModel]
+    edge: EdgeModel
+    tuning_gain: EdgeModel
+    verdict: VerdictModel
+    ladder: list[RungModel]
+    measures: dict[str, FigureModel]
+    reasons: list[ReasonModel]
+    views: dict[str, list[str]]
+    """View → ids of at most 50 items, most telling first."""
+    store: str
+    """Where the store is, relative to the report."""
+
+
+TIMINGS = ("created", "seconds")
+"""Fields that differ between two runs of the same audit, at any depth."""
+
+
+def without_timings(value: Any) -> Any:
+    """A report (as plain data) without what depends on the clock or on what was already stored.
+
+    Example:
+        >>> without_timings({"seconds": 3.0, "n": [{"created": "now", "k": 1}]})
+        {'n': [{'k': 1}]}
+    """
+    if isinstance(value, dict):
+        return {k: without_timings(v) for k, v in value.items() if k not in TIMINGS}
+    if isinstance(value, list):
+        return [without_timings(v) for v in value]
+    return value

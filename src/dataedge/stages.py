@@ -1,0 +1,201 @@
+"""The audit, from beginning to end.
+
+    load → store → embed → cluster and split → judge labels → climb the ladder → measure → report
+
+Each step reads what the one before it left. What costs time (vectors, answers of the base model)
+goes through the engine, which asks the store first; everything else is computed anew.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dataedge.embed import Embed, embed
+from dataedge.engine.local import Engine
+from dataedge.items import Dataset, Task
+from dataedge.load.splits import Splits, split
+from dataedge.measure import minhash, redundancy, volume
+from dataedge.probe.scoring import ModelFacts, ModelHandle
+from dataedge.probe.spec import load_probes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dataedge.config import AuditConfig
+    from dataedge.edge.setting import Setting
+    from dataedge.edge.findings import Findings
+    from dataedge.figures import Figure
+    from dataedge.progress import Progress
+    from dataedge.report.model import Report
+    from dataedge.store import Store
+
+NEAR = 0.8
+"""Jaccard similarity of character 5-grams from which two texts are near duplicates."""
+PROBE_OF = {Task.CLASSIFY: "classify", Task.GENERATE: "respond", Task.CORPUS: "surprisal"}
+
+
+def run(dataset: Dataset, config: AuditConfig, passed: dict[str, Any], store: Store, progress: Progress) -> Report:
+    """Audit a loaded dataset into a store.
+
+    Raises:
+        AuditError: what the user can mend; what was stored until then stays.
+    """
+    from dataedge.report.build import build
+
+    started = time.perf_counter()
+    engine = Engine(store, progress)
+    embedder = Embed(config.embedder)
+    handle = open_handle(config.model)
+
+    progress.say(f"{dataset.path}: {len(dataset.items):,} items, task {dataset.task.value}")
+    vectors, features = _vectors(engine, embedder, dataset)
+    levels = _levels(dataset)
+    clusters = _clusters(dataset, levels)
+    splits = split(dataset, clusters, probe_items=config.probe_items, seed=config.seed)
+    _store_items(store, dataset, splits, clusters)
+    facts = _facts(store, handle)
+    setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, features, config)
+    tokens = volume.tokens(setting.item_tokens, len(dataset.items))
+    findings = _findings(setting, config, tokens)
+    findings.measures |= _redundancy(dataset, levels, vectors, config.seed)
+    findings.measures |= {"class_balance": volume.class_balance(dataset), "tokens": tokens}
+    report = build(
+        dataset=dataset,
+        splits=splits,
+        config=config,
+        passed=passed,
+        handle=handle,
+        facts=facts,
+        embedder=embedder,
+        records=list(engine.records.values()),
+        findings=findings,
+        seconds=time.perf_counter() - started,
+    )
+    store.replace("findings", findings.table(dataset))
+    store.remember("report", report.model_dump(mode="json"))
+    return report
+
+
+def open_handle(spec: str) -> ModelHandle:
+    """The base model by name, not loaded yet."""
+    from dataedge.models import model_identity, open_model
+
+    name, revision = model_identity(spec)
+    return ModelHandle(name, revision, lambda: open_model(spec))
+
+
+def _facts(store: Store, handle: ModelHandle) -> ModelFacts:
+    """What the model can do: proven once per revision."""
+    name = f"model {handle.id} {handle.revision}"
+    known = store.recall(name)
+    if known is None:
+        facts = handle.facts()
+        store.remember(name, asdict(facts))
+        return facts
+    return ModelFacts(**{**known, "notes": tuple(known["notes"])})
+
+
+def _vectors(
+    engine: Engine, embedder: Embed, dataset: Dataset
+) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
+    """Vectors of the inputs, and the learner's features."""
+    from dataedge.edge.learner import pair_features
+
+    items = dataset.items
+    vectors = embed(engine, embedder, [i.text for i in items])
+    if dataset.task is not Task.CLASSIFY:
+        return vectors, []
+    if len(items[0].texts) == 2:  # noqa: PLR2004
+        first = embed(engine, embedder, [i.texts[0] for i in items])
+        second = embed(engine, embedder, [i.texts[1] for i in items])
+        return vectors, [np.asarray(b, np.float32) for b in pair_features(first, second)]
+    return vectors, [vectors]
+
+
+def _levels(dataset: Dataset) -> dict[float, NDArray[np.int64]]:
+    """Near-duplicate clusters at several thresholds.
+
+    By the input where the task is to classify (so that twins with different labels are found),
+    by the whole text otherwise.
+    """
+    items = dataset.items
+    classify = dataset.task is Task.CLASSIFY
+    return minhash.near_duplicate_levels([i.text if classify else f"{i.text}\n{i.target}" for i in items])
+
+
+def _clusters(dataset: Dataset, levels: dict[float, NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Items that must not stand on both sides of a split; an identical prompt counts as well."""
+    clusters = levels[NEAR]
+    if dataset.task is not Task.GENERATE:
+        return clusters
+    return redundancy.join(clusters, minhash.near_duplicates([i.text for i in dataset.items], threshold=0.95))
+
+
+def _redundancy(
+    dataset: Dataset,
+    levels: dict[float, NDArray[np.int64]],
+    vectors: NDArray[np.float32],
+    seed: int,
+) -> dict[str, Figure]:
+    counts = np.array([i.count for i in dataset.items])
+    return redundancy.redundancy(counts, levels[NEAR], vectors, levels=levels, seed=seed)
+
+
+def _store_items(store: Store, dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]) -> None:
+    side = np.full(len(dataset.items), "unused", object)
+    for name in ("train", "development", "evaluation", "leaked"):
+        side[getattr(splits, name)] = name
+    items = dataset.items
+    store.replace(
+        "items",
+        pa.table(
+            {
+                "item": [i.id for i in items],
+                "row": [i.row for i in items],
+                "count": [i.count for i in items],
+                "texts": pa.array([list(i.texts) for i in items], pa.list_(pa.string())),
+                "target": [i.target for i in items],
+                "side": list(side),
+                "cluster": clusters,
+            }
+        ),
+    )
+
+
+def _setting(
+    engine: Engine,
+    handle: ModelHandle,
+    facts: ModelFacts,
+    dataset: Dataset,
+    splits: Splits,
+    clusters: NDArray[np.int64],
+    vectors: NDArray[np.float32],
+    features: list[NDArray[np.float32]],
+    config: AuditConfig,
+) -> Setting:
+    from dataedge.edge.setting import Setting
+
+    probe = load_probes()[PROBE_OF[dataset.task]]
+    return Setting(engine, handle, facts, probe, dataset, splits, clusters, vectors, features, config.seed)
+
+
+def _findings(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
+    if setting.dataset.task is Task.CLASSIFY:
+        from dataedge.edge import from_labels
+
+        return from_labels.find(setting, config, tokens)
+    from dataedge.edge import from_text
+
+    return from_text.find(setting, config, tokens)
+
+
+def name_of(source: str | Path) -> str:
+    """The audit's name for a data path: its last part without the ending."""
+    path = Path(source)
+    return (path.stem if path.suffix else path.name) or "dataset"

@@ -1,0 +1,212 @@
+"""One DuckDB file per audit: items, every answer of a model, every figure.
+
+Results are addressed by what produced them: a *key* (stage, version, model revision, parameters)
+and a *unit* (hash of what was asked). What is stored under both is never computed again, so a
+run that was killed goes on where it stopped, and a changed threshold recomputes nothing.
+There is one writer at a time; readers open the file once the writer is done.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from dataedge.errors import AuditError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+FILE = "audit.duckdb"
+
+
+def _m001_initial(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("create table meta (name varchar primary key, value json)")
+    con.execute("create table stages (stage varchar, key varchar, params json, primary key (stage, key))")
+
+
+MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_m001_initial,)
+
+
+class Store:
+    """The results of an audit on disk.
+
+    Args:
+        directory: the audit's directory; created when writable.
+        read_only: open for reading; the file must exist.
+
+    Raises:
+        AuditError: the directory cannot be written, the file is no audit, or another process
+            is writing to it.
+    """
+
+    def __init__(self, directory: str | Path, *, read_only: bool = False) -> None:
+        self.path = Path(directory) / FILE
+        self.read_only = read_only
+        if read_only and not self.path.is_file():
+            raise AuditError(
+                f"{directory}: no audit here ({FILE} is missing)",
+                hint="run `dataedge audit DATA --out DIR` first, or name the directory it wrote to",
+            )
+        self._make_directory()
+        self.con = self._connect()
+        self._tables = set(self._column("select table_name from duckdb_tables()"))
+        if not read_only:
+            self._migrate()
+
+    def _make_directory(self) -> None:
+        if self.read_only:
+            return
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            probe = self.path.parent / ".write-test"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise AuditError(
+                f"{self.path.parent}: cannot write here ({error.strerror})",
+                hint="choose another directory with --out DIR",
+            ) from error
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        config: dict[str, str | bool | int | float | list[str]] = {}
+        if self.read_only:
+            config["enable_external_access"] = "false"
+        try:
+            return duckdb.connect(str(self.path), read_only=self.read_only, config=config)
+        except duckdb.Error as error:
+            text = str(error)
+            if "Conflicting lock" in text or "Could not set lock" in text:
+                holder = text.partition("(PID ")[2].partition(")")[0]
+                who = f" (process {holder})" if holder else ""
+                doing = "reading" if self.read_only else "a second audit"
+                raise AuditError(
+                    f"{self.path}: an audit is being written here by another process{who}; "
+                    f"{doing} has to wait",
+                    hint="wait until it is done, stop it (nothing is lost), or use another --out DIR",
+                    code=ExitCode.NO_CONCLUSION,
+                ) from error
+            raise AuditError(
+                f"{self.path}: not a readable audit file ({text.splitlines()[0]})",
+                hint="move it away, or start over with --fresh",
+            ) from error
+
+    def _migrate(self) -> None:
+        self.con.execute("create table if not exists migrations (name varchar primary key)")
+        done = set(self._column("select name from migrations"))
+        for migration in MIGRATIONS:
+            if migration.__name__ not in done:
+                self.con.execute("begin")
+                migration(self.con)
+                self.con.execute("insert into migrations values (?)", [migration.__name__])
+                self.con.execute("commit")
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Flush and release the file."""
+        self.con.close()
+
+    # -- results of stages -------------------------------------------------------------------
+
+    def pending(self, stage: str, key: str, units: Sequence[str]) -> list[str]:
+        """Units that have no result under this key yet, in the order given, each once."""
+        distinct = list(dict.fromkeys(units))
+        if _table(stage) not in self._tables or not distinct:
+            return distinct
+        stored = set(
+            self._column(f"select unit from {_table(stage)} where key = ? and error is null", [key])
+        )
+        return [u for u in distinct if u not in stored]
+
+    def put(self, stage: str, key: str, batch: pa.RecordBatch | pa.Table) -> None:
+        """Store one batch in one transaction: columns unit, error and the stage's own."""
+        table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+        table = table.add_column(0, "key", pa.array([key] * len(table)))
+        name = _table(stage)
+        self.con.register("incoming", table)
+        try:
+            if name not in self._tables:
+                self.con.execute(f"create table {name} as select * from incoming limit 0")
+                self._tables.add(name)
+            self._add_columns(name)
+            self.con.execute("begin")
+            units = "select unit from incoming"
+            self.con.execute(
+                f"delete from {name} where key = ? and error is not null and unit in ({units})", [key]
+            )
+            self.con.execute(f"insert into {name} by name select * from incoming")
+            self.con.execute("commit")
+        finally:
+            self.con.unregister("incoming")
+
+    def _add_columns(self, name: str) -> None:
+        """A first batch that failed has no output columns; the next one brings them."""
+        have = set(self._column(f"select column_name from (describe {name})"))
+        for column, kind in self.con.execute(
+            "select column_name, column_type from (describe select * from incoming)"
+        ).fetchall():
+            if column not in have:
+                self.con.execute(f'alter table {name} add column "{column}" {kind}')
+
+    def get(self, stage: str, key: str) -> pa.Table:
+        """Everything stored under a key: columns unit, error and the stage's own."""
+        if _table(stage) not in self._tables:
+            return pa.table({"unit": pa.array([], pa.string()), "error": pa.array([], pa.string())})
+        query = f"select * exclude (key) from {_table(stage)} where key = $key"
+        return self.con.sql(query, params={"key": key}).to_arrow_table()
+
+    def note_stage(self, stage: str, key: str, params: Mapping[str, Any]) -> None:
+        """Remember in plain words what a key stands for."""
+        self.con.execute("insert or ignore into stages values (?, ?, ?)", [stage, key, json.dumps(params)])
+
+    # -- tables that are made anew by each run -----------------------------------------------
+
+    def replace(self, table: str, rows: pa.Table) -> None:
+        """Write a table of the current run, such as items, in place of the last run's."""
+        self.con.register("incoming", rows)
+        try:
+            self.con.execute(f"create or replace table {table} as select * from incoming")
+        finally:
+            self.con.unregister("incoming")
+        self._tables.add(table)
+
+    def read(self, table: str) -> pa.Table:
+        """A whole table as Arrow."""
+        return self.con.sql(f"select * from {table}").to_arrow_table()
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of all tables, sorted."""
+        return sorted(self._tables)
+
+    # -- small facts -------------------------------------------------------------------------
+
+    def remember(self, name: str, value: object) -> None:
+        """Keep one JSON value under a name."""
+        self.con.execute("insert or replace into meta values (?, ?)", [name, json.dumps(value)])
+
+    def recall(self, name: str) -> Any:
+        """The JSON value under a name, or None."""
+        found = self.con.execute("select value from meta where name = ?", [name]).fetchone()
+        return None if found is None else json.loads(found[0])
+
+    def _column(self, query: str, params: Sequence[object] = ()) -> list[str]:
+        return [row[0] for row in self.con.execute(query, list(params)).fetchall()]
+
+
+def _table(stage: str) -> str:
+    return f"stage_{stage}"
