@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import itertools
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HERE = Path(__file__).resolve().parent
 SEED = 20

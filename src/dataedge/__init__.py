@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dataedge.api import Audit, audit, open  # noqa: A004
     from dataedge.errors import AuditError
-    from dataedge.report.model import Report, VerdictModel as Verdict
+    from dataedge.report.model import Report
+    from dataedge.report.model import VerdictModel as Verdict
 
 __all__ = ["Audit", "AuditError", "Report", "Verdict", "audit", "open"]
 

@@ -143,7 +143,8 @@ class Audit:
         import pandas as pd
 
         rows = [
-            {**r.model_dump(exclude={"detail"}), "how": r.detail.get("how", "")} for r in self.report.ladder
+            {**r.model_dump(exclude={"detail"}), "how": r.detail.get("how", "")}
+            for r in self.report.ladder
         ]
         columns = ["rung", "value", "low", "high", "n", "unit", "status", "reason", "how"]
         return pd.DataFrame(rows, columns=columns).set_index("rung")
@@ -159,15 +160,21 @@ class Audit:
         """
         if view not in self.report.views:
             raise AuditError(
-                f"no view {view!r} in this audit", hint=f"views: {', '.join(sorted(self.report.views))}"
+                f"no view {view!r} in this audit",
+                hint=f"views: {', '.join(sorted(self.report.views))}",
             )
         order = {item: rank for rank, item in enumerate(self.report.views[view])}
         with self._store() as store:
-            query = "select * from items join findings using (item) where item in (select unnest($ids))"
+            query = (
+                "select * from items join findings using (item) where item in (select unnest($ids))"
+            )
             frame = store.con.sql(query, params={"ids": list(order)}).df()
         frame["texts"] = [list(t) for t in frame["texts"]]
-        rank = frame["item"].map(order)
-        return frame.iloc[rank.argsort(kind="stable")].reset_index(drop=True)
+        frame["rank"] = frame["item"].map(order)
+        ordered: pd.DataFrame = (
+            frame.sort_values("rank").drop(columns="rank").reset_index(drop=True)
+        )
+        return ordered
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
         """Query the store (tables items, findings, stage_*), read-only.
@@ -180,7 +187,9 @@ class Audit:
         try:
             return store.con.sql(query)
         except duckdb.Error as error:
-            raise AuditError(str(error).splitlines()[0], hint="tables: " + ", ".join(store.tables)) from error
+            raise AuditError(
+                str(error).splitlines()[0], hint="tables: " + ", ".join(store.tables)
+            ) from error
 
     def _store(self) -> Store:
         from dataedge.store import Store

@@ -22,22 +22,42 @@ app = typer.Typer(
 probes = typer.Typer(no_args_is_help=True, help="What is asked of the base model.")
 app.add_typer(probes, name="probes")
 
-Source = Annotated[str, typer.Argument(metavar="DATA", help="File or directory with the data, or a hub id.")]
+Source = Annotated[
+    str, typer.Argument(metavar="DATA", help="File or directory with the data, or a hub id.")
+]
 Directory = Annotated[str, typer.Argument(metavar="AUDIT", help="Directory of a finished audit.")]
-Out = Annotated[str | None, typer.Option("--out", metavar="DIR", help="Where to write [audits/<name>].")]
-Model = Annotated[str | None, typer.Option("--model", help="embedded, hf/<path or id>, gguf/<path>.")]
+Out = Annotated[
+    str | None, typer.Option("--out", metavar="DIR", help="Where to write [audits/<name>].")
+]
+Model = Annotated[
+    str | None, typer.Option("--model", help="embedded, hf/<path or id>, gguf/<path>.")
+]
 Embedder = Annotated[str | None, typer.Option("--embedder", help="embedded, st/<path or id>.")]
-ProbeItems = Annotated[int | None, typer.Option("--probe-items", metavar="N", help="Held-out items to ask about [400].")]
-Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="Audit a sample of N distinct items.")]
+ProbeItems = Annotated[
+    int | None,
+    typer.Option("--probe-items", metavar="N", help="Held-out items to ask about [400]."),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", metavar="N", help="Audit a sample of N distinct items.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every draw [0].")]
 Task = Annotated[str | None, typer.Option("--task", help="classify, generate or corpus.")]
 TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column with the text.")]
 LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Column with the label.")]
-PromptColumn = Annotated[str | None, typer.Option("--prompt-column", help="Column with the prompt.")]
-ResponseColumn = Annotated[str | None, typer.Option("--response-column", help="Column with the response.")]
+PromptColumn = Annotated[
+    str | None, typer.Option("--prompt-column", help="Column with the prompt.")
+]
+ResponseColumn = Annotated[
+    str | None, typer.Option("--response-column", help="Column with the response.")
+]
 Delta = Annotated[float | None, typer.Option("--delta", help="Smallest gain worth having [0.02].")]
-Count = Annotated[str | None, typer.Option("--count", help="task, or total: style counts as well [task].")]
-Json = Annotated[str | None, typer.Option("--json", metavar="FILE", help="Write report.json there; - for stdout.")]
+Count = Annotated[
+    str | None, typer.Option("--count", help="task, or total: style counts as well [task].")
+]
+Json = Annotated[
+    str | None,
+    typer.Option("--json", metavar="FILE", help="Write report.json there; - for stdout."),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what the audit's directory holds.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
@@ -65,7 +85,9 @@ def audit(
     debug: Debug = False,
 ) -> None:
     """Audit a dataset: verdict, ladder, measures, reasons, what to do next."""
-    options = {k: v for k, v in locals().items() if k not in ("source", "json", "fresh", "quiet", "debug")}
+    options = {
+        k: v for k, v in locals().items() if k not in ("source", "json", "fresh", "quiet", "debug")
+    }
     _remember(debug)
     from dataedge.api import audit as run
 
@@ -109,7 +131,9 @@ def report(directory: Directory, json: Json = None, debug: Debug = False) -> Non
 @app.command()
 def items(
     directory: Directory,
-    view: Annotated[str, typer.Option("--view", help="suspects, edge, known, hard, overwritten, leaked.")] = "suspects",
+    view: Annotated[
+        str, typer.Option("--view", help="suspects, edge, known, hard, overwritten, leaked.")
+    ] = "suspects",
     worst: Annotated[int, typer.Option("--worst", metavar="N", help="How many.")] = 20,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON lines instead of CSV.")] = False,
     debug: Debug = False,
@@ -135,14 +159,19 @@ def schema() -> None:
 
 @probes.command("ls")
 def probes_ls(
-    extra: Annotated[str | None, typer.Option("--probes", metavar="DIR", help="Your own, added.")] = None,
+    extra: Annotated[
+        str | None, typer.Option("--probes", metavar="DIR", help="Your own, added.")
+    ] = None,
 ) -> None:
     """List the probes."""
     from dataedge.probe.spec import load_probes
 
     for probe in load_probes(extra).values():
         names = ", ".join(t.name for t in probe.templates)
-        typer.echo(f"{probe.name} v{probe.version}  {probe.task}, {probe.scoring}  templates {names}\n  {probe.summary}")
+        typer.echo(
+            f"{probe.name} v{probe.version}  {probe.task}, {probe.scoring}  templates {names}"
+        )
+        typer.echo(f"  {probe.summary}")
 
 
 @probes.command("check")
@@ -169,7 +198,9 @@ def _print(audit_: Audit, json: str | None) -> None:
         try:
             Path(json).write_text(json_text(audit_.report) + "\n", encoding="utf-8")
         except OSError as error:
-            raise AuditError(f"--json {json}: {error.strerror}", hint="name a file that can be written") from error
+            raise AuditError(
+                f"--json {json}: {error.strerror}", hint="name a file that can be written"
+            ) from error
         where.append(json)
     show(audit_.report, _worst(audit_), where, sys.stdout)
 
@@ -206,14 +237,24 @@ def main() -> None:
         _fail(error.message, error.hint, error.code, error)
     except KeyboardInterrupt as error:
         again = " ".join(["dataedge", *sys.argv[1:]])
-        _fail("interrupted; what was asked of the model so far is kept", again, ExitCode.INTERRUPTED, error)
+        _fail(
+            "interrupted; what was asked of the model so far is kept",
+            again,
+            ExitCode.INTERRUPTED,
+            error,
+        )
     except Exception as error:  # noqa: BLE001
         if hasattr(error, "format_message"):
             show_usage = getattr(error, "ctx", None)
             hint = f"{show_usage.command_path} --help" if show_usage else "dataedge --help"
             _fail(error.format_message(), hint, ExitCode.USAGE, error)
         name = type(error).__name__
-        _fail(f"unexpected {name}: {error}", "run again with --debug and report it", ExitCode.NO_CONCLUSION, error)
+        _fail(
+            f"unexpected {name}: {error}",
+            "run again with --debug and report it",
+            ExitCode.NO_CONCLUSION,
+            error,
+        )
 
 
 def _fail(message: str, hint: str, code: ExitCode, error: BaseException) -> None:

@@ -38,7 +38,9 @@ class AuditConfig(BaseModel):
     """What counts as an edge for prompt and response: the task part, or style with it."""
 
 
-def make_config(passed: dict[str, Any], beside: Path | None = None) -> tuple[AuditConfig, dict[str, Any]]:
+def make_config(
+    passed: dict[str, Any], beside: Path | None = None
+) -> tuple[AuditConfig, dict[str, Any]]:
     """Merge flags, environment and file.
 
     Args:
@@ -65,7 +67,9 @@ def make_config(passed: dict[str, Any], beside: Path | None = None) -> tuple[Aud
             first = error.errors()[0]
             name = str(first["loc"][0])
             shown = f"--{name.replace('_', '-')}" if source == "flags" else f"{source}: {name}"
-            raise AuditError(f"{shown}: {first['msg']} (got {first['input']!r})", hint=_hint(name)) from error
+            raise AuditError(
+                f"{shown}: {first['msg']} (got {first['input']!r})", hint=_hint(name)
+            ) from error
     return AuditConfig.model_validate(merged), merged
 
 
@@ -111,4 +115,6 @@ def _toml(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise AuditError(f"{file}: not valid TOML ({error})", hint="mend the line it names") from error
+        raise AuditError(
+            f"{file}: not valid TOML ({error})", hint="mend the line it names"
+        ) from error

@@ -61,7 +61,9 @@ class Embed:
         self.forward_seconds += time.perf_counter() - started
         flat = pa.array(np.ascontiguousarray(vectors, dtype=np.float32).ravel())
         column = pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1])
-        return pa.record_batch({"unit": batch["unit"], "vector": column.cast(pa.list_(pa.float32()))})
+        return pa.record_batch(
+            {"unit": batch["unit"], "vector": column.cast(pa.list_(pa.float32()))}
+        )
 
 
 def embed(engine: Engine, stage: Embed, texts: Sequence[str]) -> NDArray[np.float32]:

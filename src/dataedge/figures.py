@@ -58,7 +58,7 @@ class Figure:
 
 def bootstrap(
     statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    clusters: NDArray[np.int64],
+    clusters: NDArray[np.integer[Any]],
     *,
     seed: int,
     resamples: int = 2000,
@@ -93,7 +93,7 @@ def bootstrap(
 
 def mean_figure(
     values: NDArray[np.float64],
-    clusters: NDArray[np.int64],
+    clusters: NDArray[np.integer[Any]],
     *,
     unit: str,
     seed: int,

@@ -64,7 +64,9 @@ def content_id(*parts: object) -> str:
         >>> content_id(("a", "b"), "") == content_id(("ab",), "")
         False
     """
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()[:16]
+    return hashlib.sha256(
+        json.dumps(parts, ensure_ascii=False).encode("utf-8", "replace")
+    ).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

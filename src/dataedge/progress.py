@@ -29,7 +29,7 @@ class Progress:
     def say(self, sentence: str) -> None:
         """One line, such as the name of the step that begins."""
         if not self.quiet:
-            print(sentence, file=self.stream, flush=True)  # noqa: T201
+            print(sentence, file=self.stream, flush=True)
 
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -48,7 +48,12 @@ class Progress:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
-        columns = (TextColumn("{task.description:>12}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description:>12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with Bars(*columns, console=Console(file=self.stream), transient=True) as bars:
             task = bars.add_task(name, total=total)
             yield lambda k: bars.update(task, advance=k)
@@ -67,6 +72,6 @@ class Progress:
                 last = now
                 left = (now - started) * (total - done) / done
                 tail = f", {left:.0f} s left" if done < total else f" in {now - started:.0f} s"
-                print(f"  {name}: {done} of {total}{tail}", file=self.stream, flush=True)  # noqa: T201
+                print(f"  {name}: {done} of {total}{tail}", file=self.stream, flush=True)
 
         return advance

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from dataedge.embed import Embed, embed
 from dataedge.engine.local import Engine
+from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Dataset, Task
 from dataedge.load.splits import Splits, split
 from dataedge.measure import minhash, redundancy, volume
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.config import AuditConfig
-    from dataedge.edge.setting import Setting
     from dataedge.edge.findings import Findings
+    from dataedge.edge.setting import Setting
     from dataedge.figures import Figure
     from dataedge.progress import Progress
     from dataedge.report.model import Report
@@ -40,7 +41,9 @@ NEAR = 0.8
 PROBE_OF = {Task.CLASSIFY: "classify", Task.GENERATE: "respond", Task.CORPUS: "surprisal"}
 
 
-def run(dataset: Dataset, config: AuditConfig, passed: dict[str, Any], store: Store, progress: Progress) -> Report:
+def run(
+    dataset: Dataset, config: AuditConfig, passed: dict[str, Any], store: Store, progress: Progress
+) -> Report:
     """Audit a loaded dataset into a store.
 
     Raises:
@@ -60,6 +63,12 @@ def run(dataset: Dataset, config: AuditConfig, passed: dict[str, Any], store: St
     splits = split(dataset, clusters, probe_items=config.probe_items, seed=config.seed)
     _store_items(store, dataset, splits, clusters)
     facts = _facts(store, handle)
+    if not facts.token_logprobs:
+        raise AuditError(
+            f"{handle.id}: {' '.join(facts.notes)}",
+            hint="name another base model with --model",
+            code=ExitCode.NO_CONCLUSION,
+        )
     setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, features, config)
     tokens = volume.tokens(setting.item_tokens, len(dataset.items))
     findings = _findings(setting, config, tokens)
@@ -111,7 +120,7 @@ def _vectors(
     vectors = embed(engine, embedder, [i.text for i in items])
     if dataset.task is not Task.CLASSIFY:
         return vectors, []
-    if len(items[0].texts) == 2:  # noqa: PLR2004
+    if len(items[0].texts) == 2:
         first = embed(engine, embedder, [i.texts[0] for i in items])
         second = embed(engine, embedder, [i.texts[1] for i in items])
         return vectors, [np.asarray(b, np.float32) for b in pair_features(first, second)]
@@ -126,7 +135,9 @@ def _levels(dataset: Dataset) -> dict[float, NDArray[np.int64]]:
     """
     items = dataset.items
     classify = dataset.task is Task.CLASSIFY
-    return minhash.near_duplicate_levels([i.text if classify else f"{i.text}\n{i.target}" for i in items])
+    return minhash.near_duplicate_levels(
+        [i.text if classify else f"{i.text}\n{i.target}" for i in items]
+    )
 
 
 def _clusters(dataset: Dataset, levels: dict[float, NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -134,7 +145,9 @@ def _clusters(dataset: Dataset, levels: dict[float, NDArray[np.int64]]) -> NDArr
     clusters = levels[NEAR]
     if dataset.task is not Task.GENERATE:
         return clusters
-    return redundancy.join(clusters, minhash.near_duplicates([i.text for i in dataset.items], threshold=0.95))
+    return redundancy.join(
+        clusters, minhash.near_duplicates([i.text for i in dataset.items], threshold=0.95)
+    )
 
 
 def _redundancy(
@@ -147,7 +160,9 @@ def _redundancy(
     return redundancy.redundancy(counts, levels[NEAR], vectors, levels=levels, seed=seed)
 
 
-def _store_items(store: Store, dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]) -> None:
+def _store_items(
+    store: Store, dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]
+) -> None:
     side = np.full(len(dataset.items), "unused", object)
     for name in ("train", "development", "evaluation", "leaked"):
         side[getattr(splits, name)] = name
@@ -182,7 +197,9 @@ def _setting(
     from dataedge.edge.setting import Setting
 
     probe = load_probes()[PROBE_OF[dataset.task]]
-    return Setting(engine, handle, facts, probe, dataset, splits, clusters, vectors, features, config.seed)
+    return Setting(
+        engine, handle, facts, probe, dataset, splits, clusters, vectors, features, config.seed
+    )
 
 
 def _findings(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:

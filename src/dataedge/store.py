@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -26,7 +26,9 @@ FILE = "audit.duckdb"
 
 def _m001_initial(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("create table meta (name varchar primary key, value json)")
-    con.execute("create table stages (stage varchar, key varchar, params json, primary key (stage, key))")
+    con.execute(
+        "create table stages (stage varchar, key varchar, params json, primary key (stage, key))"
+    )
 
 
 MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_m001_initial,)
@@ -105,7 +107,7 @@ class Store:
                 self.con.execute("insert into migrations values (?)", [migration.__name__])
                 self.con.execute("commit")
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -146,7 +148,8 @@ class Store:
             self.con.execute("begin")
             units = "select unit from incoming"
             self.con.execute(
-                f"delete from {name} where key = ? and error is not null and unit in ({units})", [key]
+                f"delete from {name} where key = ? and error is not null and unit in ({units})",
+                [key],
             )
             self.con.execute(f"insert into {name} by name select * from incoming")
             self.con.execute("commit")
@@ -171,7 +174,9 @@ class Store:
 
     def note_stage(self, stage: str, key: str, params: Mapping[str, Any]) -> None:
         """Remember in plain words what a key stands for."""
-        self.con.execute("insert or ignore into stages values (?, ?, ?)", [stage, key, json.dumps(params)])
+        self.con.execute(
+            "insert or ignore into stages values (?, ?, ?)", [stage, key, json.dumps(params)]
+        )
 
     # -- tables that are made anew by each run -----------------------------------------------
 

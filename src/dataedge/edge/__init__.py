@@ -1,1 +1,1 @@
-"""edge"""
+"""Learning from the data, the ladder, the verdict and the reasons."""

@@ -62,7 +62,9 @@ class ClassifyLadder:
         self.suspects = suspects
         items = setting.dataset.items
         number = {label: k for k, label in enumerate(setting.dataset.labels)}
-        self.y = np.array([number.get(i.target, -1) if not i.label_missing else -1 for i in items], np.int64)
+        self.y = np.array(
+            [number.get(i.target, -1) if not i.label_missing else -1 for i in items], np.int64
+        )
         self.K = len(number)
         self.log_prior = calibration.log_label_prior(self.y[setting.splits.train], self.K)
         self.log_proba: dict[str, NDArray[np.float64]] = {}
@@ -94,7 +96,9 @@ class ClassifyLadder:
         stage = Choices(self.s.handle, self.s.prompter.choices(strategy))
         shots = self.s.shots(strategy, self.s.development[:1])[0]
         texts = len(self.s.dataset.items[0].texts)
-        prompts = [self.s.prompter.prompt(strategy, [empty] * texts, shots) for empty in CONTENT_FREE]
+        prompts = [
+            self.s.prompter.prompt(strategy, [empty] * texts, shots) for empty in CONTENT_FREE
+        ]
         scores = ask_choices(self.s.engine, stage, prompts)
         return scores if np.isfinite(scores).all() else None
 
@@ -113,7 +117,9 @@ class ClassifyLadder:
         hits = np.where(np.isfinite(bits), log_proba.argmax(axis=1) == labels, np.nan)
         return hits.astype(np.float64), bits
 
-    def prompting(self, strategy: Strategy) -> tuple[Outcome, NDArray[np.float64], NDArray[np.float64]]:
+    def prompting(
+        self, strategy: Strategy
+    ) -> tuple[Outcome, NDArray[np.float64], NDArray[np.float64]]:
         """Report a chosen strategy on the evaluation items: (outcome, log p on dev, on eval)."""
         fitted = self.calibrate(strategy, len(self.s.development))
         development = fitted.log_proba(self.scores(strategy, self.s.development))
@@ -137,7 +143,9 @@ class ClassifyLadder:
         """The proxy learner on train items."""
         labels = self.y[train] if y is None else y
         features = [block[train] for block in self.s.features]
-        return Learner().fit(features, labels, self.K, clusters=self.s.clusters[train], seed=self.s.seed)
+        return Learner().fit(
+            features, labels, self.K, clusters=self.s.clusters[train], seed=self.s.seed
+        )
 
     def predict(self, learner: Learner, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """Its log-probabilities, shape (m, K)."""
@@ -199,7 +207,9 @@ class ClassifyLadder:
         learner = self.learner(s.splits.train)
         outcomes["learned"], log_learned = self.learned(learner, base[without])
         choose(outcomes, "with_data", ("retrieved", "learned"))
-        log_with = log_learned if outcomes["with_data"].detail["is"] == "learned" else base["retrieved"][1]
+        log_with = (
+            log_learned if outcomes["with_data"].detail["is"] == "learned" else base["retrieved"][1]
+        )
         shuffled = self._shuffled()
         valid = valid_items(outcomes)
         index = s.evaluation[valid]
@@ -225,17 +235,21 @@ class ClassifyLadder:
     # -- the other rungs -----------------------------------------------------------------------
 
     def _chance(self) -> Outcome:
-        hits, bits = self._judge(np.tile(self.log_prior, (len(self.s.evaluation), 1)), self.s.evaluation)
+        hits, bits = self._judge(
+            np.tile(self.log_prior, (len(self.s.evaluation), 1)), self.s.evaluation
+        )
         majority = self.s.dataset.labels[int(self.log_prior.argmax())]
         return Outcome(f"always {majority!r}, the most frequent label", -np.inf, hits, bits)
 
-    def _repaired(self, climb: Climb, base: tuple[NDArray[np.float64], NDArray[np.float64]]) -> Figure:
+    def _repaired(
+        self, climb: Climb, base: tuple[NDArray[np.float64], NDArray[np.float64]]
+    ) -> Figure:
         train = self.s.splits.train
         kept = train[~self.suspects[train]]
         clean = ~self.suspects[climb.index]
         if len(kept) == len(train):
             return Figure.missing("no suspect labels on the train side", "accuracy")
-        if len(np.unique(self.y[kept])) < 2 or not clean.any():  # noqa: PLR2004
+        if len(np.unique(self.y[kept])) < 2 or not clean.any():
             return Figure.missing("too little is left without the suspect labels", "accuracy")
         position = {int(i): at for at, i in enumerate(self.s.evaluation)}
         rows = np.array([position[int(i)] for i in climb.index])
@@ -270,7 +284,7 @@ class ClassifyLadder:
         points = []
         for share in (8, 4, 2, 1):
             part = train[: len(train) // share]
-            if len(part) < 2 * self.K or len(np.unique(self.y[part])) < 2:  # noqa: PLR2004
+            if len(part) < 2 * self.K or len(np.unique(self.y[part])) < 2:
                 continue
             hits, bits = self._judge(self.predict(self.learner(part), index), index)
             points.append((len(part), float(hits.mean()), float(bits.mean())))
@@ -280,7 +294,9 @@ class ClassifyLadder:
         """Label forms that differ from each other."""
         s = self.s
         forms = s.probe.label_forms
-        return forms if label_names(s.dataset.labels, "humanised") != s.dataset.labels else forms[:1]
+        return (
+            forms if label_names(s.dataset.labels, "humanised") != s.dataset.labels else forms[:1]
+        )
 
 
 def _normalise(logits: NDArray[np.float64]) -> NDArray[np.float64]:

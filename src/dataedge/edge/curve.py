@@ -153,7 +153,8 @@ def learning_curve(
             learner = Learner().fit(
                 _take(X, seen), y[seen], n_classes, clusters=own[seen], seed=seed
             )
-            p = np.asarray(learner.predict_proba(_take(X, rows)), np.float64)
+            with np.errstate(over="ignore"):  # neighbours that small prefixes do not have
+                p = np.asarray(learner.predict_proba(_take(X, rows)), np.float64)
             given = p[np.arange(len(rows)), y[rows]]
             m = len(split.held)
             accuracy[r, s] = float((p[:m].argmax(1) == y[split.held]).mean())
@@ -226,7 +227,8 @@ class _Code:
         top = each.max(0)
         total = top + np.log(np.exp(each - top).sum(0))
         self._belief = np.exp(each[:, -1] - total[-1])
-        return -np.diff(total) / np.log(2)
+        spent: Floats = -np.diff(total) / np.log(2)
+        return spent
 
 
 def _mixtures(given: Floats, frequency: Floats) -> Floats:

@@ -31,7 +31,7 @@ _LEAST_SPAN = 3.5  # largest over smallest size
 _SURE = 3.0  # standard errors from which on a fall or jump is no noise
 _LARGE = 0.02  # share of the scale below which it does not matter
 _DRAWS = 4000
-_SPREAD = 0.5  # of the fit's spread: calibrated on clinc_oos and free_exercise_db, judged on others
+_SPREAD = 0.7  # of the fit's spread: calibrated on clinc_oos and free_exercise_db, judged on others
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ class Points:
     @property
     def own(self) -> Floats:
         """Standard deviation of each point apart from what all sizes share."""
-        return self.noise * np.sqrt(1.0 - self.shared)
+        own: Floats = self.noise * np.sqrt(1.0 - self.shared)
+        return own
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,9 @@ class Forecast:
             None if open_end else max(float(high), value),
             int(top),
             "items",
-            reason="part of the fits never reaches it, so there is no upper end" if open_end else "",
+            reason="part of the fits never reaches it, so there is no upper end"
+            if open_end
+            else "",
             detail={"law": self.law, "target": target},
         )
 
@@ -206,15 +209,13 @@ def forecast_points(
     args = (points.sizes, points.errors, points.own)
     fits: dict[str, Fit] = {law: fit(law, *args, scale=points.scale) for law in LAWS}
     tried = {law: extrapolation_loss(law, *args, scale=points.scale) for law in LAWS}
-    losses = {law: loss for law, loss in tried.items() if loss is not None}
-    law = min(losses, key=lambda name: losses[name]) if losses else "power"
+    losses: dict[str, float] = {k: loss for k, loss in tried.items() if loss is not None}
+    law = min(losses, key=losses.__getitem__) if losses else "power"
     reason = _missed(points, fits[law])
     return Forecast(metric, points, fits, law, losses, reason, seed)
 
 
-def _points(
-    sizes: Floats, values: Floats, rows: int, metric: Metric, independent: int
-) -> Points:
+def _points(sizes: Floats, values: Floats, rows: int, metric: Metric, independent: int) -> Points:
     """Means, and their noise pooled over sizes: binomial, widened by what the orders show."""
     orders, count = values.shape
     errors = values.mean(0)

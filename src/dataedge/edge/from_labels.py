@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.edge.classify import LN2, ClassifyClimb, ClassifyLadder
+from dataedge.edge.classify import ClassifyClimb, ClassifyLadder
 from dataedge.edge.findings import Findings, highest, scatter
 from dataedge.edge.learner import Learner
-from dataedge.edge.reasons import data_edge, latency_and_cost, prompting_ceiling, prompting_impractical
+from dataedge.edge.reasons import (
+    data_edge,
+    latency_and_cost,
+    prompting_ceiling,
+    prompting_impractical,
+)
 from dataedge.edge.verdict import Evidence, Limit, decide
-from dataedge.figures import Figure
 from dataedge.measure import definedness, labels, novelty
 from dataedge.probe.prompting import nearest
 from dataedge.probe.scoring import Likelihood, ask_likelihood
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
     from dataedge.config import AuditConfig
     from dataedge.edge.setting import Setting
+    from dataedge.figures import Figure
 
 NEAREST = 8
 
@@ -81,11 +86,17 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         reasons=[
             prompting_ceiling(climbed.trials, tuning, delta=config.delta, higher_is_better=True),
             prompting_impractical(
-                tokens, setting.facts.context, tuning, label_among_nearest(setting), delta=config.delta
+                tokens,
+                setting.facts.context,
+                tuning,
+                label_among_nearest(setting),
+                delta=config.delta,
             ),
             data_edge(verdict, edge, tuning),
             latency_and_cost(
-                outcomes[climb.best_prompting].prompt_tokens, outcomes["zero_shot"].prompt_tokens, tuning
+                outcomes[climb.best_prompting].prompt_tokens,
+                outcomes["zero_shot"].prompt_tokens,
+                tuning,
             ),
         ],
         measures={
@@ -108,10 +119,19 @@ def judge_labels(setting: Setting) -> tuple[labels.LabelQuality, NDArray[np.int6
     y = np.array([number[items[i].target] for i in index], np.int64)
     clusters = setting.clusters[index]
     learner = Learner().fit(
-        [block[index] for block in setting.features], y, len(names), clusters=clusters, seed=setting.seed
+        [block[index] for block in setting.features],
+        y,
+        len(names),
+        clusters=clusters,
+        seed=setting.seed,
     )
     quality = labels.label_quality(
-        learner.loo_proba, y, clusters=clusters, twins=clusters, label_names=names, seed=setting.seed
+        learner.loo_proba,
+        y,
+        clusters=clusters,
+        twins=clusters,
+        label_names=names,
+        seed=setting.seed,
     )
     return quality, index
 
@@ -150,7 +170,9 @@ def _surprisal(setting: Setting) -> Figure:
     answers = ask_likelihood(setting.engine, Likelihood(setting.handle), [""] * len(texts), texts)
     bits = np.array([np.nan if a is None else a.bits for a in answers])
     size = np.array([len(t.encode("utf-8", "replace")) for t in texts], float)
-    return novelty.surprisal(bits, size, setting.clusters[setting.evaluation], seed=setting.seed, what="input texts")
+    return novelty.surprisal(
+        bits, size, setting.clusters[setting.evaluation], seed=setting.seed, what="input texts"
+    )
 
 
 def _columns(
@@ -173,8 +195,8 @@ def _columns(
         "p_without": without,
         "p_with": with_,
         "edge_bits": np.log2(with_) - np.log2(without),
-        "p_given": scatter(n, index, quality.p_given),
-        "label_score": scatter(n, index, quality.score),
+        "p_given": scatter(n, index, quality.p_given.astype(np.float64)),
+        "label_score": scatter(n, index, quality.score.astype(np.float64)),
         "suspect": suspects.tolist(),
         "proposed": proposed,
         "reason": reasons,
@@ -193,6 +215,3 @@ def _views(
         "hard": highest(-np.maximum(columns["p_without"], columns["p_with"]), above=-0.5),
         "overwritten": highest(-columns["edge_bits"], above=0.0),
     }
-
-
-__all__ = ["LN2", "find", "judge_labels", "label_among_nearest"]

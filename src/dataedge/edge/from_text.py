@@ -8,7 +8,12 @@ import numpy as np
 
 from dataedge.edge.findings import Findings, highest, scatter
 from dataedge.edge.generate import GenerateClimb, GenerateLadder
-from dataedge.edge.reasons import data_edge, latency_and_cost, prompting_ceiling, prompting_impractical
+from dataedge.edge.reasons import (
+    data_edge,
+    latency_and_cost,
+    prompting_ceiling,
+    prompting_impractical,
+)
 from dataedge.edge.verdict import Evidence, Limit, decide
 from dataedge.figures import Figure
 from dataedge.items import Task
@@ -41,7 +46,9 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     defined = known = Figure.missing(reason, "share")
     if climbed.without_other is not None and climbed.with_other is not None:
         with_bits = outcomes["with_data"].bits
-        defined = definedness.of_responses(with_bits, climbed.with_other, climb.weight, climb.clusters, seed=seed)
+        defined = definedness.of_responses(
+            with_bits, climbed.with_other, climb.weight, climb.clusters, seed=seed
+        )
         known = novelty.known_responses(
             outcomes["without_data"].bits,
             climbed.without_other,
@@ -75,11 +82,17 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         reasons=[
             prompting_ceiling(climbed.trials, tuning, delta=config.delta, higher_is_better=False),
             prompting_impractical(
-                tokens, setting.facts.context, tuning, response_among_nearest(setting), delta=config.delta
+                tokens,
+                setting.facts.context,
+                tuning,
+                response_among_nearest(setting),
+                delta=config.delta,
             ),
             data_edge(verdict, counted, tuning),
             latency_and_cost(
-                outcomes[climb.best_prompting].prompt_tokens, outcomes["zero_shot"].prompt_tokens, tuning
+                outcomes[climb.best_prompting].prompt_tokens,
+                outcomes["zero_shot"].prompt_tokens,
+                tuning,
             ),
         ],
         measures={
@@ -89,7 +102,9 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
                 climb.weight,
                 climb.clusters,
                 seed=seed,
-                what="responses given their prompts" if parts else "passages given their first words",
+                what="responses given their prompts"
+                if parts
+                else "passages given their first words",
             ),
             "label_noise": no_labels,
             "label_conflicts": no_labels,
@@ -143,7 +158,9 @@ def _limits(climbed: GenerateClimb) -> dict[Limit, float]:
     limits: dict[Limit, float] = {"volume": volume}
     if climbed.without_other is not None:
         climb = climbed.climb
-        known = (climbed.without_other - climb.outcomes["without_data"].bits).sum() / climb.weight.sum()
+        known = (
+            climbed.without_other - climb.outcomes["without_data"].bits
+        ).sum() / climb.weight.sum()
         limits["novelty"] = max(0.0, float(known))
     return limits
 

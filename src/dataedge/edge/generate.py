@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.edge.ladder import Climb, Outcome, choose, keep, valid_items
-from dataedge.edge.ngram import ORDER, WEIGHTS, ByteUnigram, NGram
+from dataedge.edge.ngram import WEIGHTS, ByteUnigram, NGram
 from dataedge.items import Task
 from dataedge.probe.prompting import MAX_CHARACTERS, Strategy
 from dataedge.probe.scoring import Tokens, ask_tokens
 from dataedge.probe.search import Trial, successive_halving
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from dataedge.edge.setting import Setting
+    from dataedge.probe.prompting import Shots
 
 LN2 = float(np.log(2))
 NGRAM_ITEMS = 20_000
@@ -60,7 +59,9 @@ class GenerateLadder:
     def __init__(self, setting: Setting) -> None:
         self.s = setting
         items = setting.dataset.items
-        self.bytes = np.array([len(i.target[:MAX_CHARACTERS].encode("utf-8", "replace")) for i in items], float)
+        self.bytes = np.array(
+            [len(i.target[:MAX_CHARACTERS].encode("utf-8", "replace")) for i in items], float
+        )
         self._ngrams: dict[tuple[str, int, bool], NGram] = {}
 
     # -- prompting -----------------------------------------------------------------------------
@@ -96,7 +97,9 @@ class GenerateLadder:
         bits = np.nan_to_num(self.bits(strategy, indices), nan=8.0 * 1000)
         return Trial(strategy, m, -bits, bits, self.bytes[indices])
 
-    def _outcome(self, how: str, dev: NDArray[np.float64], ev: NDArray[np.float64], **detail: Any) -> Outcome:
+    def _outcome(
+        self, how: str, dev: NDArray[np.float64], ev: NDArray[np.float64], **detail: Any
+    ) -> Outcome:
         good = np.isfinite(dev)
         development = -dev[good].sum() / self.bytes[self.s.development][good].sum()
         return Outcome(how, float(development), -ev, ev, detail.pop("prompt_tokens", None), detail)
@@ -113,13 +116,17 @@ class GenerateLadder:
 
     # -- learning ------------------------------------------------------------------------------
 
-    def ngram(self, strategy: Strategy, size: int | None = None, *, shuffled: bool = False) -> NGram:
+    def ngram(
+        self, strategy: Strategy, size: int | None = None, *, shuffled: bool = False
+    ) -> NGram:
         """N-gram model of train-side responses, written as the strategy's template writes them."""
         rng = np.random.default_rng(self.s.seed)
         train = rng.permutation(np.sort(self.s.splits.train))[: size or NGRAM_ITEMS]
         key = (strategy.template.name, len(train), shuffled)
         if key not in self._ngrams:
-            texts = [self.s.prompter.answer(strategy, self.s.dataset.items[i].target) for i in train]
+            texts = [
+                self.s.prompter.answer(strategy, self.s.dataset.items[i].target) for i in train
+            ]
             tokens = ask_tokens(self.s.engine, Tokens(self.s.handle), texts)
             if shuffled:
                 tokens = [rng.permutation(t) for t in tokens]
@@ -132,7 +139,12 @@ class GenerateLadder:
         evidence = [(a[1], *ngram.evidence(np.zeros(0, np.int64), a[0])) for a in answers]
 
         def loss(weight: float) -> float:
-            return -float(sum(np.log((1 - weight * t) * np.exp(lp) + weight * t * p).sum() for lp, t, p in evidence))
+            return -float(
+                sum(
+                    np.log((1 - weight * t) * np.exp(lp) + weight * t * p).sum()
+                    for lp, t, p in evidence
+                )
+            )
 
         return min((loss(w), w) for w in WEIGHTS)
 
@@ -144,8 +156,14 @@ class GenerateLadder:
         chosen: dict[str, Strategy] = {}
         trials: list[dict[str, Any]] = []
         best = [Strategy(t) for t in s.probe.templates if s.usable(t)]
-        for rung, shots in (("zero_shot", None), ("few_shot", "random"), ("retrieved", "retrieved")):
-            candidates = best if shots is None else s.strategies(best[: 1 if shots == "retrieved" else 2], shots)
+        rungs: tuple[tuple[str, Shots], ...] = (
+            ("zero_shot", "none"),
+            ("few_shot", "random"),
+            ("retrieved", "retrieved"),
+        )
+        for rung, shots in rungs:
+            width = 1 if shots == "retrieved" else 2
+            candidates = best if shots == "none" else s.strategies(best[:width], shots)
             if not candidates:
                 missing[rung] = "no demonstrations fit the model's context"
                 continue
@@ -153,7 +171,7 @@ class GenerateLadder:
             trials += [_trial(rung, t) for t in tried.values()]
             chosen[rung] = ranked[0].candidate
             outcomes[rung] = self.prompting(chosen[rung])
-            if shots is None:
+            if shots == "none":
                 best = [t.candidate for t in ranked[:2]]
         choose(outcomes, "without_data", ("zero_shot", "few_shot"))
         without = chosen[outcomes["without_data"].detail["is"]]
@@ -190,7 +208,13 @@ class GenerateLadder:
             valid &= np.isfinite(bits)
         index = s.evaluation[valid]
         climb = Climb(
-            "bits/byte", index, self.bytes[index], s.clusters[index], keep(outcomes, valid), missing, s.seed
+            "bits/byte",
+            index,
+            self.bytes[index],
+            s.clusters[index],
+            keep(outcomes, valid),
+            missing,
+            s.seed,
         )
         return GenerateClimb(
             climb,
@@ -208,7 +232,7 @@ class GenerateLadder:
         position = {int(i): p for p, i in enumerate(order)}
         out = np.empty(len(s.evaluation), np.int64)
         for row, index in enumerate(s.evaluation):
-            candidates: Sequence[int] = np.roll(order, -position[int(index)] - 1)
+            candidates = np.roll(order, -position[int(index)] - 1)
             out[row] = next(
                 (c for c in candidates if s.clusters[c] != s.clusters[index]), candidates[0]
             )
@@ -226,7 +250,7 @@ class GenerateLadder:
         points = []
         for share in (8, 4, 2, 1):
             size = total // share
-            if size < 8:  # noqa: PLR2004
+            if size < 8:
                 continue
             ngram = self.ngram(strategy, size)
             bits = self.bits(strategy, index, ngram=(ngram, self.best_weight(strategy, ngram)[1]))

@@ -16,7 +16,16 @@ from dataedge.figures import Figure, mean_figure
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-RUNGS = ("chance", "zero_shot", "few_shot", "without_data", "retrieved", "learned", "with_data", "repaired")
+RUNGS = (
+    "chance",
+    "zero_shot",
+    "few_shot",
+    "without_data",
+    "retrieved",
+    "learned",
+    "with_data",
+    "repaired",
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,9 @@ class Climb:
             **outcome.detail,
         }
         values = self.sign * outcome.gain
-        return mean_figure(values, self.clusters, unit=self.unit, seed=self.seed, weights=self.weight, **detail)
+        return mean_figure(
+            values, self.clusters, unit=self.unit, seed=self.seed, weights=self.weight, **detail
+        )
 
     def difference(self, upper: str, lower: str, **detail: Any) -> Figure:
         """Gain of one rung over another on the same items, with a paired interval."""

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 Law = Literal["power", "rectified"]
 LAWS: tuple[Law, ...] = ("power", "rectified")
 _TAU = 0.004  # what a law may miss at the largest size, as a share of the scale; more below it
-_EXPONENT = (1.4, 0.4)  # prior of b and β: log-normal, median and spread of the logarithm
+_EXPONENT = (1.2, 0.5)  # prior of b and β: log-normal, median and spread of the logarithm
 _OUTER = 0.5  # prior of α: log-normal around 1
-_FLOOR = 0.5  # prior of the floor, as a share u of the last error: density ∝ (u + 0.02)^0.5
 
 
 @dataclass(frozen=True)
@@ -139,5 +138,4 @@ def _grid(law: Law) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     exponent, prior, outer, level = (m.ravel() for m in mesh)
     log_prior = -0.5 * np.square(np.log(exponent / _EXPONENT[0]) / _EXPONENT[1])
     log_prior -= 0.5 * np.square(np.log(outer) / _OUTER)
-    log_prior += _FLOOR * np.log(level + 0.02)
     return exponent, prior, outer, level, log_prior

@@ -96,7 +96,9 @@ class ByteUnigram:
         """Count the bytes of train-side texts."""
         counts = np.ones(256)
         for text in texts:
-            counts += np.bincount(np.frombuffer(text.encode("utf-8", "replace"), np.uint8), minlength=256)
+            counts += np.bincount(
+                np.frombuffer(text.encode("utf-8", "replace"), np.uint8), minlength=256
+            )
         return cls(np.log2(counts / counts.sum()))
 
     def bits(self, text: str) -> float:
@@ -105,7 +107,9 @@ class ByteUnigram:
         return float(-self.log2_probability[data].sum())
 
 
-def _concatenate(sequences: Sequence[NDArray[np.int64]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _concatenate(
+    sequences: Sequence[NDArray[np.int64]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if not sequences:
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     return np.concatenate(sequences), np.cumsum([len(s) for s in sequences])
@@ -130,5 +134,6 @@ def _hashes(
 
 def _count(sorted_hashes: NDArray[np.uint64], wanted: NDArray[np.uint64]) -> NDArray[np.int64]:
     return np.asarray(
-        np.searchsorted(sorted_hashes, wanted, side="right") - np.searchsorted(sorted_hashes, wanted, side="left")
+        np.searchsorted(sorted_hashes, wanted, side="right")
+        - np.searchsorted(sorted_hashes, wanted, side="left")
     )

@@ -30,7 +30,11 @@ class Reason:
 
 
 def prompting_ceiling(
-    trials: list[dict[str, Any]], learned_over_prompting: Figure, *, delta: float, higher_is_better: bool
+    trials: list[dict[str, Any]],
+    learned_over_prompting: Figure,
+    *,
+    delta: float,
+    higher_is_better: bool,
 ) -> Reason:
     """Has the curve over the number of demonstrations flattened below what is learned?
 
@@ -59,7 +63,9 @@ def prompting_ceiling(
         if len(points) > 1
     ]
     if not steps or learned_over_prompting.low is None or learned_over_prompting.high is None:
-        return Reason("prompting_ceiling", "unknown", "No curve over demonstrations was measured.", evidence)
+        return Reason(
+            "prompting_ceiling", "unknown", "No curve over demonstrations was measured.", evidence
+        )
     flat = max(steps) < delta
     if learned_over_prompting.low > 0 and flat:
         why = "More demonstrations no longer help, and learning from the data reaches further."
@@ -76,7 +82,12 @@ def prompting_ceiling(
 
 
 def prompting_impractical(
-    data_tokens: Figure, context: int, with_over_prompt: Figure, covered: float | None, *, delta: float
+    data_tokens: Figure,
+    context: int,
+    with_over_prompt: Figure,
+    covered: float | None,
+    *,
+    delta: float,
 ) -> Reason:
     """Does what the data teaches fit a prompt?
 
@@ -111,12 +122,18 @@ def prompting_impractical(
 
 def data_edge(verdict: Verdict, edge: Figure, tuning_gain: Figure) -> Reason:
     """The verdict, and the tuning gain beside it."""
-    answers: dict[str, Answer] = {"edge": "supported", "no_edge": "not_supported", "inconclusive": "unknown"}
+    answers: dict[str, Answer] = {
+        "edge": "supported",
+        "no_edge": "not_supported",
+        "inconclusive": "unknown",
+    }
     evidence = {"edge": _brief(edge), "tuning_gain": _brief(tuning_gain)}
     return Reason("data_edge", answers[verdict.label], verdict.why[0], evidence)
 
 
-def latency_and_cost(best_tokens: float | None, zero_tokens: float | None, tuning_gain: Figure) -> Reason:
+def latency_and_cost(
+    best_tokens: float | None, zero_tokens: float | None, tuning_gain: Figure
+) -> Reason:
     """What a request costs with the best prompt against the bare prompt of a tuned model.
 
     Args:
@@ -134,10 +151,15 @@ def latency_and_cost(best_tokens: float | None, zero_tokens: float | None, tunin
     ratio = best_tokens / max(zero_tokens, 1.0)
     evidence["ratio"] = ratio
     sentence = f"The best prompt takes {best_tokens:.0f} tokens, a tuned model {zero_tokens:.0f}"
-    if ratio < 1.5:  # noqa: PLR2004
+    if ratio < 1.5:
         return Reason("latency_and_cost", "not_supported", f"{sentence}: little to save.", evidence)
     if tuning_gain.low is not None and tuning_gain.low > 0:
-        return Reason("latency_and_cost", "supported", f"{sentence} ({ratio:.1f} times less) and is better.", evidence)
+        return Reason(
+            "latency_and_cost",
+            "supported",
+            f"{sentence} ({ratio:.1f} times less) and is better.",
+            evidence,
+        )
     why = f"{sentence} ({ratio:.1f} times less); whether tuning keeps the quality is not settled."
     return Reason("latency_and_cost", "unknown", why, evidence)
 

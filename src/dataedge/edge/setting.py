@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dataedge.probe.prompting import DEMONSTRATION_TOKENS, Prompter, Shots, Strategy, nearest, random_shots
+from dataedge.probe.prompting import (
+    DEMONSTRATION_TOKENS,
+    Prompter,
+    Shots,
+    Strategy,
+    nearest,
+    random_shots,
+)
 from dataedge.probe.scoring import Likelihood, Tokens, ask_likelihood, ask_tokens
 
 if TYPE_CHECKING:
@@ -78,7 +85,9 @@ class Setting:
         """Those k of the probe whose demonstrations fit the budget; as many as fit if none does."""
         wanted = getattr(self.probe.demonstrations, shots)
         limit = min(DEMONSTRATION_TOKENS[shots], self.facts.context // 2)
-        fitting = [k for k in wanted if k * self.item_tokens <= limit and k <= len(self.splits.train)]
+        fitting = [
+            k for k in wanted if k * self.item_tokens <= limit and k <= len(self.splits.train)
+        ]
         if fitting or not wanted:
             return fitting
         single = max(1, int(limit // max(self.item_tokens, 1.0)))
@@ -91,11 +100,15 @@ class Setting:
     def prompt_tokens(self, strategy: Strategy) -> float:
         """Mean tokens of a prompt, over a sample of evaluation items."""
         prompts = self.prompts(strategy, np.sort(self.evaluation)[:30])
-        return float(np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.handle), prompts)]))
+        return float(
+            np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.handle), prompts)])
+        )
 
     def strategies(self, bases: Sequence[Strategy], shots: Shots) -> list[Strategy]:
         """Every base strategy with every k of the probe that fits."""
-        return [Strategy(b.template, b.form, shots, k) for k in self.shot_counts(shots) for b in bases]
+        return [
+            Strategy(b.template, b.form, shots, k) for k in self.shot_counts(shots) for b in bases
+        ]
 
     def prompts(self, strategy: Strategy, indices: NDArray[np.int64]) -> list[str]:
         """The prompt of each item under a strategy."""
@@ -107,6 +120,7 @@ class Setting:
         ]
 
     def shots(self, strategy: Strategy, indices: NDArray[np.int64]) -> list[list[Item]]:
+        """The demonstrations that each item is shown."""
         items, train = self.dataset.items, self.splits.train
         if strategy.shots == "random":
             return [random_shots(items, np.sort(train), strategy.k, self.seed)] * len(indices)

@@ -42,7 +42,7 @@ class Evidence:
         edge: with_data − without_data (its task part for generate).
         tuning_gain: learned − best prompting.
         over_chance: with_data − chance.
-        definedness: share of the output's information that the input tells, [low, high] in `Figure`.
+        definedness_share: share of the output's information that the input tells.
         limits: recoverable gain per limit, in the unit of the edge.
         delta: smallest gain worth having.
         unit: of the edge.
@@ -75,7 +75,7 @@ def items_to_settle(edge: Figure, delta: float) -> int | None:
     if edge.value is None or edge.low is None or edge.high is None:
         return None
     half, distance = (edge.high - edge.low) / 2, abs(edge.value - delta)
-    if distance < half / 30:  # noqa: PLR2004  more than 900 times the items: nothing that one can collect
+    if distance < half / 30:
         return None
     return math.ceil(edge.n * (half / distance) ** 2)
 
@@ -120,11 +120,15 @@ def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tu
         "no_edge": "This data gives no edge worth having",
         "inconclusive": "Inconclusive",
     }[label]
-    sentences = [f"{head}: {signed(e.edge, e.unit)} over the best prompting without it (δ {e.delta:g})."]
+    sentences = [
+        f"{head}: {signed(e.edge, e.unit)} over the best prompting without it (δ {e.delta:g})."
+    ]
     if e.parts:
         told = "; ".join(f"{name} {signed(figure, e.unit)}" for name, figure in e.parts.items())
         sentences.append(f"The gain in parts: {told}.")
-    sentences.append(f"Tuning gain over the best prompting, retrieval included: {signed(e.tuning_gain, e.unit)}.")
+    sentences.append(
+        f"Tuning gain over the best prompting, retrieval included: {signed(e.tuning_gain, e.unit)}."
+    )
     if label == "inconclusive":
         more = items_to_settle(e.edge, e.delta)
         sentences.append(
@@ -164,7 +168,9 @@ def signed(figure: Figure, unit: str) -> str:
     """
     if figure.value is None:
         return f"not measured ({figure.reason})"
-    scale, name, digits = (100, "points of accuracy", 1) if unit == "accuracy" else (1, "bits per byte", 3)
+    scale, name, digits = (
+        (100, "points of accuracy", 1) if unit == "accuracy" else (1, "bits per byte", 3)
+    )
     text = f"{figure.value * scale:+.{digits}f} {name}"
     if figure.low is None or figure.high is None:
         return text

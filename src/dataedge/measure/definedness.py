@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dataedge.figures import Figure, mean_figure
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -16,7 +15,13 @@ if TYPE_CHECKING:
 
 
 def of_labels(
-    bits_chance: Floats, bits_learned: Floats, hits_shuffled: Floats, hits_chance: Floats, clusters: Ints, *, seed: int
+    bits_chance: Floats,
+    bits_learned: Floats,
+    hits_shuffled: Floats,
+    hits_chance: Floats,
+    clusters: Ints,
+    *,
+    seed: int,
 ) -> Figure:
     """bits(chance) − bits(learned): what the input was shown to say about the label.
 
@@ -44,7 +49,9 @@ def of_labels(
     )
 
 
-def of_responses(with_: Floats, with_other: Floats, size: Floats, clusters: Ints, *, seed: int) -> Figure:
+def of_responses(
+    with_: Floats, with_other: Floats, size: Floats, clusters: Ints, *, seed: int
+) -> Figure:
     """L_with(y|x') − L_with(y|x) in bits per byte: what the prompt says about the response.
 
     Args:

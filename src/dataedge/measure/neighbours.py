@@ -50,7 +50,8 @@ def unit_rows(vectors: Floats) -> NDArray[np.float32]:
     if np.all(np.abs(squares - 1.0) < 1e-4):
         return out
     norms = np.sqrt(squares)[:, None]
-    return np.divide(out, norms, out=np.zeros_like(out), where=norms > 1e-12)
+    scaled: NDArray[np.float32] = np.zeros_like(out)
+    return np.divide(out, norms, out=scaled, where=norms > 1e-12)
 
 
 def neighbours(
@@ -112,9 +113,8 @@ def _flat(unit: NDArray[np.float32]) -> Any:
 def _hnsw(unit: NDArray[np.float32]) -> Any:
     import faiss
 
-    searcher = faiss.IndexHNSWSQ(
-        unit.shape[1], faiss.ScalarQuantizer.QT_fp16, _LINKS, faiss.METRIC_INNER_PRODUCT
-    )
+    half: Any = faiss.ScalarQuantizer.QT_fp16
+    searcher = faiss.IndexHNSWSQ(unit.shape[1], half, _LINKS, faiss.METRIC_INNER_PRODUCT)
     searcher.hnsw.efConstruction = 80
     searcher.train(unit[:1])
     for start in range(0, len(unit), 16 * _BLOCK):

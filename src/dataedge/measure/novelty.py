@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 
-def known_labels(bits_chance: Floats, bits_without: Floats, hits: Floats, clusters: Ints, *, seed: int) -> Figure:
+def known_labels(
+    bits_chance: Floats, bits_without: Floats, hits: Floats, clusters: Ints, *, seed: int
+) -> Figure:
     """Share of the label's information that the base model has before it sees the data.
 
     1 − Σ bits(without) / Σ bits(chance), both out of sample; below 0 counts as 0 in the value's
@@ -33,11 +35,19 @@ def known_labels(bits_chance: Floats, bits_without: Floats, hits: Floats, cluste
         >>> known_labels(one, half, one, np.arange(10), seed=0).value
         0.5
     """
-    return _share(bits_chance - bits_without, bits_chance, clusters, seed, accuracy=float(np.mean(hits)))
+    return _share(
+        bits_chance - bits_without, bits_chance, clusters, seed, accuracy=float(np.mean(hits))
+    )
 
 
 def known_responses(
-    without: Floats, without_other: Floats, with_: Floats, with_other: Floats, clusters: Ints, *, seed: int
+    without: Floats,
+    without_other: Floats,
+    with_: Floats,
+    with_other: Floats,
+    clusters: Ints,
+    *,
+    seed: int,
 ) -> Figure:
     """Share of what the prompt tells about the response that the base model knows already.
 
@@ -78,4 +88,6 @@ def surprisal(bits: Floats, size: Floats, clusters: Ints, *, seed: int, what: st
     good = np.isfinite(bits) & (size > 0)
     if not good.any():
         return Figure.missing("the model gives no log-probabilities of text", "bits/byte")
-    return mean_figure(bits[good], clusters[good], unit="bits/byte", seed=seed, weights=size[good], what=what)
+    return mean_figure(
+        bits[good], clusters[good], unit="bits/byte", seed=seed, weights=size[good], what=what
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
 _BLOCK_CHARS = 1 << 19  # characters cut at a time: what is in flight fits the processor's cache
 _BLOCK_TEXTS = 4096  # texts folded at a time
 _SYMBOLS = frozenset("#%&*+/@\\")  # punctuation that carries meaning: C#, 5 %, a/b
-_BETWEEN = "\ue000"  # stands between folded texts; from Unicode's private area
-_KEPT_CHARS = 1 << 26
+_BETWEEN = "\0"  # stands between texts while they are folded; ASCII, for speed
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _MIX = np.uint64(0xBF58476D1CE4E5B9)
 
@@ -77,7 +77,28 @@ def _fold_joined(text: str) -> str:
     return " ".join(text.casefold().translate(_FOLD).split())
 
 
-def blocks(texts: Sequence[str]) -> Iterator[slice]:
+def cut(texts: Sequence[str], width: int) -> Iterator[tuple[Ints, NDArray[np.uint32]]]:
+    """Hash every shingle of every text; texts with about as many shingles come together.
+
+    Args:
+        texts: n folded texts.
+        width: characters per shingle; a shorter text is one shingle.
+
+    Yields:
+        Positions of m texts, shape (m,), and their hashes, shape (m, s): a row is one text, padded
+        by repeating its last shingle, which changes neither its set nor its minima.
+    """
+    for block in _blocks(texts):
+        hashes, begin, count = _windows(texts[block], width)
+        step = 1 << np.maximum(np.log2(count).astype(np.int64) - 3, 3)
+        padded = -(-count // step) * step
+        order = np.argsort(padded, kind="stable")
+        for group in np.split(order, np.flatnonzero(np.diff(padded[order])) + 1):
+            within = np.minimum(np.arange(padded[group[0]]), count[group, None] - 1)
+            yield block.start + group, hashes[begin[group, None] + within]
+
+
+def _blocks(texts: Sequence[str]) -> Iterator[slice]:
     """Runs of texts of bounded total length."""
     ends = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)))
     at = 0
@@ -88,17 +109,8 @@ def blocks(texts: Sequence[str]) -> Iterator[slice]:
         at = end
 
 
-def cut(texts: Sequence[str], width: int) -> tuple[NDArray[np.uint32], Ints, Ints]:
-    """Hash every shingle of every text.
-
-    Args:
-        texts: n folded texts.
-        width: characters per shingle; a shorter text is one shingle.
-
-    Returns:
-        Hashes of all windows over the joined texts; shape (n,), where each text's shingles
-        begin among them; shape (n,), how many it has (repeats included, at least one).
-    """
+def _windows(texts: Sequence[str], width: int) -> tuple[NDArray[np.uint32], Ints, Ints]:
+    """Hashes of all windows over the joined texts; where each text's begin, and how many, (n,)."""
     pad = "\0" * (width - 1)
     joined = pad.join(texts) + pad + "\0"
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
@@ -116,24 +128,56 @@ def cut(texts: Sequence[str], width: int) -> tuple[NDArray[np.uint32], Ints, Int
 
 
 class ShingleSets:
-    """The shingle sets of texts, for exact similarities.
-
-    Kept in memory up to 64 million characters (five bytes each); beyond, cut again when asked.
-
-    Args:
-        texts: n folded texts.
-        width: characters per shingle.
+    """The shingle sets of texts, for exact similarities; four bytes a shingle.
 
     Example:
-        >>> sets = ShingleSets(["abcd", "bcde"], 3)
+        >>> sets = ShingleSets()
+        >>> for rows, hashes in cut(["abcd", "bcde"], 3):
+        ...     sets.add(rows, hashes)
         >>> sets.jaccard(np.array([0]), np.array([1])).round(2).tolist()
         [0.33]
     """
 
-    def __init__(self, texts: Sequence[str], width: int) -> None:
-        self._texts, self._width = texts, width
-        keep = sum(map(len, texts)) <= _KEPT_CHARS
-        self._kept = _matrix(texts, width) if keep else None
+    def __init__(self) -> None:
+        self._rows: list[Ints] = []
+        self._columns: list[NDArray[np.int32]] = []
+        self._sizes: list[Ints] = []
+
+    def add(self, rows: Ints, hashes: NDArray[np.uint32]) -> None:
+        """Take in texts as `cut` yields them: positions (m,) and hashes (m, s)."""
+        columns = np.sort((hashes >> np.uint32(1)).astype(np.int32), axis=1)
+        distinct = np.ones(columns.shape, np.bool_)
+        np.not_equal(columns[:, 1:], columns[:, :-1], out=distinct[:, 1:])
+        self._rows.append(rows)
+        self._columns.append(columns[distinct])
+        self._sizes.append(np.count_nonzero(distinct, axis=1))
+
+    @cached_property
+    def _row_of(self) -> Ints:
+        """Which row of the matrix is which text's, shape (n,)."""
+        rows = np.concatenate(self._rows)
+        row_of = np.empty(len(rows), np.int64)
+        row_of[rows] = np.arange(len(rows))
+        return row_of
+
+    @cached_property
+    def _size(self) -> NDArray[np.int32]:
+        """How many distinct shingles a text has, shape (n,)."""
+        return np.concatenate(self._sizes).astype(np.int32)[self._row_of]
+
+    @cached_property
+    def _matrix(self) -> csr_array:
+        """Sets as rows of a sparse matrix of ones, a column per hash."""
+        columns = np.concatenate(self._columns)
+        self._columns = []
+        pointers = np.concatenate([[0], np.cumsum(np.concatenate(self._sizes))])
+        ones = np.broadcast_to(np.int8(1), columns.shape)
+        return csr_array((ones, columns, pointers), shape=(len(pointers) - 1, 2**31 - 1))
+
+    def comparable(self, a: Ints, b: Ints, threshold: float) -> NDArray[np.bool_]:
+        """Which pairs' set sizes allow a similarity of the threshold, shape (m,)."""
+        first, second = self._size[a], self._size[b]
+        return np.minimum(first, second) >= (threshold - 1e-9) * np.maximum(first, second)
 
     def jaccard(self, a: Ints, b: Ints) -> NDArray[np.float64]:
         """Jaccard similarity |A ∩ B| / |A ∪ B| of pairs of texts.
@@ -145,34 +189,7 @@ class ShingleSets:
         Returns:
             Shape (m,), in [0, 1]; exact up to collisions of 31-bit hashes within a pair.
         """
-        sets = self._kept
-        if sets is None:
-            used, position = np.unique(np.concatenate([a, b]), return_inverse=True)
-            sets = _matrix([self._texts[i] for i in used.tolist()], self._width)
-            a, b = position[: len(a)], position[len(a) :]
-        size = np.diff(sets.indptr)
-        shared = np.diff(sets[a].multiply(sets[b]).indptr)
-        similarity: NDArray[np.float64] = shared / (size[a] + size[b] - shared)
+        sets, row_of = self._matrix, self._row_of
+        shared = np.diff(sets[row_of[a]].multiply(sets[row_of[b]]).indptr)
+        similarity: NDArray[np.float64] = shared / (self._size[a] + self._size[b] - shared)
         return similarity
-
-
-def _matrix(texts: Sequence[str], width: int) -> csr_array:
-    """Sets as rows of a sparse matrix of ones, a column per hash."""
-    parts = [_sets(texts[block], width) for block in blocks(texts)]
-    columns = np.concatenate([hashes for hashes, _ in parts])
-    pointers = np.concatenate([[0], np.cumsum(np.concatenate([size for _, size in parts]))])
-    shape = (len(texts), 2**31 - 1)
-    return csr_array((np.ones(len(columns), np.int8), columns, pointers), shape=shape)
-
-
-def _sets(texts: Sequence[str], width: int) -> tuple[NDArray[np.int32], Ints]:
-    """Sorted distinct shingle hashes (31 bits) of each text, end to end, and set sizes (n,)."""
-    hashes, begin, count = cut(texts, width)
-    starts = np.cumsum(count) - count
-    windows = np.arange(int(count.sum())) + np.repeat(begin - starts, count)
-    owner = np.repeat(np.arange(len(texts), dtype=np.uint64) << np.uint64(32), count)
-    keys = owner | np.minimum(hashes[windows] >> np.uint32(1), np.uint32(2**31 - 2))
-    keys.sort()
-    keys = keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
-    sizes = np.bincount((keys >> np.uint64(32)).astype(np.int64), minlength=len(texts))
-    return (keys & np.uint64(0x7FFFFFFF)).astype(np.int32), sizes

@@ -65,7 +65,7 @@ def windows(
         >>> [row.ids for row in windows(0, [1, 2, 3, 4], [5, 6], 4, [0])]
         [(0, 3, 4, 5)]
         >>> [(row.first, row.targets) for row in windows(0, [1], [2, 3, 4, 5, 6], 4, [])]
-        [(0, (2, 3, 4, 5)), (3, (6,))]
+        [(0, (2, 3, 4, 5)), (2, (6,))]
     """
     ids = (*prefix, *continuation[:-1])
     if len(ids) <= context:

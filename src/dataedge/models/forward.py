@@ -81,18 +81,20 @@ class Forward:
         config = net.config.get_text_config()
         self.vocabulary = int(config.vocab_size)
         width = int(config.hidden_size) * torch.finfo(self.dtype).bits // 8
-        self.kv_tokens = max(1, KV_BYTES // (2 * width))
+        self.kv_tokens: int = max(1, KV_BYTES // (2 * width))
 
     @contextmanager
     def clock(self, tokens: int) -> Iterator[None]:
         """Count the tokens and the time of a pass; no gradients inside."""
         begin = time.perf_counter()
-        with torch.inference_mode():
-            yield
-            if self.device.type == "cuda":
-                torch.cuda.synchronize()
-        self.seconds += time.perf_counter() - begin
-        self.tokens += tokens
+        try:
+            with torch.inference_mode():
+                yield
+                if self.device.type == "cuda":
+                    torch.cuda.synchronize()
+        finally:
+            self.seconds += time.perf_counter() - begin
+            self.tokens += tokens
 
     def prefill(self, ids: Sequence[int]) -> SharedPrefix:
         """Run the tokens that many rows start with."""

@@ -98,6 +98,7 @@ def shake(model: LocalModel) -> None:
     chat = model.capabilities.chat and _chats(model)
     if model.capabilities.chat and not chat:
         notes.append("its chat template cannot be filled in.")
+    model.truncated = 0
     model.capabilities = replace(
         model.capabilities,
         token_logprobs=reason is None,
@@ -142,7 +143,8 @@ def _fast_body_is_true(model: LocalModel, tolerance: float) -> bool:
 
 def _tree_is_true(model: LocalModel, tolerance: float) -> bool:
     """Whether a trie behind a shared prefix gives what choices give one by one."""
-    prompts = [SENTENCE * 4 + "\n\n" + QUESTION, SENTENCE * 4 + "\n\nWell. " + QUESTION]
+    endings = ("", " Well.", " Now then.", " Here is another one.")
+    prompts = [f"{SENTENCE}{ending}\n{QUESTION}" for ending in endings]
     try:
         fast = model.score_choices(prompts, CHOICES)
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError):

@@ -94,7 +94,7 @@ def split(choices: Sequence[Sequence[int]], limit: int = MAX_NODES) -> list[list
     Sorted order keeps choices with a common beginning together.
 
     Example:
-        >>> split([[1, 2, 3], [9, 9, 9], [1, 2, 4]], limit=4)
+        >>> split([[1, 2, 3], [9, 9, 9], [1, 2, 4]], limit=3)
         [[0, 2], [1]]
     """
     groups: list[list[int]] = [[]]

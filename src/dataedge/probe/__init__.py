@@ -1,1 +1,1 @@
-"""probe"""
+"""Asking the base model: what, how, and how the answer is read."""

@@ -83,11 +83,22 @@ class Prompter:
         clipped = [t[:MAX_CHARACTERS] for t in texts]
         if len(clipped) == 1:
             return clipped[0]
-        names = self.fields if len(self.fields) == len(clipped) else [f"text {i + 1}" for i in range(len(clipped))]
-        return "\n".join(f"{humanise(n).capitalize()}: {t}" for n, t in zip(names, clipped, strict=True))
+        names = (
+            self.fields
+            if len(self.fields) == len(clipped)
+            else [f"text {i + 1}" for i in range(len(clipped))]
+        )
+        return "\n".join(
+            f"{humanise(n).capitalize()}: {t}" for n, t in zip(names, clipped, strict=True)
+        )
 
     def _question(self, template: Template, texts: Sequence[str]) -> str:
-        return _fill(template.question, text=self._input(texts), prompt=self._input(texts), label_name=self.label_name)
+        return _fill(
+            template.question,
+            text=self._input(texts),
+            prompt=self._input(texts),
+            label_name=self.label_name,
+        )
 
     def answer(self, strategy: Strategy, target: str) -> str:
         """The continuation that is scored for a target (label or response)."""
@@ -105,7 +116,8 @@ class Prompter:
         template = strategy.template
         listed = ", ".join(label_names(self.labels, strategy.form))
         parts = [
-            self._question(template, shot.texts) + self.answer(strategy, shot.target) for shot in shots
+            self._question(template, shot.texts) + self.answer(strategy, shot.target)
+            for shot in shots
         ]
         body = template.between.join([*parts, self._question(template, texts)])
         body = _fill(template.instruction, labels=listed) + body
@@ -120,7 +132,7 @@ def _fill(pattern: str, **values: str) -> str:
 
 
 def random_shots(items: Sequence[Item], train: NDArray[np.int64], k: int, seed: int) -> list[Item]:
-    """k train items as anyone might pick them: at random, over as many labels as fit."""
+    """K train items as anyone might pick them: at random, over as many labels as fit."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(train)
     seen: dict[str, int] = {}

@@ -116,7 +116,9 @@ class Choices(_Ask):
         started = time.perf_counter()
         scores = self.handle.model.score_choices(batch["prompt"].to_pylist(), self.choices)
         self.handle.ask_seconds += time.perf_counter() - started
-        return pa.record_batch({"unit": batch["unit"], "scores": pa.array(list(scores), pa.list_(pa.float64()))})
+        return pa.record_batch(
+            {"unit": batch["unit"], "scores": pa.array(list(scores), pa.list_(pa.float64()))}
+        )
 
 
 class Likelihood(_Ask):
@@ -128,7 +130,9 @@ class Likelihood(_Ask):
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Columns unit, prefix, continuation → unit, tokens, logprobs, prompt_tokens."""
         started = time.perf_counter()
-        scored = self.handle.model.score(batch["prefix"].to_pylist(), batch["continuation"].to_pylist())
+        scored = self.handle.model.score(
+            batch["prefix"].to_pylist(), batch["continuation"].to_pylist()
+        )
         self.handle.ask_seconds += time.perf_counter() - started
         return pa.record_batch(
             {
@@ -171,14 +175,20 @@ class Tokens(_Ask):
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Columns unit, text → unit, tokens."""
         ids = self.handle.model.tokenize(batch["text"].to_pylist())
-        return pa.record_batch({"unit": batch["unit"], "tokens": pa.array(ids, pa.list_(pa.int64()))})
+        return pa.record_batch(
+            {"unit": batch["unit"], "tokens": pa.array(ids, pa.list_(pa.int64()))}
+        )
 
 
 def ask_choices(engine: Engine, stage: Choices, prompts: Sequence[str]) -> NDArray[np.float64]:
     """Scores of shape (n, K) in nats; a row of NaN where the model failed on that prompt."""
-    table = engine.run(stage, pa.table({"unit": [unit_id(p) for p in prompts], "prompt": list(prompts)}))
+    table = engine.run(
+        stage, pa.table({"unit": [unit_id(p) for p in prompts], "prompt": list(prompts)})
+    )
     missing = [np.nan] * len(stage.choices)
-    return np.array([missing if s is None else s for s in table["scores"].to_pylist()]).reshape(len(prompts), -1)
+    return np.array([missing if s is None else s for s in table["scores"].to_pylist()]).reshape(
+        len(prompts), -1
+    )
 
 
 @dataclass(frozen=True)
@@ -206,7 +216,9 @@ def ask_likelihood(
 ) -> list[Answer | None]:
     """One answer per pair, None where the model failed on it."""
     units = [unit_id(p, c) for p, c in zip(prefixes, continuations, strict=True)]
-    inputs = pa.table({"unit": units, "prefix": list(prefixes), "continuation": list(continuations)})
+    inputs = pa.table(
+        {"unit": units, "prefix": list(prefixes), "continuation": list(continuations)}
+    )
     table = engine.run(stage, inputs)
     return [
         None
@@ -229,5 +241,7 @@ def ask_tokens(engine: Engine, stage: Tokens, texts: Sequence[str]) -> list[NDAr
 
 def ask_text(engine: Engine, stage: Generate, prompts: Sequence[str]) -> list[str]:
     """Greedy continuations; empty where the model failed."""
-    table = engine.run(stage, pa.table({"unit": [unit_id(p) for p in prompts], "prompt": list(prompts)}))
+    table = engine.run(
+        stage, pa.table({"unit": [unit_id(p) for p in prompts], "prompt": list(prompts)})
+    )
     return [t or "" for t in table["text"].to_pylist()]

@@ -50,7 +50,9 @@ def rank(trials: Sequence[Trial[C]]) -> list[Trial[C]]:
 
     def key(trial: Trial[C]) -> tuple[int, float]:
         n = min(trial.n, best.n)
-        difference = best.gain[:n] / best.weight[:n].mean() - trial.gain[:n] / trial.weight[:n].mean()
+        difference = (
+            best.gain[:n] / best.weight[:n].mean() - trial.gain[:n] / trial.weight[:n].mean()
+        )
         error = difference.std() / np.sqrt(n)
         if trial is best or difference.mean() <= error:
             return (0, float(trial.loss.sum() / trial.weight.sum()))
@@ -74,7 +76,7 @@ def successive_halving(
     """
     alive = list(candidates)
     trials: dict[C, Trial[C]] = {}
-    m = n if len(alive) <= 2 else min(n, FIRST_ROUND)  # noqa: PLR2004
+    m = n if len(alive) <= 2 else min(n, FIRST_ROUND)
     while True:
         current = [attempt(c, m) for c in alive]
         trials.update({t.candidate: t for t in current})
@@ -82,4 +84,21 @@ def successive_halving(
         if m >= n:
             return ranked, trials
         alive = [t.candidate for t in ranked[: max(2, len(ranked) // 2)]]
-        m = n if len(alive) <= 2 else min(n, 2 * m)  # noqa: PLR2004
+        m = n if len(alive) <= 2 else min(n, 2 * m)
+
+
+def schedule(candidates: int, n: int) -> int:
+    """How many (candidate, item) pairs successive halving asks for; what is asked twice counts once.
+
+    Example:
+        >>> schedule(6, 100)  # 6 · 25, then 3 · 25 more, then 2 · 50 more
+        325
+    """
+    alive, asked, before = candidates, 0, 0
+    m = n if alive <= 2 else min(n, FIRST_ROUND)
+    while True:
+        asked += alive * (m - before)
+        if m >= n:
+            return asked
+        alive, before = max(2, alive // 2), m
+        m = n if alive <= 2 else min(n, 2 * m)

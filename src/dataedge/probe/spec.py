@@ -91,9 +91,9 @@ def load_probe(path: str | Path) -> Probe:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
-        line = _line(node, first["loc"])
+        number = _line(node, first["loc"])
         raise AuditError(
-            f"{path}:{line}: {where}: {first['msg']}",
+            f"{path}:{number}: {where}: {first['msg']}",
             hint="compare with the built-in files: `dataedge probes ls`",
         ) from error
 
@@ -106,7 +106,9 @@ def load_probes(extra: str | Path | None = None) -> dict[str, Probe]:
             continue
         files = sorted(directory.glob("*.yaml"))
         if not files:
-            raise AuditError(f"{directory}: no probe files (*.yaml)", hint="name a directory with probes")
+            raise AuditError(
+                f"{directory}: no probe files (*.yaml)", hint="name a directory with probes"
+            )
         for file in files:
             probe = load_probe(file)
             found[probe.name] = probe
@@ -115,14 +117,16 @@ def load_probes(extra: str | Path | None = None) -> dict[str, Probe]:
 
 def _line(node: Any, location: tuple[int | str, ...]) -> int:
     """The line on which the value at `location` begins (1-based)."""
-    line = node.start_mark.line + 1 if node is not None else 1
+    line = int(node.start_mark.line) + 1 if node is not None else 1
     for part in location:
         if isinstance(node, yaml.MappingNode):
             found = [(k, v) for k, v in node.value if k.value == str(part)]
             if not found:
                 break
             line, node = found[0][0].start_mark.line + 1, found[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        elif (
+            isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value)
+        ):
             node = node.value[part]
             line = node.start_mark.line + 1
         else:

@@ -1,1 +1,1 @@
-"""report"""
+"""The report: one model, several renderings."""

@@ -63,11 +63,19 @@ def build(
             },
             notes=[*dataset.notes, *splits.notes],
         ),
-        model=m.ModelModel(id=handle.id, revision=handle.revision, capabilities=plain(capabilities)),
+        model=m.ModelModel(
+            id=handle.id, revision=handle.revision, capabilities=plain(capabilities)
+        ),
         embedder=m.EmbedderModel(id=embedder.id, revision=embedder.revision),
         config=m.ConfigModel(passed=plain(passed), effective=config.model_dump(mode="json")),
         stages=[
-            m.StageModel(name=r.name, done=r.done + r.reused, failed=r.failed, pending=0, seconds=round(r.seconds, 3))
+            m.StageModel(
+                name=r.name,
+                done=r.done + r.reused,
+                failed=r.failed,
+                pending=0,
+                seconds=round(r.seconds, 3),
+            )
             for r in records
         ],
         edge=_edge(findings.edge, findings.parts),
@@ -78,10 +86,15 @@ def build(
             advice=findings.verdict.advice,
             why=list(findings.verdict.why),
         ),
-        ladder=[m.RungModel(rung=rung, **_figure(figure)) for rung, figure in findings.ladder.items()],
-        measures={name: m.FigureModel(**_figure(figure)) for name, figure in findings.measures.items()},
+        ladder=[
+            m.RungModel(rung=rung, **_figure(figure)) for rung, figure in findings.ladder.items()
+        ],
+        measures={
+            name: m.FigureModel(**_figure(figure)) for name, figure in findings.measures.items()
+        },
         reasons=[
-            m.ReasonModel(id=r.id, answer=r.answer, why=r.why, evidence=plain(r.evidence)) for r in findings.reasons
+            m.ReasonModel(id=r.id, answer=r.answer, why=r.why, evidence=plain(r.evidence))
+            for r in findings.reasons
         ],
         views={name: [ids[i] for i in positions[:50]] for name, positions in views.items()},
         store=FILE,

@@ -19,7 +19,7 @@ STYLE = """
 p { margin: 6px 0; } table { border-collapse: collapse; margin-top: 8px; width: 100%; }
 td, th { text-align: left; padding: 2px 10px 2px 0; vertical-align: top; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; border-bottom: 1px solid #d5d5d5; }
-.how { color: #666; } .bar { background: #4f81bd; height: 10px; border-radius: 2px; }
+.how { color: #666; } .room { width: 130px; } .bar { background: #4f81bd; height: 10px; border-radius: 2px; }
 """
 
 
@@ -31,7 +31,7 @@ def to_html(report: Report) -> str:
     rows = "".join(
         "<tr>"
         f"<td>{html.escape(r.rung)}</td><td>{html.escape(figure(r))}</td>"
-        f"<td style='width:130px'><div class='bar' style='width:{120 * (r.value or 0) / top:.0f}px'></div></td>"
+        f"<td class='room'><div class='bar' style='width:{120 * (r.value or 0) / top:.0f}px'></div></td>"
         f"<td class='how'>{html.escape(r.reason or str(r.detail.get('is') or r.detail.get('how', '')))}</td>"
         "</tr>"
         for r in report.ladder

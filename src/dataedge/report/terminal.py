@@ -21,7 +21,9 @@ ANSWERS = {"supported": "yes", "not_supported": "no", "unknown": "?"}
 BAR = 24
 
 
-def show(report: Report, worst: Sequence[dict[str, Any]], where: Sequence[str], stream: TextIO) -> None:
+def show(
+    report: Report, worst: Sequence[dict[str, Any]], where: Sequence[str], stream: TextIO
+) -> None:
     """Print a report.
 
     Args:
@@ -36,7 +38,16 @@ def show(report: Report, worst: Sequence[dict[str, Any]], where: Sequence[str], 
 
 def render(report: Report, worst: Sequence[dict[str, Any]], where: Sequence[str]) -> Group:
     """The report as something rich can print."""
-    parts: list[Any] = [_headline(report), _about(report), "", _ladder(report), "", _measures(report), "", _reasons(report)]
+    parts: list[Any] = [
+        _headline(report),
+        _about(report),
+        "",
+        _ladder(report),
+        "",
+        _measures(report),
+        "",
+        _reasons(report),
+    ]
     if worst:
         parts += ["", _worst(worst)]
     parts += ["", _next(report, where)]
@@ -54,7 +65,8 @@ def _about(report: Report) -> Text:
     data, splits = report.dataset, report.dataset.splits
     text = (
         f"{data.path}: {data.rows:,} rows, {data.unique:,} distinct, task {data.task}; "
-        f"{splits['train']:,} train, {splits['development']} development, {splits['evaluation']} evaluation items\n"
+        f"{splits['train']:,} train, {splits['development']} development, "
+        f"{splits['evaluation']} evaluation items\n"
         f"base model {report.model.id}; embedder {report.embedder.id}"
     )
     for note in [*data.notes, *report.model.capabilities.get("notes", [])]:
@@ -76,7 +88,9 @@ def figure(value: FigureModel | EdgeModel) -> str:
 def _ladder(report: Report) -> Table:
     unit = report.ladder[0].unit
     better = "higher is better" if unit == "accuracy" else "lower is better"
-    table = Table(title=f"Ladder ({unit}, {better})", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        title=f"Ladder ({unit}, {better})", title_justify="left", box=None, padding=(0, 2, 0, 0)
+    )
     table.add_column("rung")
     table.add_column(unit, justify="right")
     table.add_column("")
@@ -86,7 +100,12 @@ def _ladder(report: Report) -> Table:
         bar = "" if rung.value is None else "█" * max(0, round(BAR * rung.value / top))
         how = rung.reason or str(rung.detail.get("is") or rung.detail.get("how", ""))
         style = "bold" if rung.rung in ("without_data", "with_data") else ""
-        table.add_row(Text(rung.rung, style=style), Text(figure(rung), style=style), Text(bar, style="blue"), escape(how))
+        table.add_row(
+            Text(rung.rung, style=style),
+            Text(figure(rung), style=style),
+            Text(bar, style="blue"),
+            escape(how),
+        )
     return table
 
 
@@ -102,7 +121,9 @@ def _measures(report: Report) -> Table:
 
 
 def _reasons(report: Report) -> Table:
-    table = Table(title="Reasons to fine-tune", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table = Table(
+        title="Reasons to fine-tune", title_justify="left", box=None, padding=(0, 2, 0, 0)
+    )
     table.add_column("reason")
     table.add_column("")
     table.add_column("why", overflow="fold", style="dim")
@@ -114,9 +135,19 @@ def _reasons(report: Report) -> Table:
 def _worst(items: Sequence[dict[str, Any]]) -> Table:
     table = Table(title="Items worth a look", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in ("item", "given", "proposed", "why", "text"):
-        table.add_column(column, overflow="ellipsis", no_wrap=column != "why", max_width=60 if column == "text" else 24)
+        table.add_column(
+            column,
+            overflow="ellipsis",
+            no_wrap=column != "why",
+            max_width=60 if column == "text" else 24,
+        )
     for item in items:
-        table.add_row(*(escape(str(item.get(c) or "")) for c in ("item", "given", "proposed", "reason", "text")))
+        table.add_row(
+            *(
+                escape(str(item.get(c) or ""))
+                for c in ("item", "given", "proposed", "reason", "text")
+            )
+        )
     return table
 
 

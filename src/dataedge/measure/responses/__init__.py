@@ -30,7 +30,15 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-__all__ = ["KINDS", "Check", "Finding", "Losses", "check_responses", "response_findings", "response_measures"]
+__all__ = [
+    "KINDS",
+    "Check",
+    "Finding",
+    "Losses",
+    "check_responses",
+    "response_findings",
+    "response_measures",
+]
 
 KINDS = (
     "empty",

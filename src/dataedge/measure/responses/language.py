@@ -12,7 +12,9 @@ from dataedge.measure.responses.check import Check, Finding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_NOT_PROSE = re.compile(r"```.*?(?:```|\Z)|`[^`]*`|https?://\S+|\S+@\S+|<[^<>]{0,200}>|[\d_\W]+", re.DOTALL)
+_NOT_PROSE = re.compile(
+    r"```.*?(?:```|\Z)|`[^`]*`|https?://\S+|\S+@\S+|<[^<>]{0,200}>|[\d_\W]+", re.DOTALL
+)
 _READ = 1000  # characters that are enough to tell a language
 _SURE = 0.5  # probability that the named language must reach
 _RULED_OUT = 0.02  # probability that the prompt's language may keep in the response

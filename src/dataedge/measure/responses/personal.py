@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _EMAIL = re.compile(
-    r"(?<![\w.+%-])[a-z0-9][\w.+%-]{0,63}@(?P<domain>(?:[a-z0-9-]+\.)+[a-z]{2,24})(?![\w-])", re.IGNORECASE
+    r"(?<![\w.+%-])[a-z0-9][\w.+%-]{0,63}@(?P<domain>(?:[a-z0-9-]+\.)+[a-z]{2,24})(?![\w-])",
+    re.IGNORECASE,
 )
-_RESERVED = re.compile(r"(?:^|\.)(?:example(?:\.(?:com|org|net))?|test|invalid|localhost)$", re.IGNORECASE)
+_RESERVED = re.compile(
+    r"(?:^|\.)(?:example(?:\.(?:com|org|net))?|test|invalid|localhost)$", re.IGNORECASE
+)
 _PHONE = re.compile(
     r"""(?<![\w+.,/$€£-])(?:
         \+\d{1,3}[ .\-/]?(?:\(\d{1,4}\)[ .\-/]?)?\d{1,5}(?:[ .\-/]?\d{2,5}){1,5}   # +49 30 1234567
@@ -65,11 +68,13 @@ def _kinds(text: str) -> dict[str, float]:
         domains = [m["domain"] for m in _EMAIL.finditer(text)]
         if domains:
             real = any(not _RESERVED.search(d) for d in domains)
-            out["e-mail address" if real else "e-mail address (reserved domain)"] = 1.0 if real else 0.5
+            out["e-mail address" if real else "e-mail address (reserved domain)"] = (
+                1.0 if real else 0.5
+            )
     if not re.search(r"\d{2}", text):
         return out
     cards = [re.sub(r"\D", "", m[0]) for m in _CARD.finditer(text)]
-    if any(luhn(c) and len(set(c)) > 2 or c == "4111111111111111" for c in cards):
+    if any((luhn(c) and len(set(c)) > 2) or c == "4111111111111111" for c in cards):
         out["card number"] = 1.0
     if any(8 <= _digits(m[0]) <= 15 for m in _PHONE.finditer(text)) or any(
         7 <= _digits(m["number"]) <= 15 for m in _PHONE_SAID.finditer(text)

@@ -49,7 +49,9 @@ def check_unrelated(prompt_vectors: Floats, response_vectors: Floats, *, seed: i
     """
     n = len(prompt_vectors)
     if n < _ROWS:
-        return Check("unrelated", skipped=f"{n} rows are too few to tell what shuffled ones look like")
+        return Check(
+            "unrelated", skipped=f"{n} rows are too few to tell what shuffled ones look like"
+        )
     rng = np.random.default_rng(seed)
     others = rng.permutation(n)[:_OTHERS]
     share = np.empty(n)
@@ -71,7 +73,10 @@ def check_unrelated(prompt_vectors: Floats, response_vectors: Floats, *, seed: i
         )
     found = [
         Finding(
-            int(i), "unrelated", f"{share[i]:.0%} of shuffled responses are as close", float(share[i])
+            int(i),
+            "unrelated",
+            f"{share[i]:.0%} of shuffled responses are as close",
+            float(share[i]),
         )
         for i in np.flatnonzero(share > _CHANCE)
     ]

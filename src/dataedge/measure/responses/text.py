@@ -95,7 +95,9 @@ def check_copied(prompts: Sequence[str], responses: Sequence[str]) -> Check:
             share = len(wanted & _shingles(again)) / len(wanted)
         if share >= 0.6:
             found.append(
-                Finding(i, "copied", f"{share:.0%} of the prompt stands in the response again", share)
+                Finding(
+                    i, "copied", f"{share:.0%} of the prompt stands in the response again", share
+                )
             )
     return Check("copied", found, judged)
 

@@ -16,9 +16,64 @@ _CLOSED = frozenset(".!?…。！？؟।")
 _CLOSERS = "\"'”’»)]}>*_`~"
 _OPEN = frozenset(",;:-–—([{</\\=+&|$#@،、，")
 _DANGLING = frozenset(
-    "a an the and or but nor of to in on at by for from with into than that which who whose "
-    "because if when while as is are was were be been has have had will would can could should "
-    "may might must not very its his her their our your my this these those".split()
+    [
+        "a",
+        "an",
+        "the",
+        "and",
+        "or",
+        "but",
+        "nor",
+        "of",
+        "to",
+        "in",
+        "on",
+        "at",
+        "by",
+        "for",
+        "from",
+        "with",
+        "into",
+        "than",
+        "that",
+        "which",
+        "who",
+        "whose",
+        "because",
+        "if",
+        "when",
+        "while",
+        "as",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "has",
+        "have",
+        "had",
+        "will",
+        "would",
+        "can",
+        "could",
+        "should",
+        "may",
+        "might",
+        "must",
+        "not",
+        "very",
+        "its",
+        "his",
+        "her",
+        "their",
+        "our",
+        "your",
+        "my",
+        "this",
+        "these",
+        "those",
+    ]
 )
 _ITEM = re.compile(r"\s*(?:[-*•·+|>#]|\d+[.)]|[a-zA-Z][.)]|\w[\w ]{0,30}:)\s*\S")
 _CODE = re.compile(r"^(?: {4}|\t)|[;{}]\s*$|^\s*(?:return|import|from|def|class|if|for|while)\b")
@@ -49,9 +104,11 @@ def check_truncated(responses: Sequence[str]) -> Check:
     if not ends:
         return Check("truncated", n=0, skipped="every response is empty")
     n = len(ends)
-    marker, with_marker = Counter(e.marker for e in ends.values() if e.marker).most_common(1)[
-        0
-    ] if any(e.marker for e in ends.values()) else ("", 0)
+    marker, with_marker = (
+        Counter(e.marker for e in ends.values() if e.marker).most_common(1)[0]
+        if any(e.marker for e in ends.values())
+        else ("", 0)
+    )
     closes = with_marker / n
     prose = [e for e in ends.values() if e.plain]
     stops = sum(e.stop for e in prose) / len(prose) if prose else 0.0
@@ -62,7 +119,10 @@ def check_truncated(responses: Sequence[str]) -> Check:
         if closes >= _HABIT and e.marker == marker:
             continue
         if closes >= _HABIT and not e.stop:
-            reason, score = f"lacks the closing line that {closes:.0%} of the responses have", closes
+            reason, score = (
+                f"lacks the closing line that {closes:.0%} of the responses have",
+                closes,
+            )
         elif e.dangling and dangles <= _RARE:
             reason, score = "ends in the middle of a sentence", 1.0 - dangles
         elif e.unclosed and unclosed <= _RARE and not e.stop:
@@ -93,7 +153,8 @@ def _end(response: str) -> _End:
     return _End(
         stop=stop,
         dangling=symbol or (not stop and prose and final in _DANGLING),
-        unclosed=fences % 2 == 1 or any(text.count(a) > text.count(b) for a, b in ("()", "[]", "{}")),
+        unclosed=fences % 2 == 1
+        or any(text.count(a) > text.count(b) for a, b in ("()", "[]", "{}")),
         plain=prose,
         marker=head if not re.search(r"\w", head) else "",
     )

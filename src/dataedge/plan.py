@@ -1,0 +1,151 @@
+"""What an audit would do, before anything runs: rows, tokens, forward passes, time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataedge.items import Task
+from dataedge.probe.prompting import DEMONSTRATION_TOKENS, label_names
+from dataedge.probe.search import schedule
+
+if TYPE_CHECKING:
+    from dataedge.items import Dataset
+    from dataedge.probe.spec import Probe
+
+BYTES_PER_TOKEN = 3.6
+"""English text under a vocabulary of about 50,000; numbers and code take more tokens."""
+TOKENS_PER_SECOND = 500.0
+"""A 135M model on two cores in bfloat16, with room to spare."""
+TEXTS_PER_SECOND = 200.0
+SCAFFOLD_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The work ahead. Tokens and seconds are estimates; passes are exact up to ties.
+
+    Attributes:
+        path: of the data.
+        task: what it asks.
+        rows: rows read.
+        unique: distinct items.
+        held_out: development and evaluation items.
+        data_tokens: tokens of all distinct items.
+        passes: prompts that the base model is asked.
+        tokens: tokens that it runs.
+        seconds: how long that takes, embedding included.
+        model: which base model.
+        out: where results go.
+        stored: an earlier run has left answers there.
+    """
+
+    path: str
+    task: str
+    rows: int
+    unique: int
+    held_out: int
+    data_tokens: int
+    passes: int
+    tokens: int
+    seconds: float
+    model: str
+    out: str
+    stored: bool
+
+    def lines(self) -> list[str]:
+        """The plan as lines for a terminal."""
+        reuse = "; answers of an earlier run there are reused" if self.stored else ""
+        return [
+            f"data            {self.path}: {self.rows:,} rows, {self.unique:,} distinct, task {self.task}",
+            f"data tokens     about {self.data_tokens:,}",
+            f"held out        {self.held_out:,} items (a quarter to choose prompts on, the rest to report)",
+            f"base model      {self.model}, on this machine; nothing leaves it",
+            f"forward passes  {self.passes:,} prompts, about {self.tokens:,} tokens",
+            f"time            about {_time(self.seconds)} on two cores",
+            f"results         {self.out}{reuse}",
+        ]
+
+
+def plan(source: Any, options: dict[str, Any]) -> Plan:
+    """Work out what an audit with these options would do; loads the data and nothing else.
+
+    Raises:
+        AuditError: as for the audit itself.
+    """
+    from dataedge.api import read
+    from dataedge.config import make_config
+    from dataedge.models import model_identity
+    from dataedge.probe.spec import load_probes
+    from dataedge.stages import PROBE_OF, name_of
+    from dataedge.store import FILE
+
+    path = Path(str(source))
+    config, _ = make_config(options, path if path.exists() else None)
+    dataset = read(source, config)
+    model, _ = model_identity(config.model)
+    held = min(config.probe_items, int(0.4 * len(dataset.items)))
+    passes, tokens, data_tokens = _work(dataset, load_probes()[PROBE_OF[dataset.task]], held)
+    out = config.out or str(Path("audits") / name_of(str(source)))
+    return Plan(
+        path=dataset.path,
+        task=dataset.task.value,
+        rows=dataset.rows,
+        unique=len(dataset.items),
+        held_out=held,
+        data_tokens=data_tokens,
+        passes=passes,
+        tokens=tokens,
+        seconds=tokens / TOKENS_PER_SECOND + len(dataset.items) / TEXTS_PER_SECOND,
+        model=model,
+        out=out,
+        stored=(Path(out) / FILE).is_file(),
+    )
+
+
+def _work(dataset: Dataset, probe: Probe, held: int) -> tuple[int, int, int]:
+    """(prompts, tokens to run, tokens of the data)."""
+    size = [len(i.text.encode()) + len(i.target.encode()) for i in dataset.items]
+    item = sum(size) / len(size) / BYTES_PER_TOKEN
+    development, evaluation = held // 4, held - held // 4
+    continuation = 0.0
+    forms = 1
+    if dataset.task is Task.CLASSIFY:
+        labels = dataset.labels
+        forms = 2 if label_names(labels, "humanised") != labels else 1
+        continuation = (
+            sum(len(name) for name in labels) / BYTES_PER_TOKEN if len(labels) > 2 else 2.0
+        )
+    bare = item + SCAFFOLD_TOKENS + continuation
+
+    def fitting(shots: str) -> list[int]:
+        limit = DEMONSTRATION_TOKENS[shots]
+        fits = [k for k in getattr(probe.demonstrations, shots) if k * item <= limit]
+        return fits or [max(1, int(limit // item))]
+
+    retrieved = fitting("retrieved")
+    longest = max(retrieved) * item + bare
+    zero = schedule(len(probe.templates) * forms, development) + evaluation
+    few = schedule(2 * len(fitting("random")), development) + evaluation
+    near = schedule(len(retrieved), development) + evaluation
+    passes, tokens = zero + few + near, (zero + few) * bare + near * longest
+    if dataset.task is Task.CLASSIFY:
+        passes, tokens = passes + evaluation, tokens + evaluation * item
+    elif dataset.task is Task.GENERATE:
+        passes, tokens = passes + 2 * evaluation, tokens + evaluation * (bare + longest)
+    return passes, int(tokens), int(sum(size) / BYTES_PER_TOKEN)
+
+
+def _time(seconds: float) -> str:
+    """Seconds in words.
+
+    Example:
+        >>> _time(40), _time(700), _time(9000)
+        ('40 seconds', '12 minutes', '2.5 hours')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"the public datasets are not here ({SHARED})")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A Llama of 30,000 weights that has learned a few sentences by heart; passes the handshake."""
+    import torch
+
+    from dataedge.models.handshake import SENTENCE
+    from tests.models import tiny
+
+    net, tokenizer = tiny.network(context=1024), tiny.tokenizer()
+    texts = [SENTENCE, *tiny.TEXT]
+    ids = [torch.tensor([[0, *tokenizer(t).input_ids]]) for t in texts]
+    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3)
+    for _ in range(60):
+        for row in ids:
+            loss = net(row, labels=row).loss
+            loss.backward()
+            optimiser.step()
+            optimiser.zero_grad()
+    path = tmp_path_factory.mktemp("model") / "tiny"
+    net.eval().save_pretrained(path)
+    tokenizer.save_pretrained(path)
+    return f"hf/{path}"
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """120 rows whose label follows from a word of theirs."""
+    import random
+
+    rng = random.Random(0)
+    things = "card loan fee account transfer cash cheque note branch teller".split()
+    places = "Leeds York Hull Ripon Selby Skipton Thirsk Malton Whitby Filey".split()
+    rows = ["text,label"]
+    for i in range(120):
+        thing, place = rng.choice(things), rng.choice(places)
+        label = "cold" if place in places[:5] else "warm"
+        rows.append(f"the {thing} number {i} from {place} came in the morning of day {i % 29},{label}")
+    path = tmp_path_factory.mktemp("data") / "small.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_audit(
+    tiny_model: str, small_dataset: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    import dataedge
+
+    out = tmp_path_factory.mktemp("audits") / "small"
+    return dataedge.audit(small_dataset, out=str(out), model=tiny_model, probe_items=40)
