@@ -56,7 +56,9 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i in range(120):
         thing, place = rng.choice(things), rng.choice(places)
         label = "cold" if place in places[:5] else "warm"
-        rows.append(f"the {thing} number {i} from {place} came in the morning of day {i % 29},{label}")
+        rows.append(
+            f"the {thing} number {i} from {place} came in the morning of day {i % 29},{label}"
+        )
     path = tmp_path_factory.mktemp("data") / "small.csv"
     path.write_text("\n".join(rows) + "\n")
     return path

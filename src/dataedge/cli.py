@@ -91,7 +91,15 @@ def audit(
     _remember(debug)
     from dataedge.api import audit as run
 
-    _print(run(source, fresh=fresh, quiet=quiet, **options), json)
+    try:
+        done = run(source, fresh=fresh, quiet=quiet, **options)
+    except KeyboardInterrupt as error:
+        raise AuditError(
+            "interrupted; what was asked of the model so far is kept",
+            hint="go on with: " + " ".join(["dataedge", *sys.argv[1:]]).replace(" --fresh", ""),
+            code=ExitCode.INTERRUPTED,
+        ) from error
+    _print(done, json)
 
 
 @app.command()
@@ -235,14 +243,8 @@ def main() -> None:
         app(standalone_mode=False)
     except AuditError as error:
         _fail(error.message, error.hint, error.code, error)
-    except KeyboardInterrupt as error:
-        again = " ".join(["dataedge", *sys.argv[1:]])
-        _fail(
-            "interrupted; what was asked of the model so far is kept",
-            again,
-            ExitCode.INTERRUPTED,
-            error,
-        )
+    except KeyboardInterrupt:
+        sys.exit(int(ExitCode.INTERRUPTED))
     except Exception as error:  # noqa: BLE001
         if hasattr(error, "format_message"):
             show_usage = getattr(error, "ctx", None)

@@ -19,10 +19,11 @@ import pyarrow as pa
 from dataedge.embed import Embed, embed
 from dataedge.engine.local import Engine
 from dataedge.errors import AuditError, ExitCode
+from dataedge.figures import Figure
 from dataedge.items import Dataset, Task
 from dataedge.load.splits import Splits, split
 from dataedge.measure import minhash, redundancy, volume
-from dataedge.probe.scoring import ModelFacts, ModelHandle
+from dataedge.probe.scoring import ModelFacts, ModelHandle, Tokens, ask_tokens
 from dataedge.probe.spec import load_probes
 
 if TYPE_CHECKING:
@@ -31,13 +32,13 @@ if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.edge.findings import Findings
     from dataedge.edge.setting import Setting
-    from dataedge.figures import Figure
     from dataedge.progress import Progress
     from dataedge.report.model import Report
     from dataedge.store import Store
 
 NEAR = 0.8
 """Jaccard similarity of character 5-grams from which two texts are near duplicates."""
+TOKEN_SAMPLE = 20_000
 PROBE_OF = {Task.CLASSIFY: "classify", Task.GENERATE: "respond", Task.CORPUS: "surprisal"}
 
 
@@ -70,10 +71,10 @@ def run(
             code=ExitCode.NO_CONCLUSION,
         )
     setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, features, config)
-    tokens = volume.tokens(setting.item_tokens, len(dataset.items))
+    tokens = _tokens(setting)
     findings = _findings(setting, config, tokens)
     findings.measures |= _redundancy(dataset, levels, vectors, config.seed)
-    findings.measures |= {"class_balance": volume.class_balance(dataset), "tokens": tokens}
+    findings.measures |= {"class_balance": _class_balance(dataset, config.seed), "tokens": tokens}
     report = build(
         dataset=dataset,
         splits=splits,
@@ -200,6 +201,27 @@ def _setting(
     return Setting(
         engine, handle, facts, probe, dataset, splits, clusters, vectors, features, config.seed
     )
+
+
+def _tokens(setting: Setting) -> Figure:
+    """Tokens of the distinct items, from a sample where there are very many."""
+    items = setting.dataset.items
+    rows = np.sort(np.random.default_rng(setting.seed).permutation(len(items))[:TOKEN_SAMPLE])
+    texts = [f"{items[i].text} {items[i].target}" for i in rows]
+    counts = np.array([len(t) for t in ask_tokens(setting.engine, Tokens(setting.handle), texts)])
+    found = volume.tokens(counts, setting.clusters[rows], seed=setting.seed)
+    if len(rows) == len(items):
+        return found["distinct"]
+    mean = found["mean"]
+    scaled = [None if v is None else v * len(items) for v in (mean.value, mean.low, mean.high)]
+    detail = {"counted_on": len(rows)}
+    return Figure(scaled[0], scaled[1], scaled[2], len(items), "tokens", detail=detail)
+
+
+def _class_balance(dataset: Dataset, seed: int) -> Figure:
+    if dataset.task is not Task.CLASSIFY:
+        return Figure.missing("the task has no classes", "share")
+    return volume.class_balance([i.target for i in dataset.items if not i.label_missing], seed=seed)
 
 
 def _findings(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:

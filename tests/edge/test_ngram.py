@@ -29,7 +29,9 @@ def brute(train: list[np.ndarray], context: list[int], token: int) -> tuple[floa
 
 @given(st.lists(tokens, max_size=5), tokens, tokens)
 @settings(max_examples=80, deadline=None)
-def test_evidence_equals_counting_by_hand(train: list, context: np.ndarray, text: np.ndarray) -> None:
+def test_evidence_equals_counting_by_hand(
+    train: list, context: np.ndarray, text: np.ndarray
+) -> None:
     trust, probability = NGram(train).evidence(context, text)
     history = context.tolist()
     for i, token in enumerate(text.tolist()):
@@ -41,13 +43,13 @@ def test_evidence_equals_counting_by_hand(train: list, context: np.ndarray, text
 
 @given(st.lists(tokens, max_size=5), tokens, st.floats(0, 0.9))
 @settings(max_examples=50, deadline=None)
-def test_the_mixture_is_never_more_than_a_distribution(train: list, context: np.ndarray, weight: float) -> None:
+def test_the_mixture_is_never_more_than_a_distribution(
+    train: list, context: np.ndarray, weight: float
+) -> None:
     """Summed over all next tokens the mixture gives at most 1: no bits out of nothing."""
     model = NGram(train)
     uniform = np.log(np.full(1, 0.2))
-    total = sum(
-        np.exp(model.mix(context, np.array([t]), uniform, weight))[0] for t in range(5)
-    )
+    total = sum(np.exp(model.mix(context, np.array([t]), uniform, weight))[0] for t in range(5))
     assert total <= 1 + 1e-9
 
 

@@ -41,7 +41,9 @@ def test_temperature_makes_probabilities_honest() -> None:
 def test_contextual_calibration_uses_the_content_free_scores() -> None:
     scores, labels = biased_scores(60, 4)
     empty = 3.0 * np.array([[9.0, 0, 0, -2.0]])
-    fitted = fit(scores, labels, log_label_prior(labels, 4), kinds=("contextual",), content_free=empty)
+    fitted = fit(
+        scores, labels, log_label_prior(labels, 4), kinds=("contextual",), content_free=empty
+    )
     assert fitted.kind == "contextual"
 
 

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from dataedge.items import Dataset, Item, Task
-from dataedge.probe.prompting import Prompter, Strategy, humanise, label_names, nearest, random_shots
+from dataedge.probe.prompting import (
+    Prompter,
+    Strategy,
+    humanise,
+    label_names,
+    nearest,
+    random_shots,
+)
 from dataedge.probe.scoring import ModelFacts
 from dataedge.probe.spec import Template
 
@@ -15,7 +22,9 @@ TEMPLATE = Template(
 
 
 def dataset() -> Dataset:
-    items = tuple(Item((f"text {i}",), ["card_arrival", "lostCard"][i % 2], i + 1) for i in range(20))
+    items = tuple(
+        Item((f"text {i}",), ["card_arrival", "lostCard"][i % 2], i + 1) for i in range(20)
+    )
     return Dataset("d", Task.CLASSIFY, items, 20, {"text": "text", "label": "intent"})
 
 

@@ -7,7 +7,10 @@ from dataedge.probe.search import Trial, schedule, successive_halving
 
 def test_the_better_candidate_is_found_and_work_is_bounded() -> None:
     rng = np.random.default_rng(0)
-    hits = {c: (rng.random(100) < p).astype(float) for c, p in zip("abcdef", [0.3, 0.3, 0.8, 0.4, 0.3, 0.2])}
+    hits = {
+        c: (rng.random(100) < p).astype(float)
+        for c, p in zip("abcdef", [0.3, 0.3, 0.8, 0.4, 0.3, 0.2])
+    }
     asked: set[tuple[str, int]] = set()
 
     def attempt(c: str, m: int) -> Trial[str]:

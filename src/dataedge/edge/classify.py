@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax
@@ -49,6 +49,13 @@ class ClassifyClimb:
     shuffled: NDArray[np.float64]
 
 
+class Calibrated(NamedTuple):
+    """A fitted calibration, and log-probabilities (m, K) of development items out of fold."""
+
+    fitted: calibration.Calibration
+    development: NDArray[np.float64]
+
+
 class ClassifyLadder:
     """Climbs the ladder of a classification dataset.
 
@@ -67,7 +74,7 @@ class ClassifyLadder:
         )
         self.K = len(number)
         self.log_prior = calibration.log_label_prior(self.y[setting.splits.train], self.K)
-        self.log_proba: dict[str, NDArray[np.float64]] = {}
+        self._calibrated: dict[tuple[Strategy, int], Calibrated] = {}
 
     # -- prompting -----------------------------------------------------------------------------
 
@@ -76,21 +83,21 @@ class ClassifyLadder:
         stage = Choices(self.s.handle, self.s.prompter.choices(strategy))
         return ask_choices(self.s.engine, stage, self.s.prompts(strategy, indices))
 
-    def calibrate(self, strategy: Strategy, m: int) -> calibration.Calibration:
-        """Fit on the first m development items."""
+    def calibrate(self, strategy: Strategy, m: int) -> Calibrated:
+        """Fit on the first m development items, and judge them out of fold."""
+        if (strategy, m) in self._calibrated:
+            return self._calibrated[strategy, m]
         indices = self.s.development[:m]
         scores = self.scores(strategy, indices)
         good = np.isfinite(scores).all(axis=1)
         content_free = None
         if strategy.shots != "retrieved" and "contextual" in self.s.probe.calibration:
             content_free = self._content_free(strategy)
-        return calibration.fit(
-            scores[good],
-            self.y[indices][good],
-            self.log_prior,
-            kinds=self.s.probe.calibration,
-            content_free=content_free,
-        )
+        labels, kinds = self.y[indices], self.s.probe.calibration
+        given = (scores[good], labels[good], self.log_prior)
+        held = np.full_like(scores, np.nan)
+        held[good] = calibration.out_of_fold(*given, kinds=kinds, content_free=content_free)
+        return Calibrated(calibration.fit(*given, kinds=kinds, content_free=content_free), held)
 
     def _content_free(self, strategy: Strategy) -> NDArray[np.float64] | None:
         stage = Choices(self.s.handle, self.s.prompter.choices(strategy))
@@ -103,10 +110,15 @@ class ClassifyLadder:
         return scores if np.isfinite(scores).all() else None
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
-        """Accuracy and code length on the first m development items, calibrated on them."""
-        indices = self.s.development[:m]
-        log_proba = self.calibrate(strategy, m).log_proba(self.scores(strategy, indices))
+        """Accuracy and code length on the first m development items, calibrated out of fold."""
+        held = self.calibrate(strategy, m).development
+        return self._trial(strategy, held, self.s.development[:m])
+
+    def _trial(
+        self, strategy: Strategy | None, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
+    ) -> Trial[Any]:
         hits, bits = self._judge(log_proba, indices)
+        m = len(indices)
         return Trial(strategy, m, np.nan_to_num(hits), np.nan_to_num(bits, nan=20.0), np.ones(m))
 
     def _judge(
@@ -121,15 +133,14 @@ class ClassifyLadder:
         self, strategy: Strategy
     ) -> tuple[Outcome, NDArray[np.float64], NDArray[np.float64]]:
         """Report a chosen strategy on the evaluation items: (outcome, log p on dev, on eval)."""
-        fitted = self.calibrate(strategy, len(self.s.development))
-        development = fitted.log_proba(self.scores(strategy, self.s.development))
+        fitted, development = self.calibrate(strategy, len(self.s.development))
         evaluation = fitted.log_proba(self.scores(strategy, self.s.evaluation))
         hits, bits = self._judge(evaluation, self.s.evaluation)
         how = f"{strategy.name}, calibration {fitted.kind}, T {fitted.temperature:.2g}"
         raw_hits, _ = self._judge(self.scores(strategy, self.s.evaluation), self.s.evaluation)
         outcome = Outcome(
             how,
-            float(np.nanmean(self._judge(development, self.s.development)[0])),
+            self._trial(strategy, development, self.s.development),
             hits,
             bits,
             self.s.prompt_tokens(strategy),
@@ -171,7 +182,7 @@ class ClassifyLadder:
         hits, bits = self._judge(evaluation, self.s.evaluation)
         outcome = Outcome(
             f"ridge and neighbours on {len(self.s.splits.train)} items, base model weight {b:g}",
-            float(self._judge(development, self.s.development)[0].mean()),
+            self._trial(None, development, self.s.development),
             hits,
             bits,
             detail={"train_items": len(self.s.splits.train), "base_weight": b, "learner_weight": a},
@@ -239,7 +250,7 @@ class ClassifyLadder:
             np.tile(self.log_prior, (len(self.s.evaluation), 1)), self.s.evaluation
         )
         majority = self.s.dataset.labels[int(self.log_prior.argmax())]
-        return Outcome(f"always {majority!r}, the most frequent label", -np.inf, hits, bits)
+        return Outcome(f"always {majority!r}, the most frequent label", None, hits, bits)
 
     def _repaired(
         self, climb: Climb, base: tuple[NDArray[np.float64], NDArray[np.float64]]

@@ -50,6 +50,8 @@ class Curve:
         residual: shape (n,), mean bits of each row held out from the learner of the largest size;
             NaN for rows that no order held out.
         clusters: shape (n,), the near-duplicate cluster of each row.
+        late: shape (S,), share of rows whose class no train row has yet, beyond what random order
+            would give, mean of the orders.
         n_classes: K.
         independent: orders whose held-out rows do not overlap; more orders than this repeat them.
     """
@@ -60,6 +62,7 @@ class Curve:
     coded: NDArray[np.float64]
     residual: NDArray[np.float64]
     clusters: Ints
+    late: NDArray[np.float64]
     n_classes: int
     independent: int = FOLDS
 
@@ -139,7 +142,7 @@ def learning_curve(
     if sizes is None:
         sizes = geometric_sizes(min(len(s.train) for s in splits), n_classes)
     prior = (np.bincount(y, minlength=n_classes) + 0.5) / (len(y) + 0.5 * n_classes)
-    reached = np.zeros((len(splits), len(sizes)))
+    reached, late = np.zeros((2, len(splits), len(sizes)))
     accuracy, bits = np.zeros_like(reached), np.zeros_like(reached)
     coded, residual = _Mean(len(y)), _Mean(len(y))
     for r, split in enumerate(splits):
@@ -162,6 +165,7 @@ def learning_curve(
             bits[r, s] = float(held_bits.mean())
             coded.add(coming, code.extend(given[m:], prior[y[coming]]))
             reached[r, s] = cut
+            late[r, s] = _late(y[split.train], own[split.train], cut, n_classes)
             if done is not None:
                 done(1)
         residual.add(split.held, held_bits)
@@ -172,6 +176,7 @@ def learning_curve(
         coded.value,
         residual.value,
         own,
+        late.mean(0),
         n_classes,
         independent=min(len(splits), FOLDS),
     )
@@ -234,6 +239,15 @@ class _Code:
 def _mixtures(given: Floats, frequency: Floats) -> Floats:
     mixed: Floats = np.outer(1 - _WEIGHTS, given) + np.outer(_WEIGHTS, frequency)
     return mixed
+
+
+def _late(y: Ints, clusters: Ints, cut: int, n_classes: int) -> float:
+    """Share of rows in classes that y[:cut] lacks, minus what a random order would lack."""
+    total, seen = np.bincount(y, minlength=n_classes), np.bincount(y[:cut], minlength=n_classes)
+    own = np.unique(clusters, return_inverse=True)[1]
+    places = np.bincount(np.unique(own * n_classes + y) % n_classes, minlength=n_classes)
+    expected = total @ (1.0 - cut / len(y)) ** places
+    return float((total[seen == 0].sum() - expected) / len(y))
 
 
 class _Mean:

@@ -93,16 +93,20 @@ class GenerateLadder:
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
         """Bits per byte on the first m development items."""
-        indices = self.s.development[:m]
-        bits = np.nan_to_num(self.bits(strategy, indices), nan=8.0 * 1000)
-        return Trial(strategy, m, -bits, bits, self.bytes[indices])
+        return self._trial(strategy, self.bits(strategy, self.s.development[:m]))
 
     def _outcome(
         self, how: str, dev: NDArray[np.float64], ev: NDArray[np.float64], **detail: Any
     ) -> Outcome:
-        good = np.isfinite(dev)
-        development = -dev[good].sum() / self.bytes[self.s.development][good].sum()
-        return Outcome(how, float(development), -ev, ev, detail.pop("prompt_tokens", None), detail)
+        return Outcome(
+            how, self._trial(None, dev), -ev, ev, detail.pop("prompt_tokens", None), detail
+        )
+
+    def _trial(self, strategy: Strategy | None, bits: NDArray[np.float64]) -> Trial[Any]:
+        """Bits on the first development items; where the model failed, more than any text takes."""
+        weight = self.bytes[self.s.development[: len(bits)]]
+        filled = np.where(np.isfinite(bits), bits, 16.0 * weight)
+        return Trial(strategy, len(bits), -filled, filled, weight)
 
     def prompting(self, strategy: Strategy) -> Outcome:
         """Report a chosen strategy on the evaluation items."""
@@ -242,7 +246,7 @@ class GenerateLadder:
         items = self.s.dataset.items
         model = ByteUnigram.fit([items[i].target[:MAX_CHARACTERS] for i in self.s.splits.train])
         bits = np.array([model.bits(items[i].target[:MAX_CHARACTERS]) for i in self.s.evaluation])
-        return Outcome("each byte by its frequency in the train side", -np.inf, -bits, bits)
+        return Outcome("each byte by its frequency in the train side", None, -bits, bits)
 
     def _curve(self, strategy: Strategy, index: NDArray[np.int64]) -> list[tuple[int, float]]:
         """Bits per byte with n-grams of n/8, n/4, n/2 and n train items over the prompt without data."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure, mean_figure
+from dataedge.probe.search import Trial, rank
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class Outcome:
 
     Attributes:
         how: in words: template, demonstrations, calibration, learner.
-        development: mean gain on development items; what choices are made on.
+        development: the same on development items; what choices are made on. None for chance.
         gain: shape (n,), per evaluation item: hits, or −bits.
         bits: shape (n,), code length of the right answer.
         prompt_tokens: mean tokens per request, None where no model is asked.
@@ -42,7 +43,7 @@ class Outcome:
     """
 
     how: str
-    development: float
+    development: Trial[Any] | None
     gain: NDArray[np.float64]
     bits: NDArray[np.float64]
     prompt_tokens: float | None = None
@@ -121,9 +122,11 @@ class Climb:
 
 
 def better(outcomes: dict[str, Outcome], rungs: tuple[str, ...]) -> str:
-    """The rung with the highest development gain among those reached; the first on a tie."""
+    """The rung that development items put first; the earlier one on a tie."""
     reached = [r for r in rungs if r in outcomes]
-    return max(reached, key=lambda r: (outcomes[r].development, -rungs.index(r)))
+    trials = {r: outcomes[r].development for r in reached}
+    first = rank([t for t in trials.values() if t is not None])[0]
+    return next(r for r in reached if trials[r] is first)
 
 
 def choose(outcomes: dict[str, Outcome], rung: str, among: tuple[str, ...]) -> None:

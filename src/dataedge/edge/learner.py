@@ -1,16 +1,19 @@
 """The proxy learner: what the data teaches, out of sample, in closed form and without refits.
 
-Two views of the same features, a ridge regression on one-hot labels and a vote of the nearest
-neighbours, each with the item itself (and its near-duplicates) left out; their normalised
-geometric mean, weighted by held-out likelihood, is the learner's probability.
+Three views of the same features, a Gaussian per class, a ridge regression and a vote of the
+nearest neighbours that falls back on the Gaussian, each with the item itself (and its
+near-duplicates) left out; their normalised geometric mean, weighted by held-out likelihood.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+
+from dataedge.edge.neighbours import Neighbours, votes
+from dataedge.edge.views import Gaussian, Ridge, blocks, scatter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,11 +23,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.integer[Any]]
 
-EXACT_NEIGHBOURS = 100_000  # rows up to which neighbours are exact; above, HNSW
-_BLOCK = 4096  # rows per block, so that temporaries stay small
-_SAMPLE = 4096  # rows on which penalty and weights are chosen
-_PENALTIES = np.logspace(-2.5, 2.0, 10)  # times the mean eigenvalue of the Gram matrix
-_NEIGHBOURS = (4, 8, 16, 32)
+_SAMPLE = 1500  # rows on which penalties and weights are chosen
+_PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # times the mean eigenvalue
+_SHRINKS = (0.3, 3.0, 30.0)  # times the mean within-class eigenvalue
+_VOTERS = (16, 64)
+_FALLBACKS = (1.0, 4.0, 16.0)  # votes that the Gaussian counts for
 
 
 def pair_features(A: Floats, B: Floats) -> list[Floats]:
@@ -46,99 +49,22 @@ def pair_features(A: Floats, B: Floats) -> list[Floats]:
     return [A, B, np.abs(A - B), A * B]
 
 
-@dataclass(frozen=True)
-class Ridge:
-    """Ridge regression on centred features, kept in the basis of the Gram matrix's eigenvectors.
-
-    One eigendecomposition serves every penalty. With Z = X_c V and eigenvalues s, fitted values
-    are ȳ + Z diag(1/(s + λ)) Zᵀ Y and leverages 1/n + Σ_r z²_r / (s_r + λ) (Hastie, Tibshirani &
-    Friedman 2009, section 3.4; the 1/n is the unpenalised intercept).
-
-    Attributes:
-        V: shape (d, r), eigenvectors, r ≤ min(n, d).
-        Z: shape (n, r), centred features in that basis.
-        s: shape (r,), eigenvalues.
-        moments: shape (r, K), Zᵀ Y of the targets.
-        y_mean: shape (K,), the intercept.
-    """
-
-    V: Floats
-    Z: Floats
-    s: Floats
-    moments: Floats
-    y_mean: Floats
-
-    @classmethod
-    def fit(cls, X: Floats, y: Ints, n_classes: int) -> Self:
-        """Decompose centred features X (n, d) with integer labels y (n,); dual form when n < d."""
-        n, d = X.shape
-        if n < d:
-            kernel = X.astype(np.float64) @ X.T.astype(np.float64)
-            s, U = np.linalg.eigh(kernel)
-            keep = s > max(s[-1], 0.0) * 1e-10
-            s, U = s[keep], U[:, keep]
-            V = X.T @ (U / np.sqrt(s))
-            Z = U * np.sqrt(s)
-        else:
-            gram = np.zeros((d, d))
-            for rows in _blocks(n):
-                block = X[rows].astype(np.float64)
-                gram += block.T @ block
-            s, V = np.linalg.eigh(gram)
-            keep = s > max(s[-1], 0.0) * 1e-10
-            s, V = s[keep], V[:, keep]
-            Z = X @ V.astype(X.dtype)
-        moments = np.zeros((len(s), n_classes))
-        np.add.at(moments.T, y, Z)
-        y_mean = np.bincount(y, minlength=n_classes) / n
-        return cls(V.astype(X.dtype), Z.astype(X.dtype), s, moments, y_mean)
-
-    def coef(self, penalty: float) -> Floats:
-        """Coefficients in the eigenbasis, shape (r, K)."""
-        coef: Floats = (self.moments / (self.s + penalty)[:, None]).astype(self.Z.dtype)
-        return coef
-
-    def loo(self, y: Ints, penalty: float, rows: Ints, groups: Sequence[Ints] = ()) -> Floats:
-        """Exact predictions for rows, each with itself left out of the fit, shape (len(rows), K).
-
-        y_i − (y_i − ŷ_i) / (1 − h_i) (Allen 1974, PRESS). For the items of a group, the whole
-        group is left out: y_c − (I − H_cc)⁻¹ (y_c − ŷ_c).
-
-        Args:
-            y: shape (n,), integer labels of all items.
-            penalty: λ > 0.
-            rows: items asked for.
-            groups: positions within rows of items that are left out together.
-        """
-        Z = self.Z[rows]
-        shrink = (1.0 / (self.s + penalty)).astype(Z.dtype)
-        out: Floats = Z @ self.coef(penalty) + self.y_mean.astype(Z.dtype)
-        gap = np.maximum(1.0 - 1.0 / len(self.Z) - np.square(Z) @ shrink, 1e-6)
-        labels, positions = y[rows], np.arange(len(rows))
-        grouped = [(g, Z[g], out[g].copy()) for g in groups]
-        out /= gap[:, None]
-        out[positions, labels] -= 1.0 / gap - 1.0
-        for group, z, fitted in grouped:
-            hat = 1.0 / len(self.Z) + (z * shrink) @ z.T
-            residual = -fitted
-            residual[np.arange(len(group)), labels[group]] += 1.0
-            left_out = np.linalg.lstsq(np.eye(len(group)) - hat, residual, rcond=1e-6)[0]
-            out[group] = -left_out
-            out[group, labels[group]] += 1.0
-        return out
-
-
 class Learner:
     """Closed-form classifier with calibrated out-of-sample probabilities for its own train side.
 
+    Every probability of a fitted item is computed with the item's whole near-duplicate cluster
+    left out, exactly, of ridge, Gaussian and vote alike (of clusters above 256 items, ridge and
+    Gaussian leave out the item only). Penalties and weights are chosen on those left-out
+    scores: seven numbers, which is what is left of optimism.
+
     Attributes:
-        loo_proba: shape (n, K), calibrated probabilities for the training items, each computed
-            with the item's whole cluster left out of ridge and vote alike (clusters above 512
-            items: ridge leaves out the item only). The penalty, the number of neighbours and
-            the two or three weights are chosen on all items, which is what is left of optimism.
-        weights: weight of ridge score, neighbours' log vote and log prior.
-        penalty: ridge penalty chosen, in units of the features' Gram matrix.
-        n_neighbors: number of voting neighbours chosen.
+        loo_core: shape (n, K), float32, out-of-sample probabilities of the label that belongs
+            to the text, with random label noise taken out.
+        weights: shape (4,), weight of Gaussian, ridge, vote and log prior in the mean.
+        floor: share of labels that follow the prior alone whatever the text says.
+        penalty: ridge penalty, in units of the Gram matrix.
+        shrink: of the Gaussian's covariance, in units of its mean eigenvalue.
+        n_neighbors: how many neighbours vote.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -151,9 +77,11 @@ class Learner:
         (3, 2)
     """
 
-    loo_proba: Floats
+    loo_core: Floats
     weights: Floats
+    floor: float
     penalty: float
+    shrink: float
     n_neighbors: int
 
     def fit(
@@ -170,200 +98,222 @@ class Learner:
         Args:
             X: shape (n, d), or a list of blocks (n, d_b); each block is centred and scaled to
                 a mean squared norm of 1, so that no block drowns another.
-            y: shape (n,), codes in 0 … n_classes − 1.
+            y: shape (n,), codes in 0 … n_classes − 1; n ≥ 2.
             n_classes: K ≥ 2; classes without an item are allowed.
             clusters: shape (n,), number of each item's near-duplicate cluster.
-            seed: of the sample on which penalty and weights are chosen (only if n is large).
+            seed: of the sample on which penalties and weights are chosen (only if n is large).
 
         Returns:
             The learner itself.
         """
-        y = np.asarray(y, np.int64)
-        self._fit_scaling(X)
-        features = self._transform(X)
-        self._y, self._n_classes = y, n_classes
-        n = len(y)
-        groups = _groups(clusters, n)
-        rng = np.random.default_rng(seed)
-        sample = np.arange(n) if n <= _SAMPLE else np.sort(rng.choice(n, _SAMPLE, replace=False))
-        self._ridge = Ridge.fit(features, y, n_classes)
-        self.penalty = self._choose_penalty(sample)
-        scores = self._ridge_loo(groups)
-        self._vectors = _normalised(features)
-        prior = (np.bincount(y, minlength=n_classes) + 0.5) / (n + 0.5 * n_classes)
-        self._log_prior = np.log(prior).astype(np.float32)
-        near, similar = self._neighbours(clusters)
-        self._choose_neighbours(near[sample], similar[sample], y[sample])
-        votes = self._vote(near, similar)
-        self.weights = _stack_weights([scores[sample], votes[sample], self._log_prior], y[sample])
-        self.loo_proba = self._blend(scores, votes)
+        self._y, self._n_classes = np.asarray(y, np.int64), n_classes
+        n = len(self._y)
+        self._fit_basis(X)
+        self._Z = self._transform(X)
+        self._neighbours = Neighbours(self._white(self._Z), clusters)
+        self._groups, self._group_of = _groups(clusters, n)
+        self._order = np.random.default_rng(seed).permutation(n)
+        self._train(np.ones(n, bool))
+        sample = np.sort(self._order[:_SAMPLE])
+        self._choose(sample)
+        self._fit_weights(sample)
+        self.loo_core = self._out_of_sample()
         return self
+
+    @property
+    def loo_proba(self) -> Floats:
+        """Calibrated out-of-sample probabilities of the labels as given, shape (n, K)."""
+        return self._floored(self.loo_core)
 
     def predict_proba(self, X: Floats | Sequence[Floats]) -> Floats:
         """Calibrated probabilities of new items, shape (m, K)."""
-        features = self._transform(X)
-        coef = (self._ridge.V @ self._ridge.coef(self.penalty)).astype(np.float32)
-        scores = features @ coef + self._ridge.y_mean.astype(np.float32)
-        similar, near = self._index.search(_normalised(features), self.n_neighbors)
-        return self._blend(scores, self._vote(near, similar))
+        Z = self._transform(X)
+        gauss = self._gaussian.predict(Z, self.shrink)
+        ridge = self._ridge.predict(Z, self.penalty)
+        vote = self._vote(gauss, *self._neighbours.search(self._white(Z), self.n_neighbors))
+        return self._floored(_softmax(self.weights, [gauss, ridge, vote], self._log_prior))
 
-    def _fit_scaling(self, X: Floats | Sequence[Floats]) -> None:
+    def refit_without(self, mask: NDArray[np.bool_]) -> Floats:
+        """Probabilities of all items, shape (n, K), once the items in mask teach nothing.
+
+        Penalties stay those of `fit`; the weights are fitted anew on the kept items. The
+        learner itself is unchanged.
+
+        Args:
+            mask: shape (n,), items to leave out of training (suspect labels).
+        """
+        import copy
+
+        other = copy.copy(self)
+        other._train(~mask)
+        kept = self._order[~mask[self._order]]
+        other._fit_weights(np.sort(kept[:_SAMPLE]))
+        return other._out_of_sample()
+
+    def _fit_basis(self, X: Floats | Sequence[Floats]) -> None:
+        """Centre and scale the blocks; rotate to the covariance's eigenvectors if n < d."""
         self._means, self._scales = [], []
         for block in _as_blocks(X):
-            mean = block.mean(0, dtype=np.float64)
-            power = np.mean([float(np.square(row - mean).sum()) for row in block])
-            self._means.append(mean.astype(np.float32))
-            self._scales.append(1.0 / np.sqrt(power) if power > 1e-12 else 0.0)
+            mean = block.mean(0, dtype=np.float64).astype(np.float32)
+            power = np.mean([np.square(block[r] - mean).sum(1).mean() for r in blocks(len(block))])
+            self._means.append(mean)
+            self._scales.append(np.float32(1.0 / np.sqrt(power) if power > 1e-12 else 0.0))
+        self._rotation = None
+        features = self._transform(X)
+        n, d = features.shape
+        if n < d:
+            self._rotation = np.linalg.svd(features, full_matrices=False)[2].T
+            features = features @ self._rotation
+        variance, V = np.linalg.eigh(
+            np.cov(features.T, bias=True, dtype=np.float64).reshape(features.shape[1], -1)
+        )
+        scale = np.sqrt(np.maximum(variance, 0.0) + 10.0 * max(float(variance.mean()), 1e-12))
+        self._whitening = (V / scale).astype(np.float32)
 
     def _transform(self, X: Floats | Sequence[Floats]) -> Floats:
-        blocks = zip(_as_blocks(X), self._means, self._scales, strict=True)
-        parts = [(np.asarray(b, np.float32) - m) * np.float32(s) for b, m, s in blocks]
-        return parts[0] if len(parts) == 1 else np.hstack(parts)
+        triples = zip(_as_blocks(X), self._means, self._scales, strict=True)
+        parts = [(np.asarray(b, np.float32) - m) * s for b, m, s in triples]
+        Z = parts[0] if len(parts) == 1 else np.hstack(parts)
+        return Z if self._rotation is None else Z @ self._rotation
 
-    def _choose_penalty(self, sample: Ints) -> float:
-        ridge, y = self._ridge, self._y
-        if len(ridge.s) == 0:
-            return 1.0
-        grid = _PENALTIES * float(ridge.s.mean())
-        losses = []
-        for penalty in grid:
-            scores = ridge.loo(y, penalty, sample)
-            losses.append(_nll(_stack_weights([scores], y[sample]), [scores], y[sample])[0])
-        return float(grid[int(np.argmin(losses))])
+    def _white(self, Z: Floats) -> NDArray[np.float32]:
+        """Unit vectors after a mild whitening, which spreads what all texts have in common."""
+        white = Z @ self._whitening
+        norms = np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-12)
+        return np.ascontiguousarray(white / norms, np.float32)
 
-    def _ridge_loo(self, groups: list[Ints]) -> Floats:
+    def _train(self, keep: NDArray[np.bool_]) -> None:
+        y = self._y[keep]
+        self._keep = keep
+        self._ridge = Ridge.fit(self._Z[keep], y, self._n_classes)
+        self._gaussian = Gaussian.fit(self._Z[keep], y, self._n_classes)
+        prior = (np.bincount(y, minlength=self._n_classes) + 0.5) / (len(y) + 0.5 * self._n_classes)
+        self._log_prior = np.log(prior).astype(np.float32)
+
+    def _choose(self, sample: Ints) -> None:
+        """Penalty, shrinkage and voters by the likelihood of left-out labels."""
+        y = self._y[sample]
+        power = float(self._ridge.s.mean()) if len(self._ridge.s) else 1.0
+        ridge = {p * power: self._loo(self._ridge, sample, p * power) for p in _PENALTIES}
+        self.penalty = min(ridge, key=lambda p: _fit([ridge[p]], self._log_prior, y)[2])
+        gauss = {s: self._loo(self._gaussian, sample, s) for s in _SHRINKS}
+        fits = {s: _fit([gauss[s]], self._log_prior, y) for s in _SHRINKS}
+        self.shrink = min(fits, key=lambda s: fits[s][2])
+        self._fallback_weights = fits[self.shrink][0]
+        best, chosen = np.inf, (_VOTERS[0], _FALLBACKS[0])
+        near, similar = self._neighbours.of(sample, self._keep)
+        for self.n_neighbors, self._fallback in product(_VOTERS, _FALLBACKS):
+            vote = self._vote(gauss[self.shrink], near, similar)
+            loss = _fit([vote], self._log_prior, y)[2]
+            if loss < best:
+                best, chosen = loss, (self.n_neighbors, self._fallback)
+        self.n_neighbors, self._fallback = chosen
+
+    def _fit_weights(self, sample: Ints) -> None:
+        self.weights, self.floor, _ = _fit(self._left_out(sample), self._log_prior, self._y[sample])
+
+    def _left_out(self, rows: Ints) -> list[Floats]:
+        """The three views of training items, each with the item left out; (m, K) each."""
+        gauss = self._loo(self._gaussian, rows, self.shrink)
+        ridge = self._loo(self._ridge, rows, self.penalty)
+        return [gauss, ridge, self._vote(gauss, *self._neighbours.of(rows, self._keep))]
+
+    def _loo(self, view: Gaussian | Ridge, rows: Ints, setting: float) -> Floats:
+        """Left-out scores of rows; whole clusters are left out together."""
+        kept = self._keep[rows]
+        out = view.predict(self._Z[rows], setting)
+        out[kept] = view.loo(self._Z[rows[kept]], self._y[rows[kept]], setting)
+        place = {int(row): i for i, row in enumerate(rows) if self._group_of[row] >= 0}
+        for group in np.unique(self._group_of[rows]):
+            members = self._groups[group] if group >= 0 else rows[:0]
+            members = members[self._keep[members]]
+            if len(members) > 1:
+                scores = view.loo(self._Z[members], self._y[members], setting, together=True)
+                inside = [i for i, row in enumerate(members) if int(row) in place]
+                out[[place[int(members[i])] for i in inside]] = scores[inside]
+        return out
+
+    def _vote(self, gauss: Floats, near: Ints, similar: Floats) -> Floats:
+        """Log of the neighbours' vote, with the Gaussian's probabilities as pseudo-votes."""
+        count = votes(near, similar, self._y, self._n_classes, self.n_neighbors)
+        prior = _softmax(self._fallback_weights, [gauss], self._log_prior)
+        total = count.sum(1, keepdims=True) + self._fallback
+        out: Floats = np.log((count + self._fallback * prior) / total + 1e-9)
+        return out
+
+    def _out_of_sample(self) -> Floats:
         n = len(self._y)
         out = np.empty((n, self._n_classes), np.float32)
-        for rows in _blocks(n):
-            out[rows] = self._ridge.loo(self._y, self.penalty, np.arange(n)[rows])
-        for group in groups:
-            whole = [np.arange(len(group))]
-            out[group] = self._ridge.loo(self._y, self.penalty, group, whole)
+        for rows in blocks(n):
+            views = self._left_out(np.arange(n)[rows])
+            out[rows] = _softmax(self.weights, views, self._log_prior)
         return out
 
-    def _neighbours(self, clusters: Ints | None) -> tuple[Ints, Floats]:
-        """Nearest items outside each item's own cluster: indices and cosines, −1 where none."""
-        import faiss
-
-        n, d = self._vectors.shape
-        if n <= EXACT_NEIGHBOURS:
-            self._index = faiss.IndexFlatIP(d)
-        else:
-            self._index = faiss.IndexHNSWFlat(d, 32, faiss.METRIC_INNER_PRODUCT)
-            self._index.hnsw.efSearch = 128
-        self._index.add(self._vectors)
-        own = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-        k = max(_NEIGHBOURS)
-        near = np.full((n, k), -1, np.int64)
-        similar = np.zeros((n, k), np.float32)
-        todo, width = np.arange(n), k + 1
-        while len(todo):
-            width = min(width, n)
-            again = []
-            for block in _blocks(len(todo)):
-                rows = todo[block]
-                cosine, found = self._index.search(self._vectors[rows], width)
-                ok = (found >= 0) & (own[found] != own[rows][:, None])
-                order = np.argsort(~ok, axis=1, kind="stable")[:, :k]
-                kept = np.take_along_axis(ok, order, 1)
-                m = order.shape[1]
-                near[rows, :m] = np.where(kept, np.take_along_axis(found, order, 1), -1)
-                similar[rows, :m] = np.where(kept, np.take_along_axis(cosine, order, 1), 0.0)
-                again.append(rows[ok.sum(1) < k])
-            if width >= min(n, 16 * (k + 1)):
-                break
-            todo, width = np.concatenate(again), width * 4
-        return near, similar
-
-    def _choose_neighbours(self, near: Ints, similar: Floats, y: Ints) -> None:
-        best = np.inf
-        for k in _NEIGHBOURS:
-            self.n_neighbors = k
-            votes = self._vote(near, similar)
-            loss = _nll(_stack_weights([votes], y), [votes], y)[0]
-            if loss < best:
-                best, chosen = loss, k
-        self.n_neighbors = chosen
-
-    def _vote(self, near: Ints, similar: Floats) -> Floats:
-        """Log of the neighbours' vote, weighted by similarity, smoothed by the prior; (m, K)."""
-        k = min(self.n_neighbors, near.shape[1])
-        prior = np.exp(self._log_prior)
-        out = np.empty((len(near), self._n_classes), np.float32)
-        for rows in _blocks(len(near)):
-            found = near[rows, :k]
-            weight = np.where(found >= 0, np.exp(10.0 * (similar[rows, :k] - 1.0)), 0.0)
-            weight /= np.maximum(weight.max(1, keepdims=True), 1e-30)
-            vote = np.zeros((len(found), self._n_classes), np.float32)
-            np.add.at(vote, (np.arange(len(found))[:, None], self._y[found]), weight)
-            out[rows] = np.log((vote + prior) / (vote.sum(1, keepdims=True) + 1.0))
-        return out
-
-    def _blend(self, scores: Floats, votes: Floats) -> Floats:
-        a, b, c = self.weights.astype(np.float32)
-        logits = a * scores + b * votes + c * self._log_prior
-        logits -= logits.max(1, keepdims=True)
-        np.exp(logits, out=logits)
-        logits /= logits.sum(1, keepdims=True)
-        return logits
+    def _floored(self, core: Floats) -> Floats:
+        return (1.0 - self.floor) * core + np.float32(self.floor) * np.exp(self._log_prior)
 
 
 def _as_blocks(X: Floats | Sequence[Floats]) -> list[Floats]:
     return [X] if isinstance(X, np.ndarray) else list(X)
 
 
-def _blocks(n: int) -> list[slice]:
-    return [slice(i, min(i + _BLOCK, n)) for i in range(0, n, _BLOCK)]
-
-
-def _groups(clusters: Ints | None, n: int) -> list[Ints]:
-    """Items of each cluster with 2 to 512 members that is not the whole dataset."""
+def _groups(clusters: Ints | None, n: int) -> tuple[list[Ints], Ints]:
+    """Clusters of 2 to 256 items that are not the whole dataset, and each item's (−1 if none)."""
+    group_of = np.full(n, -1)
     if clusters is None:
-        return []
+        return [], group_of
     order = np.argsort(clusters, kind="stable")
     cuts = np.flatnonzero(np.diff(clusters[order])) + 1
-    return [g for g in np.split(order, cuts) if 1 < len(g) <= 512 and len(g) < n]
+    groups = [g for g in np.split(order, cuts) if 1 < len(g) <= min(256, n - 1)]
+    for number, group in enumerate(groups):
+        group_of[group] = number
+    return groups, group_of
 
 
-def _normalised(X: Floats) -> NDArray[np.float32]:
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
-    return np.ascontiguousarray(X / np.maximum(norms, 1e-12), np.float32)
+def _softmax(weights: Floats, views: Sequence[Floats], log_prior: Floats) -> Floats:
+    """softmax(Σ_v w_v S_v + w_p log prior), shape (m, K)."""
+    logits: Floats = np.float32(weights[-1]) * log_prior
+    for weight, view in zip(weights, views, strict=False):
+        logits = logits + np.float32(weight) * view
+    logits = logits - logits.max(1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(1, keepdims=True)
+    return logits
 
 
-def _nll(w: Floats, views: Sequence[Floats], y: Ints) -> tuple[float, Floats]:
-    """Mean −ln p(y) of softmax(Σ w_v S_v) and its gradient in w."""
-    logits = sum((wv * view for wv, view in zip(w, views, strict=True)), start=np.float64(0))
-    logits = np.broadcast_to(logits, (len(y), logits.shape[-1])).astype(np.float64)
-    logits -= logits.max(1, keepdims=True)
-    p = np.exp(logits)
-    total = p.sum(1, keepdims=True)
-    rows = np.arange(len(y))
-    loss = float(np.mean(np.log(total[:, 0]) - logits[rows, y]))
-    p /= total
-    grad = []
-    for view in views:
-        given = view[y] if view.ndim == 1 else view[rows, y]
-        grad.append(float(np.mean((p * view).sum(1) - given)))
-    return loss, np.array(grad)
+def _fit(views: Sequence[Floats], log_prior: Floats, y: Ints) -> tuple[Floats, float, float]:
+    """Weights ≥ 0 and floor that maximise the likelihood of left-out labels.
 
+    p(y) = (1 − f) softmax(Σ_v w_v S_v + w_p log prior)_y + f prior_y. Negative weights are
+    ruled out: left-out scores are lower for an item's own class even on noise (its own label is
+    missing from the mean), and a negative weight would read the label off that. Without the
+    floor, random label noise would flatten the weights instead.
 
-def _stack_weights(views: Sequence[Floats], y: Ints) -> Floats:
-    """Weights ≥ 0 of a normalised geometric mean that maximise the held-out likelihood.
-
-    Convex in the weights. Negative weights are ruled out: leave-one-out scores are lower for an
-    item's own class even on noise (its own label is missing from the mean), and a negative
-    weight would read the label off that.
+    Returns:
+        Weights (views, then prior), floor, mean −ln p.
     """
     from scipy.optimize import minimize
 
-    start = np.array([1.0] * len(views))
+    index, given = np.arange(len(y)), np.exp(log_prior[y]).astype(np.float64)
+    stack = [*views, np.broadcast_to(log_prior, views[0].shape)]
+    scale = [max(float(view.std()), 1e-6) for view in views] + [1.0]
+
+    def loss(theta: Floats) -> tuple[float, Floats]:
+        p = _softmax(theta[:-1] / scale, views, log_prior)
+        core, floor = p[index, y].astype(np.float64), theta[-1]
+        total = (1.0 - floor) * core + floor * given
+        share = (1.0 - floor) * core / total
+        grad = [
+            float(np.mean(share * (np.einsum("ij,ij->i", p, view) - view[index, y]))) / size
+            for view, size in zip(stack, scale, strict=True)
+        ]
+        return -float(np.log(total).mean()), np.array(
+            [*grad, float(np.mean((core - given) / total))]
+        )
+
+    bounds = [(0.0, 100.0)] * len(views) + [(0.0, 2.0), (1e-4, 0.95)]
+    start = np.array([1.0] * len(views) + [0.5, 0.05])
     found = minimize(
-        _nll,
-        start,
-        args=(views, y),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=[(0.0, 200.0)] * len(views),
+        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}
     )
-    weights: Floats = found.x
-    return weights
+    return found.x[:-1] / scale, float(found.x[-1]), float(found.fun)

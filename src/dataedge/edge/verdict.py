@@ -77,7 +77,7 @@ def items_to_settle(edge: Figure, delta: float) -> int | None:
     half, distance = (edge.high - edge.low) / 2, abs(edge.value - delta)
     if distance < half / 30:
         return None
-    return math.ceil(edge.n * (half / distance) ** 2)
+    return math.ceil(edge.n * (half / distance) ** 2 - 1e-6)
 
 
 def _label(e: Evidence) -> Label:

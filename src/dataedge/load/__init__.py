@@ -64,7 +64,7 @@ def load(
     column = _split_column(table, flags)
     reading = read_columns(table, flags, column)
     rows = read_rows(table, reading, _raw_splits(table, column))
-    _check(table, reading, rows)
+    _check(table, reading, rows, settled=flags.task is not None)
     items, split_notes = _two_sides(rows.items, table)
     notes = [
         *table.notes,
@@ -132,7 +132,7 @@ def _on(item: Item, side: str | None) -> Item:
     return item if item.split == side else replace(item, split=side)
 
 
-def _check(table: Table, reading: Reading, rows: Rows) -> None:
+def _check(table: Table, reading: Reading, rows: Rows, *, settled: bool) -> None:
     """Raises where there is nothing to tell apart: one row, the same row, one class."""
     where, items = table.name, rows.items
     unit = "passage" if reading.kind == "corpus" else "row"
@@ -146,6 +146,8 @@ def _check(table: Table, reading: Reading, rows: Rows) -> None:
             f"{where}: only one usable {unit}",
             "An audit needs at least 20 rows that differ; some hundreds say more",
         )
+    if reading.task is Task.CORPUS and not settled:
+        _check_empty_labels(table)
     if reading.task is not Task.CLASSIFY:
         return
     named = f"column '{reading.target}'"
@@ -159,6 +161,21 @@ def _check(table: Table, reading: Reading, rows: Rows) -> None:
             f"{where}: {label}: only one class, '{classes.pop()[:60]}'",
             "A classifier needs two classes: name another column with --label-column",
         )
+
+
+def _check_empty_labels(table: Table) -> None:
+    """Raises where the label column is there by name and nothing is in it."""
+    from dataedge.load.naming import LABELS
+    from dataedge.load.profile import profile
+
+    known = {name for tier in LABELS for name in tier}
+    for name in table.names:
+        if name.strip().lower() in known and not profile(table, name).filled:
+            raise AuditError(
+                f"{table.name}: column '{name}': no row has a label",
+                "Fill it, name another column with --label-column, or audit the text alone "
+                "with --task corpus",
+            )
 
 
 def _reading_notes(table: Table, reading: Reading, column: str | None) -> list[str]:

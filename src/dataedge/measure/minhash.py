@@ -75,10 +75,11 @@ def near_duplicate_levels(
         raise ValueError(f"thresholds must lie in (0, 1], got {tuple(thresholds)}")
     if len(texts) == 0:
         return {t: np.empty(0, np.int64) for t in thresholds}
-    index: dict[str, int] = {}
-    rows = np.array([index.setdefault(text, len(index)) for text in fold(texts)])
-    distinct = list(index)
-    del index
+    folded = fold(texts)
+    distinct = list(dict.fromkeys(folded))
+    index = dict(zip(distinct, range(len(distinct)), strict=True))
+    rows = np.fromiter(map(index.__getitem__, folded), np.int64, len(folded))
+    del folded, index
     links = _Links(len(distinct), sorted(set(thresholds)))
     lengths = np.fromiter(map(len, distinct), np.int64, len(distinct))
     shortest = 0.0
@@ -110,7 +111,12 @@ class _Links:
             near = similarity >= t - 1e-12
             if near.any():
                 old = self._components[t]
-                self._components[t] = components(self.n, old[a[near]], old[b[near]])[old]
+                first, second = old[a[near]], old[b[near]]
+                touched, ends = np.unique(np.concatenate([first, second]), return_inverse=True)
+                joined = components(len(touched), ends[: len(first)], ends[len(first) :])
+                new = np.arange(self.n)
+                new[touched] = touched[np.unique(joined, return_index=True)[1]][joined]
+                self._components[t] = new[old]
 
     def labels(self, threshold: float) -> Ints:
         """Shape (n,), component numbers."""
@@ -135,22 +141,21 @@ def renumber(labels: Ints) -> Ints:
 def _link(texts: list[str], members: Ints, width: int, links: _Links, seed: int) -> None:
     """Propose pairs band by band, drop those far below the threshold, verify the rest."""
     slots = np.empty((_SLOTS, len(members)), np.uint32)
-    sets = ShingleSets()
-    sketch = _Sketch(seed)
-    for rows, hashes in cut([texts[i] for i in members.tolist()], width):
+    chosen = [texts[i] for i in members.tolist()]
+    sets, sketch = ShingleSets(chosen, width), _Sketch(seed)
+    for rows, hashes in cut(chosen, width):
         slots[:, rows] = sketch(hashes)
         sets.add(rows, hashes)
     brief = np.ascontiguousarray(slots.T.astype(np.uint8))  # enough to see who is far away
     lowest = links.thresholds[0]
     floor = lowest - _SIGMAS * np.sqrt(lowest * (1.0 - lowest) / _SLOTS)
     for first in range(0, _SLOTS, _BAND):
-        for a, b in _candidates(slots, first, lowest):
+        for a, b in _batches(_candidates(slots, first, lowest)):
             near = sets.comparable(a, b, lowest)
             a, b = a[near], b[near]
             near = links.open(members[a], members[b])
             a, b = a[near], b[near]
-            agree = np.count_nonzero(brief[a] == brief[b], axis=1)
-            near = agree >= floor * _SLOTS
+            near = np.count_nonzero(brief[a] == brief[b], axis=1) >= floor * _SLOTS
             a, b = a[near], b[near]
             if len(a):
                 links.add(members[a], members[b], sets.jaccard(a, b))
@@ -159,15 +164,14 @@ def _link(texts: list[str], members: Ints, width: int, links: _Links, seed: int)
 class _Sketch:
     """MinHash: the smallest of a text's hashes under each of 80 permutations.
 
-    A permutation is an exclusive or and an odd factor modulo 2³²; over many texts at once that
-    is one product and one minimum per slot. Texts as short as these are sketched faster so than
-    by a library that returns its sketches as Python lists.
+    A permutation is multiplication by an odd factor modulo 2³², of hashes that are random
+    already; over many texts at once that is one product and one minimum per slot. Short texts
+    are sketched faster so than by a library that returns its sketches as lists of integers.
     """
 
     def __init__(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
         self._factors = rng.integers(0, 2**32, _SLOTS, dtype=np.uint32) | np.uint32(1)
-        self._masks = rng.integers(0, 2**32, _SLOTS, dtype=np.uint32)
 
     def __call__(self, hashes: NDArray[np.uint32]) -> NDArray[np.uint32]:
         """Hashes, shape (m, s) → sketches, shape (80, m)."""
@@ -175,8 +179,7 @@ class _Sketch:
         permuted = np.empty_like(wide)
         out = np.empty((_SLOTS, wide.shape[1]), np.uint32)
         for slot in range(_SLOTS):
-            np.bitwise_xor(wide, self._masks[slot], out=permuted)
-            np.multiply(permuted, self._factors[slot], out=permuted)
+            np.multiply(wide, self._factors[slot], out=permuted)
             np.minimum.reduce(permuted, axis=0, out=out[slot])
         return out
 
@@ -184,7 +187,7 @@ class _Sketch:
 def _candidates(
     slots: NDArray[np.uint32], first: int, lowest: float
 ) -> Iterator[tuple[Ints, Ints]]:
-    """Pairs of rows that agree on a band, in blocks; crowded buckets are split by more slots."""
+    """Pairs of rows that agree on a band; crowded buckets are split by more slots."""
     needed = bisect((0.3, 0.5, 0.65, 0.75), lowest) + 1  # slots of the band: 1 … 5
     key = np.zeros(slots.shape[1], np.uint64)
     for step in range(needed):
@@ -193,12 +196,15 @@ def _candidates(
     for step in range(needed, _SLOTS + 1):
         by_key = np.argsort(key)
         rows, key = rows[by_key], key[by_key]
+        shared = np.zeros(len(key), np.bool_)
+        shared[1:] = key[1:] == key[:-1]
+        shared[:-1] |= shared[1:]
+        rows, key = rows[shared], key[shared]
         starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
         sizes = np.diff(np.append(starts, len(key)))
         size, bucket = np.repeat(sizes, sizes), np.repeat(np.arange(len(sizes)), sizes)
         crowded = (size > _CROWD) & (step < _SLOTS)
-        ready = (size > 1) & ~crowded
-        yield from _pairs(rows[ready], bucket[ready])
+        yield from _pairs(rows[~crowded], bucket[~crowded])
         rows, bucket = rows[crowded], bucket[crowded]
         if len(rows) == 0:
             return
@@ -207,23 +213,26 @@ def _candidates(
 
 def _pairs(rows: Ints, bucket: Ints) -> Iterator[tuple[Ints, Ints]]:
     """Pairs of rows within a bucket, at most `_CROWD` places apart."""
-    waiting: list[tuple[Ints, Ints]] = []
-    held = 0
     for gap in range(1, _CROWD):
         same = np.flatnonzero(bucket[gap:] == bucket[:-gap])
         if len(same) == 0:
-            break
+            return
         for at in range(0, len(same), _BLOCK_PAIRS):
             part = same[at : at + _BLOCK_PAIRS]
-            waiting.append((rows[part], rows[part + gap]))
-            held += len(part)
-            if held >= _BLOCK_PAIRS:
-                yield _joined(waiting)
-                waiting, held = [], 0
-    if waiting:
-        yield _joined(waiting)
+            yield rows[part], rows[part + gap]
 
 
-def _joined(pairs: list[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
-    """Blocks of pairs as one."""
-    return np.concatenate([a for a, _ in pairs]), np.concatenate([b for _, b in pairs])
+def _batches(pairs: Iterator[tuple[Ints, Ints]]) -> Iterator[tuple[Ints, Ints]]:
+    """Small blocks of pairs as fewer larger ones."""
+    first: list[Ints] = []
+    second: list[Ints] = []
+    held = 0
+    for a, b in pairs:
+        first.append(a)
+        second.append(b)
+        held += len(a)
+        if held >= _BLOCK_PAIRS:
+            yield np.concatenate(first), np.concatenate(second)
+            first, second, held = [], [], 0
+    if held:
+        yield np.concatenate(first), np.concatenate(second)

@@ -51,7 +51,8 @@ def unit_rows(vectors: Floats) -> NDArray[np.float32]:
         return out
     norms = np.sqrt(squares)[:, None]
     scaled: NDArray[np.float32] = np.zeros_like(out)
-    return np.divide(out, norms, out=scaled, where=norms > 1e-12)
+    np.divide(out, norms, out=scaled, where=norms > 1e-12)
+    return scaled
 
 
 def neighbours(

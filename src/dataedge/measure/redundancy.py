@@ -42,8 +42,8 @@ __all__ = [
     "vendi_score",
 ]
 
-FALSE_LINKS = 0.01  # links that a row may have by chance alone, in expectation
-_RANGE = (0.001, 0.1)  # the same, for the range that is reported
+FALSE_LINKS = 0.001  # links that a row may have by chance alone, in expectation
+_RANGE = (0.0001, 0.01)  # the same, for the range that is reported
 _LINKED = 16  # neighbours through which clusters grow
 _PAIRS = 400_000  # random pairs that set the threshold
 _BLOCK = 16_384

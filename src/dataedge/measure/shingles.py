@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 _BLOCK_CHARS = 1 << 19  # characters cut at a time: what is in flight fits the processor's cache
-_BLOCK_TEXTS = 4096  # texts folded at a time
+_KEPT = 1 << 28  # shingles whose hashes stay in memory: 1 GiB
+_BLOCK_TEXTS = 1024  # texts folded at a time
 _SYMBOLS = frozenset("#%&*+/@\\")  # punctuation that carries meaning: C#, 5 %, a/b
 _BETWEEN = "\0"  # stands between texts while they are folded; ASCII, for speed
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -53,22 +54,31 @@ def fold(texts: Sequence[str]) -> list[str]:
         >>> fold(["  Where's my   CARD?! ", "?!", "Ｃ＋＋"])
         ['wheres my card', '?!', 'c++']
     """
-    out = [""] * len(texts)
+    out: list[str] = []
     for start in range(0, len(texts), _BLOCK_TEXTS):
-        block = range(start, min(start + _BLOCK_TEXTS, len(texts)))
-        plain = [i for i in block if texts[i].isascii()]  # translated an order faster
-        for rows in (plain, [i for i in block if not texts[i].isascii()]):
-            for i, folded in zip(rows, _fold_block([texts[i] for i in rows]), strict=True):
-                out[i] = folded or texts[i].strip()
+        block = list(texts[start : start + _BLOCK_TEXTS])
+        accented = [i for i, text in enumerate(block) if not text.isascii()]
+        slow = _fold_block([block[i] for i in accented])
+        for i in accented:
+            block[i] = "x"  # the rest is ASCII, which is folded an order faster
+        folded = _fold_block(block)
+        for i, text in zip(accented, slow, strict=True):
+            folded[i] = text
+        out += folded
     return out
 
 
 def _fold_block(texts: list[str]) -> list[str]:
-    """Fold texts in one go; all that happens in Python is per block."""
-    pieces = _fold_joined(f" {_BETWEEN} ".join(texts)).split(_BETWEEN) if texts else []
-    if len(pieces) != len(texts):  # a text holds the separator itself
-        pieces = [_fold_joined(text.replace(_BETWEEN, " ")) for text in texts]
-    return [piece.strip(" ") for piece in pieces]
+    """Fold texts in one go: what happens in Python is per block, not per text."""
+    if not texts:
+        return []
+    joined = f" {_BETWEEN} ".join(texts)
+    folded = _fold_joined(joined).split(f" {_BETWEEN} ")
+    if len(folded) == len(texts) == joined.count(_BETWEEN) + 1 and folded[0] and folded[-1]:
+        return folded
+    # a text was folded to nothing, or holds the separator itself
+    singly = [_fold_joined(text.replace(_BETWEEN, " ")) for text in texts]
+    return [short or text.strip() for short, text in zip(singly, texts, strict=True)]
 
 
 def _fold_joined(text: str) -> str:
@@ -128,42 +138,44 @@ def _windows(texts: Sequence[str], width: int) -> tuple[NDArray[np.uint32], Ints
 
 
 class ShingleSets:
-    """The shingle sets of texts, for exact similarities; four bytes a shingle.
+    """The shingle sets of texts, for exact similarities.
+
+    Four bytes a shingle are kept, up to 2²⁸ shingles; of larger collections the sizes only, and
+    a set is cut again when it is asked for.
+
+    Args:
+        texts: n folded texts.
+        width: characters per shingle.
 
     Example:
-        >>> sets = ShingleSets()
+        >>> sets = ShingleSets(["abcd", "bcde"], 3)
         >>> for rows, hashes in cut(["abcd", "bcde"], 3):
         ...     sets.add(rows, hashes)
         >>> sets.jaccard(np.array([0]), np.array([1])).round(2).tolist()
         [0.33]
     """
 
-    def __init__(self) -> None:
-        self._rows: list[Ints] = []
+    def __init__(self, texts: Sequence[str], width: int) -> None:
+        self._texts, self._width = texts, width
+        self._lengths = np.fromiter(map(len, texts), np.int64, len(texts))
+        self._keep = int(self._lengths.sum()) <= _KEPT
+        self._size = np.zeros(len(texts), np.int32)
+        self._row_of = np.zeros(len(texts), np.int64)
         self._columns: list[NDArray[np.int32]] = []
-        self._sizes: list[Ints] = []
+        self._sizes: list[NDArray[np.int32]] = []
+        self._added = 0
 
     def add(self, rows: Ints, hashes: NDArray[np.uint32]) -> None:
         """Take in texts as `cut` yields them: positions (m,) and hashes (m, s)."""
         columns = np.sort((hashes >> np.uint32(1)).astype(np.int32), axis=1)
         distinct = np.ones(columns.shape, np.bool_)
         np.not_equal(columns[:, 1:], columns[:, :-1], out=distinct[:, 1:])
-        self._rows.append(rows)
-        self._columns.append(columns[distinct])
-        self._sizes.append(np.count_nonzero(distinct, axis=1))
-
-    @cached_property
-    def _row_of(self) -> Ints:
-        """Which row of the matrix is which text's, shape (n,)."""
-        rows = np.concatenate(self._rows)
-        row_of = np.empty(len(rows), np.int64)
-        row_of[rows] = np.arange(len(rows))
-        return row_of
-
-    @cached_property
-    def _size(self) -> NDArray[np.int32]:
-        """How many distinct shingles a text has, shape (n,)."""
-        return np.concatenate(self._sizes).astype(np.int32)[self._row_of]
+        self._size[rows] = np.count_nonzero(distinct, axis=1)
+        if self._keep:
+            self._row_of[rows] = np.arange(self._added, self._added + len(rows))
+            self._added += len(rows)
+            self._columns.append(columns[distinct])
+            self._sizes.append(self._size[rows])
 
     @cached_property
     def _matrix(self) -> csr_array:
@@ -189,7 +201,22 @@ class ShingleSets:
         Returns:
             Shape (m,), in [0, 1]; exact up to collisions of 31-bit hashes within a pair.
         """
-        sets, row_of = self._matrix, self._row_of
-        shared = np.diff(sets[row_of[a]].multiply(sets[row_of[b]]).indptr)
+        if not self._keep:
+            return self._jaccard_of_cut_again(a, b)
+        sets = self._matrix
+        shared = np.diff(sets[self._row_of[a]].multiply(sets[self._row_of[b]]).indptr)
         similarity: NDArray[np.float64] = shared / (self._size[a] + self._size[b] - shared)
         return similarity
+
+    def _jaccard_of_cut_again(self, a: Ints, b: Ints) -> NDArray[np.float64]:
+        out = np.empty(len(a))
+        ends = np.cumsum(self._lengths[a] + self._lengths[b]) // (_KEPT // 8)
+        for part in np.split(np.arange(len(a)), np.flatnonzero(np.diff(ends)) + 1):
+            used, position = np.unique(np.concatenate([a[part], b[part]]), return_inverse=True)
+            texts = [self._texts[i] for i in used.tolist()]
+            sets = ShingleSets(texts, self._width)
+            sets._keep = True
+            for rows, hashes in cut(texts, self._width):
+                sets.add(rows, hashes)
+            out[part] = sets.jaccard(position[: len(part)], position[len(part) :])
+        return out

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
+from torch.nn import functional
 from transformers import DynamicCache
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from dataedge.models.batching import Row
     from dataedge.models.trie import Trie
 
-HEAD_BYTES = 64 * 2**20  # logits held at once
+VOCABULARY_BLOCK = 4096  # columns of logits held at once
 MAX_ROWS = 512
 KV_BYTES = 256 * 2**20  # keys and values of one layer, prefix included, held at once
 
@@ -78,9 +79,7 @@ class Forward:
         with torch.inference_mode():
             one = torch.zeros((1, 1), dtype=torch.long, device=self.device)
             self.dtype = self.body(input_ids=one, use_cache=False).last_hidden_state.dtype
-        config = net.config.get_text_config()
-        self.vocabulary = int(config.vocab_size)
-        width = int(config.hidden_size) * torch.finfo(self.dtype).bits // 8
+        width = int(net.config.get_text_config().hidden_size) * torch.finfo(self.dtype).bits // 8
         self.kv_tokens: int = max(1, KV_BYTES // (2 * width))
 
     @contextmanager
@@ -124,12 +123,12 @@ class Forward:
         extra: dict[str, Any] = {"use_cache": False}
         if trie is not None or prefix is not None:
             extra["attention_mask"] = self._mask(lengths, width, skip, trie)
+            extra["position_ids"] = torch.from_numpy(positions).to(self.device)
         if prefix is not None:
             extra |= {"past_key_values": prefix, "use_cache": True}
         with self.clock(ids.size):
             out = self.body(
                 input_ids=torch.from_numpy(ids).to(self.device),
-                position_ids=torch.from_numpy(positions).to(self.device),
                 **extra,
             )
         return out.last_hidden_state
@@ -182,13 +181,10 @@ class Forward:
         last = np.array([len(row.ids) - skip - 1 for row in rows])
         where = (last[:, None] + np.arange(sources)).ravel()
         which = np.repeat(np.arange(len(rows)), sources)
-        order = np.argsort(trie.edge_source, kind="stable")
-        edges = (np.arange(len(rows))[:, None] * sources + trie.edge_source[order]).ravel()
-        targets = np.tile(trie.edge_token[order], len(rows))
+        edges = (np.arange(len(rows))[:, None] * sources + trie.edge_source).ravel()
+        targets = np.tile(trie.edge_token, len(rows))
         found = self.logprobs(states[which, where], edges, targets)
-        result = np.empty((len(rows), len(order)))
-        result[:, order] = found.reshape(len(rows), -1)
-        return result
+        return found.reshape(len(rows), -1)
 
     def read_states(self, rows: Sequence[Row]) -> NDArray[np.float32]:
         """Mean and last state of the tokens of each row in an upper-middle layer.
@@ -228,25 +224,36 @@ class Forward:
     ) -> NDArray[np.float64]:
         """Log-probability of each target as its source predicts it.
 
+        The vocabulary goes by in blocks that stay in the processor's cache, so that memory grows
+        neither with the vocabulary nor with what is not read.
+
         Args:
             states: shape (n, hidden), the body's output where it is read.
-            sources: shape (e,), the state that predicts each target, in ascending order.
+            sources: shape (e,), the state that predicts each target.
             targets: shape (e,), token ids.
 
         Returns:
             Shape (e,), natural logarithms.
         """
-        found = np.empty(len(targets))
-        step = max(1, HEAD_BYTES // (4 * self.vocabulary))
-        for begin in range(0, len(states), step):
-            low, high = np.searchsorted(sources, [begin, begin + step])
-            with self.clock(0):
-                logits = self.head(states[begin : begin + step]).float()
-                index = torch.from_numpy(sources[low:high] - begin).to(self.device)
-                wanted = torch.from_numpy(targets[low:high]).to(self.device)
-                picked = logits[index, wanted] - torch.logsumexp(logits, dim=-1)[index]
-                found[low:high] = picked.double().cpu().numpy()
-        return found
+        weight, bias = self.head.weight, getattr(self.head, "bias", None)
+        index = torch.from_numpy(sources).to(self.device)
+        wanted = torch.from_numpy(targets).to(self.device)
+        picked = torch.zeros(len(targets), device=self.device)
+        sums = []
+        with self.clock(0):
+            states = states.to(weight.dtype)
+            for low in range(0, len(weight), VOCABULARY_BLOCK):
+                block = slice(low, low + VOCABULARY_BLOCK)
+                logits = functional.linear(
+                    states, weight[block], None if bias is None else bias[block]
+                ).float()
+                here = ((wanted >= low) & (wanted < block.stop)).nonzero()[:, 0]
+                picked[here] = logits[index[here], wanted[here] - low]
+                highest = logits.amax(dim=1, keepdim=True)
+                sums.append(logits.sub_(highest).exp_().sum(dim=1).log_().add_(highest[:, 0]))
+            total = torch.logsumexp(torch.stack(sums), dim=0)
+            found = (picked - total[index]).double().cpu().numpy()
+        return np.asarray(found)
 
 
 class _Reached(Exception):  # noqa: N818

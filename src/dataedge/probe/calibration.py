@@ -9,19 +9,24 @@ temperature, Guo et al. 2017.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-TEMPERATURES = np.geomspace(0.25, 16.0, 19)
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+TEMPERATURES = np.geomspace(0.25, 16.0, 13)
 PRIOR_WEIGHTS = (0.0, 0.5, 1.0)
+IGNORE = 1e12
+"""A temperature at which scores no longer matter."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +34,8 @@ class Calibration:
     """log p = log_softmax((scores − offset) / temperature + weight · log prior).
 
     Attributes:
-        kind: none, batch (the mean score of each label over unlabelled items is taken off) or
+        kind: none, prior (scores are not believed), batch (the mean score of each label over
+            unlabelled items is taken off) or
             contextual (its score under a content-free input is).
         offset: shape (K,).
         temperature: above 1 makes it less sure.
@@ -50,14 +56,18 @@ class Calibration:
 
 
 def fit(
-    scores: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    log_prior: NDArray[np.float64],
+    scores: Floats,
+    labels: Ints,
+    log_prior: Floats,
     *,
     kinds: Sequence[str] = ("none", "batch", "contextual"),
-    content_free: NDArray[np.float64] | None = None,
+    content_free: Floats | None = None,
 ) -> Calibration:
-    """The calibration under which development labels are most likely.
+    """The calibration that makes labels likeliest on development items it was not fitted on.
+
+    Kind and prior weight are chosen by cross-validation, the temperature by likelihood. "prior",
+    the label prior alone, is among the kinds: a model that knows nothing is not made to look
+    worse than knowing nothing.
 
     Args:
         scores: shape (n, K), nats, of development items.
@@ -65,26 +75,76 @@ def fit(
         log_prior: shape (K,), of the train side.
         kinds: which to try; contextual needs `content_free`.
         content_free: shape (m, K), scores under inputs that say nothing.
-
-    Returns:
-        The best of the kinds, temperatures and prior weights by log-likelihood.
     """
+    families = _families(scores, log_prior, kinds, content_free)
+    losses = [
+        -_out_of_fold(family, scores, labels)[np.arange(len(labels)), labels].mean()
+        for family in families
+    ]
+    return _with_temperature(families[int(np.argmin(losses))], scores, labels)
+
+
+def out_of_fold(
+    scores: Floats,
+    labels: Ints,
+    log_prior: Floats,
+    *,
+    kinds: Sequence[str] = ("none", "batch", "contextual"),
+    content_free: Floats | None = None,
+) -> Floats:
+    """Log-probabilities (n, K) of development items, each calibrated on the other folds.
+
+    What choices among prompts are made on: a calibration fitted to the very items would flatter
+    the prompt that varies most.
+    """
+    out = np.empty_like(scores)
+    for fold in _folds(len(labels)):
+        rest = np.setdiff1d(np.arange(len(labels)), fold)
+        fitted = fit(scores[rest], labels[rest], log_prior, kinds=kinds, content_free=content_free)
+        out[fold] = fitted.log_proba(scores[fold])
+    return out
+
+
+def _families(
+    scores: Floats, log_prior: Floats, kinds: Sequence[str], content_free: Floats | None
+) -> list[Calibration]:
+    """Offset and prior weight of every calibration to try, temperature still open."""
     offsets = {"none": np.zeros(scores.shape[1])}
     if "batch" in kinds:
         offsets["batch"] = scores.mean(axis=0)
     if "contextual" in kinds and content_free is not None:
         offsets["contextual"] = content_free.mean(axis=0)
-    rows = np.arange(len(labels))
-    best: tuple[float, Calibration] | None = None
-    for kind, offset in offsets.items():
-        for weight in PRIOR_WEIGHTS:
-            for temperature in TEMPERATURES:
-                candidate = Calibration(kind, offset, float(temperature), weight, log_prior)
-                loss = -candidate.log_proba(scores)[rows, labels].mean()
-                if best is None or loss < best[0] - 1e-12:
-                    best = (float(loss), candidate)
-    assert best is not None
-    return best[1]
+    found = [
+        Calibration(kind, offset, 1.0, weight, log_prior)
+        for kind, offset in offsets.items()
+        for weight in PRIOR_WEIGHTS
+    ]
+    return [Calibration("prior", offsets["none"], IGNORE, 1.0, log_prior), *found]
+
+
+def _with_temperature(family: Calibration, scores: Floats, labels: Ints) -> Calibration:
+    """The temperature of highest likelihood, all tried at once."""
+    if family.kind == "prior":
+        return family
+    base = scores - family.offset
+    bias = family.prior_weight * family.log_prior
+    logits = base[None] / TEMPERATURES[:, None, None] + bias  # (temperatures, n, K)
+    given = logits[:, np.arange(len(labels)), labels]
+    losses = (logsumexp(logits, axis=2) - given).mean(axis=1)
+    return replace(family, temperature=float(TEMPERATURES[int(np.argmin(losses))]))
+
+
+def _out_of_fold(family: Calibration, scores: Floats, labels: Ints) -> Floats:
+    out = np.empty_like(scores)
+    for fold in _folds(len(labels)):
+        rest = np.setdiff1d(np.arange(len(labels)), fold)
+        out[fold] = _with_temperature(family, scores[rest], labels[rest]).log_proba(scores[fold])
+    return out
+
+
+def _folds(n: int) -> list[Ints]:
+    """Up to five folds of development items; they come in random order already."""
+    return [np.arange(n)[k :: min(5, n)] for k in range(min(5, n))]
 
 
 def log_label_prior(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:

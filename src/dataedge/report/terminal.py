@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COLOURS = {"edge": "green", "no_edge": "yellow", "inconclusive": "cyan"}
 ANSWERS = {"supported": "yes", "not_supported": "no", "unknown": "?"}
-BAR = 24
+BAR = 12
 
 
 def show(
@@ -58,7 +58,7 @@ def _headline(report: Report) -> Text:
     verdict = report.verdict
     label = verdict.label.upper().replace("_", " ")
     line = Text(label, style=f"bold {COLOURS[verdict.label]}")
-    return line.append("  " + verdict.why[0], style="bold")
+    return line.append("  " + verdict.why[0].partition(": ")[2], style="bold")
 
 
 def _about(report: Report) -> Text:
@@ -88,67 +88,57 @@ def figure(value: FigureModel | EdgeModel) -> str:
 def _ladder(report: Report) -> Table:
     unit = report.ladder[0].unit
     better = "higher is better" if unit == "accuracy" else "lower is better"
-    table = Table(
-        title=f"Ladder ({unit}, {better})", title_justify="left", box=None, padding=(0, 2, 0, 0)
-    )
-    table.add_column("rung")
-    table.add_column(unit, justify="right")
-    table.add_column("")
-    table.add_column("how", overflow="fold", style="dim")
+    table = _table(f"Ladder ({unit}, {better})")
+    table.add_column("rung", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("how", style="dim")
     top = max((r.value for r in report.ladder if r.value is not None), default=1.0) or 1.0
     for rung in report.ladder:
         bar = "" if rung.value is None else "█" * max(0, round(BAR * rung.value / top))
         how = rung.reason or str(rung.detail.get("is") or rung.detail.get("how", ""))
         style = "bold" if rung.rung in ("without_data", "with_data") else ""
-        table.add_row(
-            Text(rung.rung, style=style),
-            Text(figure(rung), style=style),
-            Text(bar, style="blue"),
-            escape(how),
-        )
+        name, value = Text(rung.rung, style=style), Text(figure(rung), style=style)
+        table.add_row(name, value, Text(bar, style="blue"), escape(how))
     return table
 
 
 def _measures(report: Report) -> Table:
-    table = Table(title="Measures", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    table.add_column("measure")
-    table.add_column("value", justify="right")
-    table.add_column("unit", style="dim")
-    table.add_column("", overflow="fold", style="dim")
+    table = _table("Measures")
+    table.add_column("measure", no_wrap=True)
+    table.add_column("value", justify="right", no_wrap=True)
+    table.add_column("unit", style="dim", no_wrap=True)
+    table.add_column("", style="dim")
     for name, value in report.measures.items():
         table.add_row(name, figure(value), value.unit, escape(value.reason))
     return table
 
 
 def _reasons(report: Report) -> Table:
-    table = Table(
-        title="Reasons to fine-tune", title_justify="left", box=None, padding=(0, 2, 0, 0)
-    )
-    table.add_column("reason")
-    table.add_column("")
-    table.add_column("why", overflow="fold", style="dim")
+    table = _table("Reasons to fine-tune")
+    table.add_column("reason", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("why", style="dim")
     for reason in report.reasons:
         table.add_row(reason.id, ANSWERS[reason.answer], escape(reason.why))
     return table
 
 
 def _worst(items: Sequence[dict[str, Any]]) -> Table:
-    table = Table(title="Items worth a look", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for column in ("item", "given", "proposed", "why", "text"):
-        table.add_column(
-            column,
-            overflow="ellipsis",
-            no_wrap=column != "why",
-            max_width=60 if column == "text" else 24,
-        )
+    table = _table("Items worth a look")
+    columns = [c for c in ("given", "proposed", "reason") if any(i.get(c) for i in items)]
+    table.add_column("item", no_wrap=True, min_width=16)
+    for column in columns:
+        table.add_column(column, no_wrap=True, max_width=28)
+    table.add_column("text", overflow="ellipsis", no_wrap=True, ratio=1)
     for item in items:
-        table.add_row(
-            *(
-                escape(str(item.get(c) or ""))
-                for c in ("item", "given", "proposed", "reason", "text")
-            )
-        )
+        cells = [str(item.get(c) or "") for c in ("item", *columns, "text")]
+        table.add_row(*(escape(" ".join(cell.split())) for cell in cells))
     return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
 
 
 def _next(report: Report, where: Sequence[str]) -> Padding:

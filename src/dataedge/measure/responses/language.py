@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _NOT_PROSE = re.compile(
     r"```.*?(?:```|\Z)|`[^`]*`|https?://\S+|\S+@\S+|<[^<>]{0,200}>|[\d_\W]+", re.DOTALL
 )
+_LATIN, _OTHER = 20, 6  # letters that a text must have, in Latin script or in another
 _READ = 1000  # characters that are enough to tell a language
 _SURE = 0.5  # probability that the named language must reach
 _RULED_OUT = 0.02  # probability that the prompt's language may keep in the response
@@ -28,15 +29,16 @@ def check_language(prompts: Sequence[str], responses: Sequence[str]) -> Check:
     """
     pairs: dict[int, tuple[str, str, float]] = {}
     for i, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
-        asked, answered = _languages(prompt), _languages(response)
+        asked, answered = _prose(prompt), _prose(response)
         if not asked or not answered:
             continue
-        here, sure = max(asked.items(), key=lambda kv: kv[1])
-        there, also = max(answered.items(), key=lambda kv: kv[1])
+        here, sure = _identifier().classify(asked)
         if sure < _SURE:
             continue
-        if also >= _SURE and answered.get(here, 0.0) <= _RULED_OUT:
-            pairs[i] = (here, there, also)
+        there, also = _identifier().classify(answered)
+        other = there != here and also >= _SURE
+        if other and dict(_identifier().rank(answered))[here] <= _RULED_OUT:
+            pairs[i] = (here, there, float(also))
         else:
             pairs[i] = (here, here, 1.0)
     counts = Counter((a, b) for a, b, _ in pairs.values())
@@ -49,14 +51,14 @@ def check_language(prompts: Sequence[str], responses: Sequence[str]) -> Check:
     return Check("language", found, len(pairs), skipped)
 
 
-def _languages(text: str) -> dict[str, float]:
-    """Probability of each language (ISO 639 codes); empty where there is too little text."""
+def _prose(text: str) -> str:
+    """The words of a text without code, addresses and numbers; empty where there is too little."""
     prose = _NOT_PROSE.sub(" ", text[: 4 * _READ])[:_READ].strip()
-    latin = sum("a" <= c <= "ɏ" for c in prose.lower())
-    other = sum(c.isalpha() for c in prose) - latin
-    if latin < 20 and other < 6:
-        return {}
-    return dict(_identifier().rank(prose))
+    letters = len(prose) - prose.count(" ")
+    if prose.isascii():
+        return prose if letters >= _LATIN else ""
+    latin = sum(c <= "ɏ" for c in prose) - prose.count(" ")
+    return prose if latin >= _LATIN or letters - latin >= _OTHER else ""
 
 
 @lru_cache(maxsize=1)

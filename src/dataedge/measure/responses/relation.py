@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _ROWS = 30  # fewer rows than this say nothing about what is usual
 _OTHERS = 2000  # shuffled responses that each prompt is compared with
-_CHANCE = 0.03  # share of them that may be as close as the row's own response
+_CHANCE = 0.02  # share of them that may be as close as the row's own response
 _TELLS = 0.8  # share of the rows that must stand out, or vectors say nothing here
 _TWIN = 0.95  # cosine from which on another row's response is no shuffled one
 _BLOCK = 4096
@@ -37,7 +37,7 @@ class Losses:
 
 
 def check_unrelated(prompt_vectors: Floats, response_vectors: Floats, *, seed: int = 0) -> Check:
-    """Responses that are no closer to their prompt than 3 % of the other rows' responses are.
+    """Responses that are no closer to their prompt than 2 % of the other rows' responses are.
 
     Said only where at least 80 % of all responses do stand out, since otherwise (very short
     answers, one template for all) closeness says nothing about a single row.

@@ -1,0 +1,239 @@
+"""The whole path on a small dataset and a tiny model; the embedder is the real one."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+
+import dataedge
+from dataedge.errors import AuditError
+from dataedge.report.model import Report, without_timings
+
+MEASURES = {
+    "known_share",
+    "surprisal_bits_per_byte",
+    "label_noise",
+    "label_conflicts",
+    "duplicate_share",
+    "near_duplicate_share",
+    "effective_rows",
+    "definedness",
+    "class_balance",
+    "tokens",
+}
+
+
+def run(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dataedge.cli", *args],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+        check=False,
+    )
+
+
+def test_the_report_is_whole(small_audit: dataedge.Audit) -> None:
+    report = small_audit.report
+    assert [r.rung for r in report.ladder] == [
+        "chance", "zero_shot", "few_shot", "without_data", "retrieved", "learned", "with_data", "repaired",
+    ]  # fmt: skip
+    assert set(report.measures) >= MEASURES
+    assert [r.id for r in report.reasons] == [
+        "prompting_ceiling", "prompting_impractical", "data_edge", "latency_and_cost",
+    ]  # fmt: skip
+    for figure in [*report.ladder, *report.measures.values()]:
+        assert (figure.value is None) == (
+            figure.status not in ("ok", "underpowered")
+        ) or figure.reason
+        assert figure.value is None or math.isfinite(figure.value)
+        assert figure.status == "ok" or figure.reason
+    text = (small_audit.directory / "report.json").read_text()
+    assert "NaN" not in text
+    assert "Infinity" not in text
+    assert Report.model_validate_json(text) == report
+
+
+def test_the_learner_finds_what_the_labels_say(small_audit: dataedge.Audit) -> None:
+    """Labels follow from the place names; a random model cannot know that, the learner can."""
+    ladder = small_audit.ladder
+    assert ladder.loc["learned", "value"] > ladder.loc["zero_shot", "value"]
+    assert small_audit.edge.value is not None
+
+
+def test_development_and_evaluation_are_disjoint_and_train_is_neither(
+    small_audit: dataedge.Audit,
+) -> None:
+    sides = small_audit.sql(
+        "select side, count(*) n, count(distinct item) d from items group by side"
+    ).df()
+    assert (sides["n"] == sides["d"]).all()
+    shared = small_audit.sql(
+        "select cluster from items where side in ('train', 'development', 'evaluation') "
+        "group by cluster having count(distinct side) > 1"
+    )
+    assert shared.df().empty
+
+
+def test_python_interface(small_audit: dataedge.Audit) -> None:
+    again = dataedge.open(small_audit.directory)
+    assert again.report == small_audit.report
+    assert isinstance(again.ladder, pd.DataFrame)
+    assert len(again.items("edge")) == len(again.report.views["edge"])
+    assert list(again.items("known")["item"]) == again.report.views["known"]
+    with pytest.raises(AuditError, match="no view"):
+        again.items("nonsense")
+    with pytest.raises((AuditError, duckdb.Error)):
+        again.sql("drop table items")
+    with pytest.raises(AuditError, match="nothere"):
+        again.sql("select * from nothere")
+    assert "Audit of" in repr(again)
+
+
+def test_same_input_flags_and_seed_same_report(
+    small_audit: dataedge.Audit, small_dataset: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    other = dataedge.audit(small_dataset, out=str(tmp_path / "b"), model=tiny_model, probe_items=40)
+    first, second = (
+        without_timings(a.report.model_dump(mode="json")) for a in (small_audit, other)
+    )
+    first["config"], second["config"] = None, None  # the directory is part of it
+    assert first == second
+
+
+def test_row_order_does_not_matter(
+    small_audit: dataedge.Audit, small_dataset: Path, tiny_model: str
+) -> None:
+    """Neither for identity nor for the split."""
+    from dataedge.load import load
+
+    head, *rows = small_dataset.read_text().splitlines()
+    frame = pd.read_csv(small_dataset).iloc[::-1]
+    assert load(frame).fingerprint == small_audit.report.dataset.fingerprint
+    assert head == "text,label"
+    assert len(rows) == small_audit.report.dataset.rows
+
+
+def test_a_second_run_asks_the_model_nothing(
+    small_dataset: Path, tiny_model: str, small_audit: dataedge.Audit
+) -> None:
+    out = str(small_audit.directory)
+    code = (
+        "import sys, dataedge; "
+        f"dataedge.audit({str(small_dataset)!r}, out={out!r}, model={tiny_model!r}, probe_items=40); "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_killed_in_the_middle_it_goes_on_where_it_stopped(
+    small_dataset: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "killed"
+    command = [
+        sys.executable, "-m", "dataedge.cli", "audit", str(small_dataset),
+        "--out", str(out), "--model", tiny_model, "--probe-items", "40", "--quiet",
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wal = out / "audit.duckdb.wal"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if wal.exists() and wal.stat().st_size > 120_000:
+            break
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (out / "report.json").exists(), "the run was over before it could be killed"
+    query = "select count(*) from {}"
+    with duckdb.connect(str(out / "audit.duckdb")) as con:
+        before = {
+            t: con.execute(query.format(t)).fetchone()[0]
+            for (t,) in con.execute(
+                "select table_name from duckdb_tables() where starts_with(table_name, 'stage_')"
+            ).fetchall()
+        }
+    assert before.get("stage_embed"), "nothing was stored before the kill"
+    done = run(*command[3:])
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(str(out / "audit.duckdb"), read_only=True) as con:
+        for table, count in before.items():
+            units = con.execute(
+                f"select count(*), count(distinct (key, unit)) from {table}"
+            ).fetchone()
+            assert units[0] == units[1] >= count, "a stored unit was computed again"
+
+
+def test_frames_and_datasets_are_audited_like_files(
+    small_dataset: Path, small_audit: dataedge.Audit
+) -> None:
+    import datasets
+
+    from dataedge.load import load
+
+    frame = pd.read_csv(small_dataset)
+    wanted = small_audit.report.dataset.fingerprint
+    assert load(frame).fingerprint == wanted
+    assert load(datasets.Dataset.from_pandas(frame)).fingerprint == wanted
+
+
+def test_html_is_escaped_and_kept_to_itself(small_audit: dataedge.Audit) -> None:
+    data = small_audit.report.model_dump()
+    data["dataset"]["path"] = "<script>alert(1)</script>"
+    data["verdict"]["why"][0] = "<img src=x onerror=alert(2)>"
+    page = dataedge.Audit(small_audit.directory, Report.model_validate(data))._repr_html_()
+    assert "<script>" not in page
+    assert "<img" not in page
+    assert "shadowrootmode" in page
+    assert "without_data" in page
+
+
+def test_json_on_stdout_is_the_report(small_audit: dataedge.Audit) -> None:
+    done = run("report", str(small_audit.directory), "--json", "-")
+    assert json.loads(done.stdout) == json.loads(
+        (small_audit.directory / "report.json").read_text()
+    )
+
+
+def test_terminal_says_the_verdict_first(small_audit: dataedge.Audit) -> None:
+    done = run("report", str(small_audit.directory), COLUMNS="140")
+    first = done.stdout.splitlines()[0]
+    assert first.startswith(small_audit.verdict.label.upper().replace("_", " "))
+    for word in ("Ladder", "Measures", "Reasons to fine-tune", "report.json", "audit.duckdb"):
+        assert word in done.stdout
+
+
+def test_schema_describes_the_report(small_audit: dataedge.Audit) -> None:
+    schema = json.loads(run("schema").stdout)
+    assert set(schema["required"]) <= set(small_audit.report.model_dump())
+    assert schema["properties"]["schema_version"]["const"] == 1
+
+
+def test_plan_runs_nothing(small_dataset: Path, tiny_model: str, tmp_path: Path) -> None:
+    done = run("plan", str(small_dataset), "--model", tiny_model, "--out", str(tmp_path / "none"))
+    assert done.returncode == 0, done.stderr
+    for word in ("rows", "tokens", "forward passes", "time", "nothing leaves"):
+        assert word in done.stdout
+    assert not (tmp_path / "none").exists()
+
+
+def test_items_as_csv_and_jsonl(small_audit: dataedge.Audit) -> None:
+    lines = run(
+        "items", str(small_audit.directory), "--view", "known", "--worst", "3", "--jsonl"
+    ).stdout
+    rows: list[dict[str, Any]] = [json.loads(line) for line in lines.splitlines()]
+    assert 0 < len(rows) <= 3
+    assert {"item", "texts", "target", "p_without", "p_with"} <= set(rows[0])
+    csv = run("items", str(small_audit.directory), "--view", "known").stdout
+    assert csv.startswith("item,")
