@@ -186,7 +186,7 @@ def memory(precision: str, items: int) -> None:
     size = sum(p.numel() * p.element_size() for p in model.forward.net.parameters())
     for demonstrations in (0, 8, 64):
         model.score_choices(*questions(items, demonstrations))
-    texts = [prompt for prompt in questions(8, 64)[0]]
+    texts = list(questions(8, 64)[0])
     model.score(texts, [" " + text for text in texts])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"model": size, "python_and_libraries": imported, "peak": peak}))

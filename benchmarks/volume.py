@@ -32,9 +32,10 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from dataedge.edge.curve import Split, bits_learned, learning_curve, rotating_splits, shuffled
+from dataedge.edge.curve import Split, learning_curve, rotating_splits
 from dataedge.edge.forecast import Forecast, forecast
 from dataedge.edge.learner import Learner
+from dataedge.edge.prequential import bits_learned, shuffled
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CACHE = Path(tempfile.gettempdir()) / "dataedge-bench"

@@ -9,14 +9,13 @@ from scipy.stats import norm
 from dataedge.edge.curve import (
     Curve,
     Split,
-    bits_learned,
     geometric_sizes,
     learning_curve,
     rotating_splits,
-    shuffled,
 )
 from dataedge.edge.forecast import Forecast, forecast, forecast_points
 from dataedge.edge.laws import extrapolation_loss, fit
+from dataedge.edge.prequential import bits_learned, shuffled
 
 SIZES = np.round(800 / 2 ** (np.arange(8, -1, -1) / 2))
 

@@ -264,6 +264,19 @@ def test_semantic_twins_are_found_at_every_share(share: float) -> None:
     assert abs(found.clusters.max() + 1 - (n - pairs)) <= 0.02 * n
 
 
+def test_semantic_clusters_do_not_chain() -> None:
+    """Rows along an arc, each close to the next: no cluster reaches further than its centre does."""
+    angle = np.linspace(0, np.pi, 400)
+    arc = np.zeros((400, 64))
+    arc[:, 0], arc[:, 1] = np.cos(angle), np.sin(angle)
+    X = np.vstack([arc, np.random.default_rng(0).normal(size=(600, 64)) / 8])
+    found = semantic_clusters(X)
+    for c in np.unique(found.clusters[:400]):
+        members = arc[found.clusters[:400] == c]
+        assert (members @ members.T).max(0).min() >= found.threshold - 1e-6
+        assert (members @ members.T).min() >= 2 * found.threshold**2 - 1 - 1e-6
+
+
 def test_degenerate_vectors() -> None:
     assert semantic_clusters(np.empty((0, 4))).clusters.shape == (0,)
     assert semantic_clusters(np.ones((1, 4))).clusters.tolist() == [0]

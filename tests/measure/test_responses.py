@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,40 +32,12 @@ if TYPE_CHECKING:
 
 GSM8K = Path(__file__).parents[3] / "shared" / "data" / "gsm8k" / "train.jsonl"
 
-TOPICS = (
-    "invoice",
-    "parcel",
-    "warranty",
-    "password",
-    "subscription",
-    "refund",
-    "keyboard",
-    "battery",
-    "mattress",
-    "bicycle",
-    "dishwasher",
-    "passport",
-    "curtain",
-    "telescope",
-    "guitar",
-    "tractor",
-    "greenhouse",
-    "wallpaper",
-    "aquarium",
-    "printer",
+TOPICS = re.findall(
+    r"\w+",
+    "invoice parcel warranty password subscription refund keyboard battery mattress bicycle "
+    "dishwasher passport curtain telescope guitar tractor greenhouse wallpaper aquarium printer",
 )
-ACTS = (
-    "return",
-    "replace",
-    "repair",
-    "register",
-    "cancel",
-    "move",
-    "clean",
-    "insure",
-    "rent",
-    "lend",
-)
+ACTS = re.findall(r"\w+", "return replace repair register cancel move clean insure rent lend")
 WHEN = ("on a Sunday", "before winter", "from abroad", "after a flood", "without a receipt")
 STEPS = (
     "open the {t} page and look for the line that mentions {a}ing it {w}",

@@ -7,11 +7,12 @@ not extrapolated: the forecast then has a reason and no figure.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dataedge.edge.laws import LAWS, Fit, extrapolation_loss, fit
+from dataedge.edge.points import LARGE, SURE, Metric, Points, ill_behaved, measured, too_few
 from dataedge.figures import Figure
 
 if TYPE_CHECKING:
@@ -23,42 +24,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-Metric = Literal["accuracy", "bits"]
 _FURTHEST = 8  # times the largest size: no forecast beyond
 _REACH = 64  # times the largest size: how far examples for a target are looked for
-_LEAST_SIZES = 5
-_LEAST_SPAN = 3.5  # largest over smallest size
-_SURE = 3.0  # standard errors from which on a fall or jump is no noise
-_LARGE = 0.02  # share of the scale below which it does not matter
 _LATE = 0.03  # share of rows in classes that a quarter of the train rows may lack
-_SHARED = 0.6  # usual share of a point's variance that comes from which rows are held out
 _DRAWS = 4000
 _SPREAD = 0.6  # of the fit's spread: calibrated on clinc_oos and free_exercise_db, judged on others
-
-
-@dataclass(frozen=True)
-class Points:
-    """Mean error at each size, with what is uncertain about it.
-
-    Attributes:
-        sizes: shape (S,).
-        errors: shape (S,), 1 − accuracy or bits, mean of the orders.
-        noise: shape (S,), standard deviation of each mean.
-        shared: share of that variance which all sizes have in common (the same held-out rows).
-        scale: 1 for accuracy, the largest mean for bits.
-    """
-
-    sizes: Floats
-    errors: Floats
-    noise: Floats
-    shared: float
-    scale: float
-
-    @property
-    def own(self) -> Floats:
-        """Standard deviation of each point apart from what all sizes share."""
-        own: Floats = self.noise * np.sqrt(1.0 - self.shared)
-        return own
 
 
 @dataclass(frozen=True)
@@ -213,8 +183,10 @@ def forecast_points(
         independent: orders whose held-out rows do not overlap.
         seed: of the intervals' draws.
     """
-    points = _points(np.asarray(sizes, float), np.asarray(values, float), rows, metric, independent)
-    reason = _too_few(points, len(values)) or _ill_behaved(points)
+    points = measured(
+        np.asarray(sizes, float), np.asarray(values, float), rows, metric, independent
+    )
+    reason = too_few(points, len(values)) or ill_behaved(points)
     if reason:
         return Forecast(metric, points, reason=reason, seed=seed)
     args = (points.sizes, points.errors, points.own)
@@ -226,67 +198,10 @@ def forecast_points(
     return Forecast(metric, points, fits, law, losses, reason, seed)
 
 
-def _points(sizes: Floats, values: Floats, rows: int, metric: Metric, independent: int) -> Points:
-    """Means, and their noise: binomial, widened by what the orders show in each half of the sizes."""
-    orders, count = values.shape
-    errors = values.mean(0)
-    scale = 1.0 if metric == "accuracy" else float(errors.max())
-    spread = values.std(0, ddof=1) if orders > 1 else np.zeros(count)
-    seen = np.square(spread) / min(orders, independent)
-    if metric == "accuracy":
-        least = np.maximum(errors * (1 - errors), 0.25 / rows) / rows
-        small = np.arange(count) < count // 2
-        for half in (small, ~small):
-            least[half] *= max(1.0, float((seen / least)[half].mean())) if half.any() else 1.0
-        noise = np.sqrt(least)
-    else:
-        noise = np.sqrt(np.maximum(seen, seen.mean() / 4))
-    shared = _SHARED
-    if orders > 2 and count > 1:
-        z = (values - errors) / np.maximum(spread, 1e-9)
-        pairs = (z.T @ z / (orders - 1))[np.triu_indices(count, 1)]
-        shared = (_SHARED + float(np.clip(pairs.mean(), 0.0, 0.9))) / 2
-    return Points(sizes, errors, noise, shared, scale)
-
-
-def _too_few(points: Points, orders: int) -> str:
-    if len(points.sizes) < _LEAST_SIZES or orders < 3:
-        return (
-            f"a curve of {len(points.sizes)} sizes and {orders} orders is too short to extrapolate: "
-            f"it takes {_LEAST_SIZES} sizes from two rows per class upwards, and 3 orders"
-        )
-    if points.sizes[-1] < _LEAST_SPAN * points.sizes[0]:
-        return "the largest size is less than four times the smallest: too short to extrapolate"
-    return ""
-
-
-def _ill_behaved(points: Points) -> str:
-    """A fall, or a late jump, that is larger than noise; the start of the curve may do as it likes."""
-    n, e, s = points.sizes, points.errors, points.own
-    for j in range(1, len(n)):
-        i = int(e[:j].argmin())
-        if e[j] - e[i] > max(_LARGE * points.scale, _SURE * float(np.hypot(s[i], s[j]))):
-            return f"the learner is worse with {n[j]:.0f} rows than with {n[i]:.0f}: ill-behaved"
-    for j in range(1, len(n) - 1):
-        if n[j] < n[-1] / 8:
-            continue
-        for i in range(j):
-            for k in range(j + 1, len(n)):
-                t = (n[j] - n[i]) / (n[k] - n[i])
-                above = e[j] - (1 - t) * e[i] - t * e[k]
-                noise = float(np.sqrt(s[j] ** 2 + ((1 - t) * s[i]) ** 2 + (t * s[k]) ** 2))
-                if above > max(_LARGE * points.scale, _SURE * noise):
-                    return (
-                        f"learning speeds up after {n[j]:.0f} rows (something appears late): "
-                        "ill-behaved"
-                    )
-    return ""
-
-
 def _missed(points: Points, fitted: Fit) -> str:
     late = points.sizes >= points.sizes[-1] / 4
     miss = np.abs(fitted.mean(points.sizes) - points.errors)[late]
-    bound = np.maximum(_LARGE * points.scale, _SURE * points.own[late])
+    bound = np.maximum(LARGE * points.scale, SURE * points.own[late])
     if (miss > bound).any():
         at = float(points.sizes[late][(miss / bound).argmax()])
         return f"no law comes near the point at {at:.0f} rows: ill-behaved"

@@ -7,11 +7,13 @@ near-duplicates) left out; their normalised geometric mean, weighted by held-out
 
 from __future__ import annotations
 
+from copy import copy
 from itertools import product
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from dataedge.edge.blend import blend, fit_blend
 from dataedge.edge.neighbours import Neighbours, votes
 from dataedge.edge.views import Gaussian, Ridge, blocks, scatter
 
@@ -131,7 +133,7 @@ class Learner:
         gauss = self._gaussian.predict(Z, self.shrink)
         ridge = self._ridge.predict(Z, self.penalty)
         vote = self._vote(gauss, *self._neighbours.search(self._white(Z), self.n_neighbors))
-        return self._floored(_softmax(self.weights, [gauss, ridge, vote], self._log_prior))
+        return self._floored(blend(self.weights, [gauss, ridge, vote], self._log_prior))
 
     def refit_without(self, mask: NDArray[np.bool_]) -> Floats:
         """Probabilities of all items, shape (n, K), once the items in mask teach nothing.
@@ -142,13 +144,13 @@ class Learner:
         Args:
             mask: shape (n,), items to leave out of training (suspect labels).
         """
-        import copy
+        return Learner._relearn(copy(self), mask)
 
-        other = copy.copy(self)
-        other._train(~mask)
+    def _relearn(self, mask: NDArray[np.bool_]) -> Floats:
+        self._train(~mask)
         kept = self._order[~mask[self._order]]
-        other._fit_weights(np.sort(kept[:_SAMPLE]))
-        return other._out_of_sample()
+        self._fit_weights(np.sort(kept[:_SAMPLE]))
+        return self._out_of_sample()
 
     def _fit_basis(self, X: Floats | Sequence[Floats]) -> None:
         """Centre and scale the blocks; rotate to the covariance's eigenvectors if n < d."""
@@ -164,9 +166,7 @@ class Learner:
         if n < d:
             self._rotation = np.linalg.svd(features, full_matrices=False)[2].T
             features = features @ self._rotation
-        variance, V = np.linalg.eigh(
-            np.cov(features.T, bias=True, dtype=np.float64).reshape(features.shape[1], -1)
-        )
+        variance, V = np.linalg.eigh(scatter(features) / n)
         scale = np.sqrt(np.maximum(variance, 0.0) + 10.0 * max(float(variance.mean()), 1e-12))
         self._whitening = (V / scale).astype(np.float32)
 
@@ -195,22 +195,24 @@ class Learner:
         y = self._y[sample]
         power = float(self._ridge.s.mean()) if len(self._ridge.s) else 1.0
         ridge = {p * power: self._loo(self._ridge, sample, p * power) for p in _PENALTIES}
-        self.penalty = min(ridge, key=lambda p: _fit([ridge[p]], self._log_prior, y)[2])
+        self.penalty = min(ridge, key=lambda p: fit_blend([ridge[p]], self._log_prior, y)[2])
         gauss = {s: self._loo(self._gaussian, sample, s) for s in _SHRINKS}
-        fits = {s: _fit([gauss[s]], self._log_prior, y) for s in _SHRINKS}
+        fits = {s: fit_blend([gauss[s]], self._log_prior, y) for s in _SHRINKS}
         self.shrink = min(fits, key=lambda s: fits[s][2])
         self._fallback_weights = fits[self.shrink][0]
         best, chosen = np.inf, (_VOTERS[0], _FALLBACKS[0])
         near, similar = self._neighbours.of(sample, self._keep)
         for self.n_neighbors, self._fallback in product(_VOTERS, _FALLBACKS):
             vote = self._vote(gauss[self.shrink], near, similar)
-            loss = _fit([vote], self._log_prior, y)[2]
+            loss = fit_blend([vote], self._log_prior, y)[2]
             if loss < best:
                 best, chosen = loss, (self.n_neighbors, self._fallback)
         self.n_neighbors, self._fallback = chosen
 
     def _fit_weights(self, sample: Ints) -> None:
-        self.weights, self.floor, _ = _fit(self._left_out(sample), self._log_prior, self._y[sample])
+        self.weights, self.floor, _ = fit_blend(
+            self._left_out(sample), self._log_prior, self._y[sample]
+        )
 
     def _left_out(self, rows: Ints) -> list[Floats]:
         """The three views of training items, each with the item left out; (m, K) each."""
@@ -236,7 +238,7 @@ class Learner:
     def _vote(self, gauss: Floats, near: Ints, similar: Floats) -> Floats:
         """Log of the neighbours' vote, with the Gaussian's probabilities as pseudo-votes."""
         count = votes(near, similar, self._y, self._n_classes, self.n_neighbors)
-        prior = _softmax(self._fallback_weights, [gauss], self._log_prior)
+        prior = blend(self._fallback_weights, [gauss], self._log_prior)
         total = count.sum(1, keepdims=True) + self._fallback
         out: Floats = np.log((count + self._fallback * prior) / total + 1e-9)
         return out
@@ -246,74 +248,26 @@ class Learner:
         out = np.empty((n, self._n_classes), np.float32)
         for rows in blocks(n):
             views = self._left_out(np.arange(n)[rows])
-            out[rows] = _softmax(self.weights, views, self._log_prior)
+            out[rows] = blend(self.weights, views, self._log_prior)
         return out
 
     def _floored(self, core: Floats) -> Floats:
-        return (1.0 - self.floor) * core + np.float32(self.floor) * np.exp(self._log_prior)
+        out: Floats = (1.0 - self.floor) * core + np.float32(self.floor) * np.exp(self._log_prior)
+        return out
 
 
 def _as_blocks(X: Floats | Sequence[Floats]) -> list[Floats]:
     return [X] if isinstance(X, np.ndarray) else list(X)
 
 
-def _groups(clusters: Ints | None, n: int) -> tuple[list[Ints], Ints]:
+def _groups(clusters: Ints | None, n: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
     """Clusters of 2 to 256 items that are not the whole dataset, and each item's (−1 if none)."""
-    group_of = np.full(n, -1)
+    group_of = np.full(n, -1, np.int64)
     if clusters is None:
         return [], group_of
-    order = np.argsort(clusters, kind="stable")
+    order = np.argsort(clusters, kind="stable").astype(np.int64)
     cuts = np.flatnonzero(np.diff(clusters[order])) + 1
     groups = [g for g in np.split(order, cuts) if 1 < len(g) <= min(256, n - 1)]
     for number, group in enumerate(groups):
         group_of[group] = number
     return groups, group_of
-
-
-def _softmax(weights: Floats, views: Sequence[Floats], log_prior: Floats) -> Floats:
-    """softmax(Σ_v w_v S_v + w_p log prior), shape (m, K)."""
-    logits: Floats = np.float32(weights[-1]) * log_prior
-    for weight, view in zip(weights, views, strict=False):
-        logits = logits + np.float32(weight) * view
-    logits = logits - logits.max(1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(1, keepdims=True)
-    return logits
-
-
-def _fit(views: Sequence[Floats], log_prior: Floats, y: Ints) -> tuple[Floats, float, float]:
-    """Weights ≥ 0 and floor that maximise the likelihood of left-out labels.
-
-    p(y) = (1 − f) softmax(Σ_v w_v S_v + w_p log prior)_y + f prior_y. Negative weights are
-    ruled out: left-out scores are lower for an item's own class even on noise (its own label is
-    missing from the mean), and a negative weight would read the label off that. Without the
-    floor, random label noise would flatten the weights instead.
-
-    Returns:
-        Weights (views, then prior), floor, mean −ln p.
-    """
-    from scipy.optimize import minimize
-
-    index, given = np.arange(len(y)), np.exp(log_prior[y]).astype(np.float64)
-    stack = [*views, np.broadcast_to(log_prior, views[0].shape)]
-    scale = [max(float(view.std()), 1e-6) for view in views] + [1.0]
-
-    def loss(theta: Floats) -> tuple[float, Floats]:
-        p = _softmax(theta[:-1] / scale, views, log_prior)
-        core, floor = p[index, y].astype(np.float64), theta[-1]
-        total = (1.0 - floor) * core + floor * given
-        share = (1.0 - floor) * core / total
-        grad = [
-            float(np.mean(share * (np.einsum("ij,ij->i", p, view) - view[index, y]))) / size
-            for view, size in zip(stack, scale, strict=True)
-        ]
-        return -float(np.log(total).mean()), np.array(
-            [*grad, float(np.mean((core - given) / total))]
-        )
-
-    bounds = [(0.0, 100.0)] * len(views) + [(0.0, 2.0), (1e-4, 0.95)]
-    start = np.array([1.0] * len(views) + [0.5, 0.05])
-    found = minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 60}
-    )
-    return found.x[:-1] / scale, float(found.x[-1]), float(found.fun)

@@ -33,8 +33,7 @@ class Neighbours:
         n, d = vectors.shape
         self._index: Any = faiss.IndexFlatIP(d)
         if n > EXACT:
-            half = faiss.ScalarQuantizer.QT_fp16
-            self._index = faiss.IndexHNSWSQ(d, half, 32, faiss.METRIC_INNER_PRODUCT)
+            self._index = faiss.index_factory(d, "HNSW32_SQfp16", faiss.METRIC_INNER_PRODUCT)
             self._index.hnsw.efSearch = 2 * _WIDTH
             self._index.train(vectors)
         self._index.add(vectors)

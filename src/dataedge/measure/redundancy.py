@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.sparse import coo_array
 
 from dataedge.figures import Figure
 from dataedge.measure.minhash import (
@@ -56,8 +57,8 @@ class SemanticClusters:
     Attributes:
         clusters: shape (n,), numbers from 0.
         threshold: cosine from which two rows are linked.
-        low: number of clusters where ten times as many chance links are allowed.
-        high: number of clusters where a tenth of them is allowed.
+        low: fewest clusters where ten times as many chance links, or a tenth, are allowed.
+        high: most clusters there.
         random_share: share of random pairs whose cosine reaches the threshold (what is left of
             it beyond chance is sameness of topic).
         recall: of the neighbour search.
@@ -80,6 +81,11 @@ def semantic_clusters(
     seed: int = 0,
 ) -> SemanticClusters:
     """Cluster rows by cosine, the threshold set on random pairs.
+
+    A cluster is a star: a centre and the rows within the threshold of it, the row with the most
+    links first. Every row is then as close to its centre as the threshold says, and the number of
+    clusters is how many rows would do to stand for all. (Connected components would chain: in
+    22,500 rows of clinc_oos, one of them held a fifth of the data.)
 
     Random pairs of rows from different near-duplicate clusters show how similar unrelated rows
     are. Their cosines are put on Fisher's scale, where they are close to normal (Fisher 1915);
@@ -114,10 +120,10 @@ def semantic_clusters(
     near = neighbours(unit, _LINKED, seed=seed) if found is None else found
     cosines, groups = _random_pairs(unit, own, seed)
     levels = [_threshold(cosines, groups, unit.shape[1], f) for f in (false_links, *_RANGE)]
-    joined = [_join(near, own, threshold) for threshold in levels]
-    high, low = (int(j.max()) + 1 for j in joined[1:])
+    joined = [_stars(near, own, threshold) for threshold in levels]
+    counts = [int(j.max()) + 1 for j in joined]
     share = float((cosines >= levels[0]).mean()) if len(cosines) else 0.0
-    return SemanticClusters(joined[0], levels[0], low, high, share, near.recall)
+    return SemanticClusters(joined[0], levels[0], min(counts), max(counts), share, near.recall)
 
 
 def _random_pairs(unit: NDArray[np.float32], own: Ints, seed: int) -> tuple[Floats, int]:
@@ -155,12 +161,29 @@ def _threshold(cosines: Floats, groups: int, d: int, false_links: float) -> floa
     return min(max(fitted, even), 1.0 - 1e-6)
 
 
-def _join(near: Neighbours, own: Ints, threshold: float) -> Ints:
-    """Components under links of at least the threshold, near-duplicate clusters kept whole."""
+def _stars(near: Neighbours, own: Ints, threshold: float) -> Ints:
+    """Centres with the rows linked to them, the most linked first; shape (n,).
+
+    Near-duplicate clusters stay whole: they, not rows, are the nodes.
+    """
     rows, columns = np.nonzero((near.cosine >= threshold) & (near.index >= 0))
-    labels = components(int(own.max()) + 1, own[rows], own[near.index[rows, columns]])
-    joined: Ints = labels[own]
-    return joined
+    a, b = own[rows], own[near.index[rows, columns]]
+    groups = int(own.max()) + 1
+    links = coo_array(
+        (np.ones(2 * len(a), np.int8), (np.concatenate([a, b]), np.concatenate([b, a]))),
+        shape=(groups, groups),
+    ).tocsr()
+    begin, linked = links.indptr.tolist(), links.indices
+    star = np.full(groups, -1, np.int64)
+    stars = 0
+    for centre in np.argsort(-np.diff(links.indptr), kind="stable").tolist():
+        if star[centre] < 0:
+            around = linked[begin[centre] : begin[centre + 1]]
+            star[around[star[around] < 0]] = stars
+            star[centre] = stars
+            stars += 1
+    clusters: Ints = star[own]
+    return clusters
 
 
 def join(first: Ints, second: Ints) -> Ints:

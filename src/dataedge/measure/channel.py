@@ -1,0 +1,171 @@
+"""How labels go wrong: an error rate, a share of mix-ups between similar classes, which pairs.
+
+The given label g of an item whose true label is k is k with probability 1 − ε; else, with
+probability α, a class that is confused with k, and otherwise any other class. The learner's
+out-of-sample probabilities stand in for k, so all of it is fitted to the given labels by
+likelihood (a one-annotator form of Dawid & Skene 1979, with similarity as the prior).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+    Ints = NDArray[np.integer[Any]]
+
+_BLOCK = 4096
+_DECAY = 0.7  # prior weight of the next most similar class, relative to the one before
+_SHARPEN_ROWS = 1000
+_FIT_ROWS = 20_000
+_TINY = 1e-12
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A fitted noise model.
+
+    Attributes:
+        rate: ε, share of labels that are wrong.
+        alike: α, share of the wrong ones that went to a confusable class.
+        confusion: shape (K, K), row k: where a wrong label of true class k goes if confused.
+        sharpness: exponent that undoes what noise in the training labels flattened.
+    """
+
+    rate: float
+    alike: float
+    confusion: Floats
+    sharpness: float = 1.0
+
+    @classmethod
+    def fit(
+        cls, proba: Floats, labels: Ints, *, smoothing: float, rounds: int = 1, seed: int = 0
+    ) -> Self:
+        """Expectation maximisation on up to 20,000 items.
+
+        Args:
+            proba: shape (n, K), out-of-sample probabilities.
+            labels: shape (n,), given labels.
+            smoothing: prior mix-ups per class that follow similarity alone.
+            rounds: above 1, alternates with fitting the sharpness.
+            seed: of the sample of items.
+        """
+        rows = np.random.default_rng(seed).permutation(len(labels))[:_FIT_ROWS]
+        p, y = proba[rows], labels[rows]
+        found = cls(0.05, 0.5, _similar(p))
+        for step in range(rounds):
+            if rounds > 1:
+                if step:
+                    found = replace(found, confusion=_similar(sharpen(p, found.sharpness)))
+                found = found._sharpened(p[:_SHARPEN_ROWS], y[:_SHARPEN_ROWS])
+            found = found._maximised(sharpen(p, found.sharpness), y, smoothing)
+        return found
+
+    def parts(self, proba: Floats, labels: Ints) -> tuple[Floats, Floats]:
+        """Likelihood of the given labels if right and if wrong, both shape (n,)."""
+        n, k = proba.shape
+        right, wrong = np.empty(n), np.empty(n)
+        for start in range(0, n, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            p, y = sharpen(proba[rows], self.sharpness), labels[rows]
+            right[rows] = p[np.arange(len(y)), y]
+            mixed = np.einsum("ij,ij->i", p, self.confusion.T[y])
+            wrong[rows] = self.alike * mixed + (1 - self.alike) * (1 - right[rows]) / max(k - 1, 1)
+        return right + _TINY, wrong + _TINY
+
+    def log_odds(self, proba: Floats, labels: Ints) -> Floats:
+        """ln P(label right) − ln P(label wrong), shape (n,)."""
+        right, wrong = self.parts(proba, labels)
+        rate = min(max(self.rate, 1e-6), 1 - 1e-6)
+        out: Floats = np.log(right) - np.log(wrong) + np.log1p(-rate) - np.log(rate)
+        return out
+
+    def influence(self, proba: Floats, labels: Ints) -> Floats:
+        """What each item's weight moves the rate by, times n: the score over its information."""
+        right, wrong = self.parts(proba, labels)
+        score = (wrong - right) / ((1 - self.rate) * right + self.rate * wrong)
+        out: Floats = (score - score.mean()) / max(float(np.square(score).mean()), _TINY)
+        return out
+
+    def _sharpened(self, p: Floats, y: Ints) -> Self:
+        from scipy.optimize import minimize
+
+        log_p, index, k = np.log(np.maximum(p, _TINY)), np.arange(len(y)), p.shape[1]
+        towards = self.confusion.T[y].astype(p.dtype)
+
+        def loss(theta: Floats) -> float:
+            q = _softmax(np.float32(np.exp(theta[0])) * log_p)
+            rate, alike = _logistic(theta[1]), _logistic(theta[2])
+            right, mixed = q[index, y], np.einsum("ij,ij->i", q, towards)
+            wrong = alike * mixed + (1 - alike) * (1 - right) / max(k - 1, 1)
+            return -float(np.log((1 - rate) * right + rate * wrong + _TINY).mean())
+
+        start = [np.log(self.sharpness) + 0.2, -2.0, 0.0]
+        box = [(-0.7, 2.0), (-9.0, 2.0), (-4.0, 4.0)]
+        best = minimize(loss, start, method="L-BFGS-B", bounds=box, options={"maxiter": 25}).x
+        return replace(
+            self,
+            sharpness=float(np.exp(best[0])),
+            rate=_logistic(best[1]),
+            alike=_logistic(best[2]),
+        )
+
+    def _maximised(self, p: Floats, y: Ints, smoothing: float, steps: int = 10) -> Self:
+        from scipy.sparse import csr_array
+
+        n, k = p.shape
+        prior = self.confusion
+        right = p[np.arange(n), y].astype(np.float64)
+        given = csr_array((np.ones(n, p.dtype), y, np.arange(n + 1)), (n, k)).T.tocsr()
+        rate, alike, confusion = self.rate, min(max(self.alike, 0.02), 0.98), prior
+        for _ in range(steps):
+            towards = p * confusion.T[y].astype(p.dtype)
+            mixed = towards.sum(1, dtype=np.float64)
+            confused = rate * alike * mixed
+            other = rate * (1 - alike) * (1 - right) / max(k - 1, 1)
+            total = (1 - rate) * right + confused + other + _TINY
+            rate = float(((confused + other) / total).mean())
+            alike = float((confused / total).mean() / max(rate, _TINY))
+            share = (confused / total / np.maximum(mixed, _TINY)).astype(p.dtype)
+            moved = np.asarray(given @ (towards * share[:, None]), np.float64).T
+            confusion = _rows(moved + smoothing * prior)
+        return replace(self, rate=rate, alike=min(alike, 1.0), confusion=confusion)
+
+
+def sharpen(p: Floats, exponent: float) -> Floats:
+    """Probabilities raised to a power and normalised, shape (n, K)."""
+    if exponent == 1.0:
+        return p
+    return _softmax(np.float32(exponent) * np.log(np.maximum(p, _TINY)))
+
+
+def _softmax(logits: Floats) -> Floats:
+    logits = logits - logits.max(1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(1, keepdims=True)
+    return logits
+
+
+def _logistic(x: float) -> float:
+    return float(1.0 / (1.0 + np.exp(-x)))
+
+
+def _rows(matrix: Floats) -> Floats:
+    """Without its diagonal, rows summing to 1."""
+    matrix = matrix.astype(np.float64)
+    np.fill_diagonal(matrix, 0.0)
+    out: Floats = matrix / np.maximum(matrix.sum(1, keepdims=True), _TINY)
+    return out
+
+
+def _similar(p: Floats) -> Floats:
+    """Prior of confusion: classes that share probability mass, by rank, shape (K, K)."""
+    together = (p.T @ p).astype(np.float64)
+    np.fill_diagonal(together, -1.0)
+    rank = np.argsort(np.argsort(-together, axis=1, kind="stable"), axis=1, kind="stable")
+    return _rows(_DECAY**rank)
