@@ -18,7 +18,9 @@ from dataedge.edge.verdict import Evidence, Limit, decide
 from dataedge.figures import Figure
 from dataedge.items import Task
 from dataedge.measure import definedness, novelty
-from dataedge.probe.prompting import nearest
+from dataedge.probe.prompting import Strategy, nearest
+from dataedge.probe.recall import recall
+from dataedge.probe.spec import load_probes
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
@@ -106,6 +108,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
                 if parts
                 else "passages given their first words",
             ),
+            "verbatim_recall": _recall(setting),
             "label_noise": no_labels,
             "label_conflicts": no_labels,
             "definedness": defined,
@@ -117,6 +120,23 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             "hard": highest(columns["bits_per_byte_with"]),
             "overwritten": highest(-columns["edge_bits"], above=0.0),
         },
+    )
+
+
+def _recall(setting: Setting) -> Figure:
+    items, rows = setting.dataset.items, setting.evaluation
+
+    def write(strategy: Strategy, i: int) -> str:
+        return setting.prompter.prompt(strategy, items[rows[i]].texts)
+
+    return recall(
+        setting.engine,
+        setting.handle,
+        load_probes()["recall"],
+        write,
+        [items[i].target for i in rows],
+        setting.clusters[rows],
+        seed=setting.seed,
     )
 
 

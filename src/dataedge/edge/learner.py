@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.integer[Any]]
 
-_SAMPLE = 1500  # rows on which penalties and weights are chosen
-_PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # times the mean eigenvalue
+_SAMPLE = 2000  # rows on which weights are fitted; half of them choose the penalties
+_PENALTIES = (0.03, 0.1, 0.5, 2.0, 10.0)  # times the mean eigenvalue
 _SHRINKS = (0.3, 3.0, 30.0)  # times the mean within-class eigenvalue
 _VOTERS = (16, 64)
 _FALLBACKS = (1.0, 4.0, 16.0)  # votes that the Gaussian counts for
@@ -117,7 +117,7 @@ class Learner:
         self._order = np.random.default_rng(seed).permutation(n)
         self._train(np.ones(n, bool))
         sample = np.sort(self._order[:_SAMPLE])
-        self._choose(sample)
+        self._choose(sample[::2] if n > _SAMPLE else sample)
         self._fit_weights(sample)
         self.loo_core = self._out_of_sample()
         return self

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 _BLOCK = 4096
 _DECAY = 0.7  # prior weight of the next most similar class, relative to the one before
-_SHARPEN_ROWS = 1000
+_SHARPEN_ROWS = 2000
 _FIT_ROWS = 20_000
+_STEPS = 10
 _TINY = 1e-12
 
 
@@ -57,13 +58,14 @@ class Channel:
         """
         rows = np.random.default_rng(seed).permutation(len(labels))[:_FIT_ROWS]
         p, y = proba[rows], labels[rows]
-        found = cls(0.05, 0.5, _similar(p))
+        prior = _similar(p)
+        found = cls(0.05, 0.5, prior)
         for step in range(rounds):
             if rounds > 1:
-                if step:
-                    found = replace(found, confusion=_similar(sharpen(p, found.sharpness)))
-                found = found._sharpened(p[:_SHARPEN_ROWS], y[:_SHARPEN_ROWS])
-            found = found._maximised(sharpen(p, found.sharpness), y, smoothing)
+                found = cls._sharpened(found, p[:_SHARPEN_ROWS], y[:_SHARPEN_ROWS])
+            sharp = sharpen(p, found.sharpness)
+            prior = _similar(sharp) if step else prior
+            found = cls._maximised(found, sharp, y, prior, smoothing)
         return found
 
     def parts(self, proba: Floats, labels: Ints) -> tuple[Floats, Floats]:
@@ -79,7 +81,7 @@ class Channel:
         return right + _TINY, wrong + _TINY
 
     def log_odds(self, proba: Floats, labels: Ints) -> Floats:
-        """ln P(label right) − ln P(label wrong), shape (n,)."""
+        """Log-odds of right against wrong given labels, shape (n,)."""
         right, wrong = self.parts(proba, labels)
         rate = min(max(self.rate, 1e-6), 1 - 1e-6)
         out: Floats = np.log(right) - np.log(wrong) + np.log1p(-rate) - np.log(rate)
@@ -95,19 +97,33 @@ class Channel:
     def _sharpened(self, p: Floats, y: Ints) -> Self:
         from scipy.optimize import minimize
 
-        log_p, index, k = np.log(np.maximum(p, _TINY)), np.arange(len(y)), p.shape[1]
-        towards = self.confusion.T[y].astype(p.dtype)
+        index, k = np.arange(len(y)), p.shape[1]
+        log_p = np.log(np.maximum(p, _TINY)).astype(np.float64)
+        towards = self.confusion.T[y]
 
-        def loss(theta: Floats) -> float:
-            q = _softmax(np.float32(np.exp(theta[0])) * log_p)
-            rate, alike = _logistic(theta[1]), _logistic(theta[2])
+        def loss(theta: Floats) -> tuple[float, Floats]:
+            t, rate, alike = np.exp(theta[0]), _logistic(theta[1]), _logistic(theta[2])
+            q = _softmax(t * log_p)
+            pull = log_p - np.einsum("ij,ij->i", q, log_p)[:, None]
             right, mixed = q[index, y], np.einsum("ij,ij->i", q, towards)
-            wrong = alike * mixed + (1 - alike) * (1 - right) / max(k - 1, 1)
-            return -float(np.log((1 - rate) * right + rate * wrong + _TINY).mean())
+            d_right = t * right * pull[index, y]
+            d_mixed = t * np.einsum("ij,ij,ij->i", q, towards, pull)
+            other = (1 - right) / max(k - 1, 1)
+            wrong = alike * mixed + (1 - alike) * other
+            total = (1 - rate) * right + rate * wrong + _TINY
+            d_other = -d_right / max(k - 1, 1)
+            grad = (
+                (1 - rate) * d_right + rate * (alike * d_mixed + (1 - alike) * d_other),
+                (wrong - right) * rate * (1 - rate),
+                rate * (mixed - other) * alike * (1 - alike),
+            )
+            return -float(np.log(total).mean()), np.array([-(g / total).mean() for g in grad])
 
         start = [np.log(self.sharpness) + 0.2, -2.0, 0.0]
         box = [(-0.7, 2.0), (-9.0, 2.0), (-4.0, 4.0)]
-        best = minimize(loss, start, method="L-BFGS-B", bounds=box, options={"maxiter": 25}).x
+        best = minimize(
+            loss, start, jac=True, method="L-BFGS-B", bounds=box, options={"maxiter": 40}
+        ).x
         return replace(
             self,
             sharpness=float(np.exp(best[0])),
@@ -115,15 +131,14 @@ class Channel:
             alike=_logistic(best[2]),
         )
 
-    def _maximised(self, p: Floats, y: Ints, smoothing: float, steps: int = 10) -> Self:
+    def _maximised(self, p: Floats, y: Ints, prior: Floats, smoothing: float) -> Self:
         from scipy.sparse import csr_array
 
         n, k = p.shape
-        prior = self.confusion
         right = p[np.arange(n), y].astype(np.float64)
         given = csr_array((np.ones(n, p.dtype), y, np.arange(n + 1)), (n, k)).T.tocsr()
-        rate, alike, confusion = self.rate, min(max(self.alike, 0.02), 0.98), prior
-        for _ in range(steps):
+        rate, alike, confusion = self.rate, min(max(self.alike, 0.02), 0.98), self.confusion
+        for _ in range(_STEPS):
             towards = p * confusion.T[y].astype(p.dtype)
             mixed = towards.sum(1, dtype=np.float64)
             confused = rate * alike * mixed

@@ -1,0 +1,84 @@
+"""Can the base model say it by heart? Greedy continuation against the true one, and a control."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dataedge.figures import Figure, mean_figure
+from dataedge.probe.prompting import Strategy
+from dataedge.probe.scoring import Generate, ask_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from dataedge.engine.local import Engine
+    from dataedge.probe.scoring import ModelHandle
+    from dataedge.probe.spec import Probe
+
+WORDS = 12
+
+
+def words_in_common(said: str, true: str, limit: int = WORDS) -> float:
+    """Share of the true text's first words that what was said begins with.
+
+    Example:
+        >>> words_in_common("We the People of a new", "We the people, of the United States", 4)
+        1.0
+        >>> words_in_common("Once upon", "We the people")
+        0.0
+    """
+    given, wanted = _words(said), _words(true)[:limit]
+    run = 0
+    for a, b in zip(given, wanted, strict=False):
+        if a != b:
+            break
+        run += 1
+    return run / len(wanted) if wanted else 0.0
+
+
+def recall(
+    engine: Engine,
+    handle: ModelHandle,
+    probe: Probe,
+    write: Callable[[Strategy, int], str],
+    targets: list[str],
+    clusters: NDArray[np.int64],
+    *,
+    seed: int,
+) -> Figure:
+    """Mean share of the first words that greedy generation reproduces, over that of a control.
+
+    Args:
+        engine: runs the generation.
+        handle: the base model.
+        probe: gives template, number of items and tokens.
+        write: the prompt of the i-th target under a strategy.
+        targets: responses, or rests of passages.
+        clusters: shape (n,), of the items.
+        seed: of the bootstrap.
+
+    Returns:
+        The mean, with `detail.control`: the same against another item's text, which shows how
+        much two texts of this kind begin alike anyway.
+    """
+    n = min(probe.items, len(targets))
+    if not n:
+        return Figure.missing("no items to generate for", "share")
+    strategy = Strategy(probe.templates[0])
+    said = ask_text(
+        engine, Generate(handle, probe.max_tokens), [write(strategy, i) for i in range(n)]
+    )
+    own = np.array([words_in_common(s, t) for s, t in zip(said, targets[:n], strict=True)])
+    other = np.roll(np.arange(n), 1)
+    control = np.array([words_in_common(s, targets[j]) for s, j in zip(said, other, strict=True)])
+    return mean_figure(
+        own, clusters[:n], unit="share", seed=seed, control=float(control.mean()), words=WORDS
+    )
+
+
+def _words(text: str) -> list[str]:
+    return ["".join(c for c in w if c.isalnum()) for w in text.casefold().split()]

@@ -1,0 +1,102 @@
+"""Prompts and responses, and passages, through the whole path with a tiny model."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import dataedge
+from dataedge.probe.recall import words_in_common
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUNGS = ["chance", "zero_shot", "few_shot", "without_data", "retrieved", "learned", "with_data"]
+TOWNS = ["Leeds", "York", "Hull", "Ripon", "Selby", "Skipton", "Thirsk", "Malton"]
+COLOURS = ["red", "green", "blue", "white", "brown", "grey", "black", "yellow"]
+
+
+def pairs(*, defined: bool) -> list[dict[str, str]]:
+    """Questions whose answer follows from the town, or from nothing."""
+    rng = random.Random(0)
+    rows = []
+    for i in range(160):
+        town = rng.choice(TOWNS)
+        colour = COLOURS[TOWNS.index(town)] if defined else rng.choice(COLOURS)
+        place = rng.choice(["door", "gate", "roof", "wall", "fence", "bench"])
+        rows.append(
+            {
+                "prompt": f"What is painted in {town} at number {i * 7 % 97}, the {place} perhaps?",
+                "completion": f"It is the {colour} one, as {colour} as can be, case {i}.",
+            }
+        )
+    return rows
+
+
+def audit_of(rows: list[dict[str, str]], folder: Path, model: str) -> dataedge.Audit:
+    file = folder / "pairs.jsonl"
+    file.write_text("\n".join(json.dumps(r) for r in rows))
+    return dataedge.audit(file, out=str(folder / "out"), model=model, probe_items=60)
+
+
+@pytest.fixture(scope="module")
+def defined(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> dataedge.Audit:
+    return audit_of(pairs(defined=True), tmp_path_factory.mktemp("defined"), tiny_model)
+
+
+@pytest.fixture(scope="module")
+def undefined(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> dataedge.Audit:
+    return audit_of(pairs(defined=False), tmp_path_factory.mktemp("undefined"), tiny_model)
+
+
+def test_ladder_in_bits_per_byte_with_parts_that_add_up(defined: dataedge.Audit) -> None:
+    report = defined.report
+    assert report.dataset.task == "generate"
+    assert [r.rung for r in report.ladder] == RUNGS
+    assert {r.unit for r in report.ladder} == {"bits/byte"}
+    parts = report.edge.parts
+    assert parts["total"].value == pytest.approx(parts["task"].value + parts["style"].value, abs=1e-5)
+    assert report.edge.value == parts["task"].value
+    ladder = defined.ladder["value"]
+    assert parts["total"].value == pytest.approx(ladder["without_data"] - ladder["with_data"], abs=1e-5)
+
+
+def test_an_answer_that_follows_from_nothing_has_style_and_no_task(undefined: dataedge.Audit) -> None:
+    parts = undefined.report.edge.parts
+    assert parts["style"].low > 0
+    assert parts["task"].low < 0.02
+    assert undefined.verdict.label != "edge"
+
+
+def test_style_counts_when_asked(undefined: dataedge.Audit, tiny_model: str) -> None:
+    folder = undefined.directory
+    again = dataedge.audit(
+        folder.parent / "pairs.jsonl", out=str(folder), model=tiny_model, probe_items=60, count="total"
+    )
+    assert again.edge.value == again.report.edge.parts["total"].value
+    assert again.verdict.label == "edge"
+
+
+def test_passages_have_no_parts(tmp_path: Path, tiny_model: str) -> None:
+    rng = random.Random(1)
+    words = "river north country reaches after three hundred miles under stone bridge".split()
+    paragraphs = [" ".join(rng.choice(words) for _ in range(60)).capitalize() + "." for _ in range(60)]
+    file = tmp_path / "river.txt"
+    file.write_text("\n\n".join(paragraphs))
+    audit = dataedge.audit(file, out=str(tmp_path / "out"), model=tiny_model, probe_items=40)
+    assert audit.report.dataset.task == "corpus"
+    assert [r.rung for r in audit.report.ladder] == RUNGS
+    assert audit.report.edge.parts == {}
+    assert audit.measures["label_noise"].status == "skipped"
+    assert audit.measures["verbatim_recall"].status == "ok"
+    assert np.isfinite(audit.edge.value)
+
+
+def test_words_in_common_stops_at_the_first_difference() -> None:
+    assert words_in_common("a b x d", "a b c d") == 0.5
+    assert words_in_common("", "a") == 0.0
+    assert words_in_common("a", "") == 0.0
