@@ -58,7 +58,7 @@ def run(
     handle = open_handle(config.model)
 
     progress.say(f"{dataset.path}: {len(dataset.items):,} items, task {dataset.task.value}")
-    vectors, features = _vectors(engine, embedder, dataset)
+    vectors, by_text = _vectors(engine, embedder, dataset)
     levels = _levels(dataset)
     clusters = _clusters(dataset, levels)
     splits = split(dataset, clusters, probe_items=config.probe_items, seed=config.seed)
@@ -70,7 +70,7 @@ def run(
             hint="name another base model with --model",
             code=ExitCode.NO_CONCLUSION,
         )
-    setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, features, config)
+    setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, by_text, config)
     tokens = _tokens(setting)
     findings = _findings(setting, config, tokens)
     findings.measures |= _redundancy(dataset, levels, vectors, config.seed)
@@ -113,19 +113,14 @@ def _facts(store: Store, handle: ModelHandle) -> ModelFacts:
 
 def _vectors(
     engine: Engine, embedder: Embed, dataset: Dataset
-) -> tuple[NDArray[np.float32], list[NDArray[np.float32]]]:
-    """Vectors of the inputs, and the learner's features."""
-    from dataedge.edge.learner import pair_features
-
+) -> tuple[NDArray[np.float32], tuple[NDArray[np.float32], ...]]:
+    """Vectors of the whole inputs, and of each input text where there are two to classify."""
     items = dataset.items
-    vectors = embed(engine, embedder, [i.text for i in items])
-    if dataset.task is not Task.CLASSIFY:
-        return vectors, []
-    if len(items[0].texts) == 2:
-        first = embed(engine, embedder, [i.texts[0] for i in items])
-        second = embed(engine, embedder, [i.texts[1] for i in items])
-        return vectors, [np.asarray(b, np.float32) for b in pair_features(first, second)]
-    return vectors, [vectors]
+    whole = embed(engine, embedder, [i.text for i in items])
+    texts = len(items[0].texts)
+    if dataset.task is not Task.CLASSIFY or texts == 1:
+        return whole, (whole,)
+    return whole, tuple(embed(engine, embedder, [i.texts[t] for i in items]) for t in range(texts))
 
 
 def _levels(dataset: Dataset) -> dict[float, NDArray[np.int64]]:
@@ -192,14 +187,14 @@ def _setting(
     splits: Splits,
     clusters: NDArray[np.int64],
     vectors: NDArray[np.float32],
-    features: list[NDArray[np.float32]],
+    by_text: tuple[NDArray[np.float32], ...],
     config: AuditConfig,
 ) -> Setting:
     from dataedge.edge.setting import Setting
 
     probe = load_probes()[PROBE_OF[dataset.task]]
     return Setting(
-        engine, handle, facts, probe, dataset, splits, clusters, vectors, features, config.seed
+        engine, handle, facts, probe, dataset, splits, clusters, vectors, by_text, config.seed
     )
 
 

@@ -61,18 +61,21 @@ class ClassifyLadder:
 
     Args:
         setting: the audit's materials.
+        described: what the learner sees, and its name.
         suspects: shape (n,), items whose label is suspect (from the label measure).
     """
 
-    def __init__(self, setting: Setting, suspects: NDArray[np.bool_]) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        described: tuple[str, list[NDArray[np.float32]]],
+        suspects: NDArray[np.bool_],
+    ) -> None:
         self.s = setting
+        self.description, self.features = described
         self.suspects = suspects
-        items = setting.dataset.items
-        number = {label: k for k, label in enumerate(setting.dataset.labels)}
-        self.y = np.array(
-            [number.get(i.target, -1) if not i.label_missing else -1 for i in items], np.int64
-        )
-        self.K = len(number)
+        self.y = setting.label_numbers
+        self.K = len(setting.dataset.labels)
         self.log_prior = calibration.log_label_prior(self.y[setting.splits.train], self.K)
         self._calibrated: dict[tuple[Strategy, int], Calibrated] = {}
 
@@ -153,14 +156,14 @@ class ClassifyLadder:
     def learner(self, train: NDArray[np.int64], y: NDArray[np.int64] | None = None) -> Learner:
         """The proxy learner on train items."""
         labels = self.y[train] if y is None else y
-        features = [block[train] for block in self.s.features]
+        features = [block[train] for block in self.features]
         return Learner().fit(
             features, labels, self.K, clusters=self.s.clusters[train], seed=self.s.seed
         )
 
     def predict(self, learner: Learner, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """Its log-probabilities, shape (m, K)."""
-        proba = learner.predict_proba([block[indices] for block in self.s.features])
+        proba = learner.predict_proba([block[indices] for block in self.features])
         return np.asarray(np.log(np.maximum(proba, 1e-9)))
 
     def learned(
@@ -181,7 +184,8 @@ class ClassifyLadder:
         evaluation = _normalise(a * self.predict(learner, self.s.evaluation) + b * base[1])
         hits, bits = self._judge(evaluation, self.s.evaluation)
         outcome = Outcome(
-            f"ridge and neighbours on {len(self.s.splits.train)} items, base model weight {b:g}",
+            f"closed-form learner on {self.description} of {len(self.s.splits.train)} items, "
+            f"base model weight {b:g}",
             self._trial(None, development, self.s.development),
             hits,
             bits,

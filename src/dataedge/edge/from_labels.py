@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dataedge.edge import features
 from dataedge.edge.classify import ClassifyClimb, ClassifyLadder
 from dataedge.edge.findings import Findings, highest, scatter
 from dataedge.edge.learner import Learner
@@ -38,11 +39,12 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         config: thresholds.
         tokens: tokens of the dataset, for the reasons.
     """
-    quality, index = judge_labels(setting)
+    described = describe(setting)
+    quality, index = judge_labels(setting, described[1])
     n = len(setting.dataset.items)
     suspects = np.zeros(n, bool)
     suspects[index[quality.suspect]] = True
-    climbed = ClassifyLadder(setting, suspects).climb()
+    climbed = ClassifyLadder(setting, described, suspects).climb()
     climb = climbed.climb
     outcomes = climb.outcomes
     edge = climb.difference("with_data", "without_data")
@@ -111,19 +113,28 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     )
 
 
-def judge_labels(setting: Setting) -> tuple[labels.LabelQuality, NDArray[np.int64]]:
-    """Label quality of all labelled items, out of sample, and which items these are."""
-    items, names = setting.dataset.items, setting.dataset.labels
-    index = np.array([i for i, item in enumerate(items) if not item.label_missing], np.int64)
-    number = {name: k for k, name in enumerate(names)}
-    y = np.array([number[items[i].target] for i in index], np.int64)
-    clusters = setting.clusters[index]
-    learner = Learner().fit(
-        [block[index] for block in setting.features],
-        y,
-        len(names),
-        clusters=clusters,
+def describe(setting: Setting) -> tuple[str, list[NDArray[np.float32]]]:
+    """What the learner is to see of the items, settled on the train side."""
+    texts = [i.text for i in setting.dataset.items]
+    return features.choose(
+        features.descriptions(setting.by_text, texts),
+        setting.splits.train,
+        setting.label_numbers,
+        len(setting.dataset.labels),
+        setting.clusters,
         seed=setting.seed,
+    )
+
+
+def judge_labels(
+    setting: Setting, blocks: list[NDArray[np.float32]]
+) -> tuple[labels.LabelQuality, NDArray[np.int64]]:
+    """Label quality of all labelled items, out of sample, and which items these are."""
+    names = setting.dataset.labels
+    index = np.flatnonzero(setting.label_numbers >= 0)
+    y, clusters = setting.label_numbers[index], setting.clusters[index]
+    learner = Learner().fit(
+        [block[index] for block in blocks], y, len(names), clusters=clusters, seed=setting.seed
     )
     quality = labels.label_quality(
         learner.loo_proba,

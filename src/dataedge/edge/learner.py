@@ -127,6 +127,16 @@ class Learner:
         """Calibrated out-of-sample probabilities of the labels as given, shape (n, K)."""
         return self._floored(self.loo_core)
 
+    @property
+    def neighbour_labels(self) -> NDArray[np.int64]:
+        """Label that most neighbours outside the item's own cluster carry, shape (n,)."""
+        out = np.empty(len(self._y), np.int64)
+        for rows in blocks(len(out)):
+            found = self._neighbours.of(np.arange(len(out))[rows], self._keep)
+            count = votes(*found, self._y, self._n_classes, self.n_neighbors)
+            out[rows] = np.where(count.sum(1) > 0, count.argmax(1), self._y[rows])
+        return out
+
     def predict_proba(self, X: Floats | Sequence[Floats]) -> Floats:
         """Calibrated probabilities of new items, shape (m, K)."""
         Z = self._transform(X)

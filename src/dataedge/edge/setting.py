@@ -43,7 +43,7 @@ class Setting:
         splits: train, development and evaluation indices.
         clusters: shape (n,), near-duplicate cluster of each item.
         vectors: shape (n, d), of each item's input, unit length.
-        features: blocks for the learner, each of shape (n, ·); empty unless classify.
+        by_text: for each input text its vectors, shape (n, d).
         seed: of draws and resampling.
     """
 
@@ -55,13 +55,20 @@ class Setting:
     splits: Splits
     clusters: NDArray[np.int64]
     vectors: NDArray[np.float32]
-    features: list[NDArray[np.float32]]
+    by_text: tuple[NDArray[np.float32], ...]
     seed: int
 
     @cached_property
     def prompter(self) -> Prompter:
         """Writes the prompts."""
         return Prompter(self.dataset, self.facts)
+
+    @cached_property
+    def label_numbers(self) -> NDArray[np.int64]:
+        """Number of each item's label, shape (n,); −1 where it has none."""
+        number = {label: k for k, label in enumerate(self.dataset.labels)}
+        given = [-1 if i.label_missing else number[i.target] for i in self.dataset.items]
+        return np.array(given, np.int64)
 
     @cached_property
     def development(self) -> NDArray[np.int64]:

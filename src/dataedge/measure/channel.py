@@ -94,6 +94,20 @@ class Channel:
         out: Floats = (score - score.mean()) / max(float(np.square(score).mean()), _TINY)
         return out
 
+    def joint(self, proba: Floats, labels: Ints) -> Floats:
+        """Joint share of (given, true) labels, shape (K, K), summing to 1."""
+        n, k = proba.shape
+        wrong = self.alike * self.confusion + (1 - self.alike) / max(k - 1, 1)
+        given = self.rate * wrong  # row: true class
+        np.fill_diagonal(given, 1 - self.rate)
+        out = np.zeros((k, k))
+        for start in range(0, n, _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            true = sharpen(proba[rows], self.sharpness) * given.T[labels[rows]] + _TINY
+            np.add.at(out, labels[rows], true / true.sum(1, keepdims=True))
+        out /= n
+        return out
+
     def _sharpened(self, p: Floats, y: Ints) -> Self:
         from scipy.optimize import minimize
 

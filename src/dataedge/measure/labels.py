@@ -1,4 +1,4 @@
-"""Label quality: which given labels are suspect, why, and how many there are."""
+"""Label quality: which given labels are suspect, why, and how many labels are wrong."""
 
 from __future__ import annotations
 
@@ -8,20 +8,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure, bootstrap, mean_figure
+from dataedge.measure.channel import Channel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
-    Ints = NDArray[np.integer[Any]]
+    Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
 
 TWIN = "conflicting twin"
 NEIGHBOURS = "neighbours disagree"
 LEARNER = "learner disagrees"
 BASE = "base model disagrees"
+
+_FEW = 50  # items below which a noise rate is called underpowered
+_BUCKETS = 2000  # clusters are pooled at random into so many for the bootstrap
 
 
 @dataclass(frozen=True)
@@ -32,14 +36,14 @@ class LabelQuality:
         p_given: shape (n,), out-of-sample probability of the given label.
         margin: shape (n,), p_given minus the largest probability of another label.
         score: shape (n,), in [0, 1], the one ranking score; low is suspect.
-        proposed: shape (n,), the most probable label where it is not the given one, else the
-            given one; a proposal for a person to confirm, never a correction.
+        proposed: shape (n,), the most probable other label where the item is suspect or another
+            label is more probable, else the given one; for a person to confirm, never applied.
         suspect: shape (n,), flagged for review.
         reason: n strings, empty where not suspect.
         noise: share of labels estimated to be wrong.
         conflicts: share of items whose twin carries another label.
-        noise_matrix: shape (K, K), joint share of (given, estimated true) labels; sums to 1.
-        confused: pairs (given, estimated true, items), most frequent first.
+        noise_matrix: shape (K, K), joint share of (given, true) labels, estimated; sums to 1.
+        confused: pairs (given, true, items), most frequent first.
     """
 
     p_given: Floats
@@ -61,109 +65,173 @@ def label_quality(
     clusters: Ints | None = None,
     label_names: Sequence[str] | None = None,
     twins: Ints | None = None,
-    neighbour_proba: Floats | None = None,
+    neighbour_labels: Ints | None = None,
     base_proba: Floats | None = None,
+    refit: Callable[[Bools], Floats] | None = None,
     seed: int = 0,
 ) -> LabelQuality:
     """Score given labels against out-of-sample probabilities.
 
+    A noise model (`Channel`) is fitted to the probabilities and the labels; its suspects are
+    left out of training once, if refit is given, and the model is fitted to what the learner
+    says then. The score adds the log-odds that a label is right to the margin; how far the
+    log-odds count depends on the share of mix-ups between similar classes: there the margin
+    orders better, whereas wrong labels drawn at random show in the tail of the log-odds.
+    Flagged are as many of the lowest scores as the estimated rate says are wrong, as far as
+    another label is more probable.
+
     Args:
-        proba: shape (n, K), out-of-sample probabilities (`Learner.loo_proba`).
+        proba: shape (n, K), out-of-sample probabilities (`Learner.loo_core`).
         labels: shape (n,), given labels as codes.
         clusters: shape (n,), near-duplicate clusters, the bootstrap's unit; items if None.
         label_names: K names, for `confused`; codes as text if None.
-        twins: shape (n,), group number of items with (nearly) the same input; none if None.
-        neighbour_proba: shape (n, K), the neighbours' vote alone, to tell the reason.
-        base_proba: shape (n, K), the base model's calibrated probabilities.
-        seed: of the bootstrap.
+        twins: shape (n,), group number of items with the same or nearly the same input.
+        neighbour_labels: shape (n,), label that most neighbours carry, to tell the reason.
+        base_proba: shape (n, K), the base model's calibrated probabilities, for the reason.
+        refit: maps a mask of suspects (n,) to probabilities (n, K) learned without them
+            (`Learner.refit_without`).
+        seed: of samples and bootstrap.
 
     Example:
-        >>> proba = np.array([[.9, .1], [.8, .2], [.2, .8], [.95, .05]] * 5)
-        >>> found = label_quality(proba, np.array([0, 0, 1, 1] * 5))
+        >>> proba = np.array([[.9, .1], [.8, .2], [.2, .8], [.95, .05]] * 20)
+        >>> found = label_quality(proba, np.array([0, 0, 1, 1] * 20))
         >>> found.suspect[:4], found.reason[3]
         (array([False, False, False,  True]), 'learner disagrees')
     """
     labels = np.asarray(labels, np.int64)
     n, k = proba.shape
-    rows = np.arange(n)
-    clusters = rows if clusters is None else clusters
+    if n == 0:
+        return _nothing(k)
+    clusters = np.arange(n) if clusters is None else clusters
     names = [str(c) for c in range(k)] if label_names is None else list(label_names)
-    p_given = proba[rows, labels].astype(np.float64)
-    others = proba.copy()
-    others[rows, labels] = -1.0
-    rival = others.argmax(1)
-    p_rival = others[rows, rival].astype(np.float64)
-    margin = p_given - p_rival
-    score = (margin + 1.0) / 2.0
-    estimated = _confident(proba, labels)
-    suspect = (estimated != labels) & (margin < 0)
+    channel = Channel.fit(proba, labels, smoothing=16.0, rounds=3, seed=seed)
+    if refit is not None:
+        doubted = channel.log_odds(proba, labels) < 0
+        if 0 < doubted.sum() < n - 1:
+            proba = refit(doubted)
+        channel = Channel.fit(proba, labels, smoothing=32.0, rounds=2, seed=seed)
+    p_given, rival, margin = _margin(proba, labels)
+    odds = channel.log_odds(proba, labels)
+    score = _score(odds, margin, channel.alike)
     conflict = _conflicts(labels, twins)
-    noise = _noise(estimated != labels, clusters, seed)
-    joint = np.zeros((k, k))
-    np.add.at(joint, (labels, estimated), 1.0 / n)
-    pairs = np.argwhere((joint > 0) & ~np.eye(k, dtype=bool))
-    pairs = pairs[np.argsort(-joint[tuple(pairs.T)], kind="stable")]
+    lowest = np.argsort(score, kind="stable")[: round(channel.rate * n)]
+    suspect = np.zeros(n, bool)
+    suspect[lowest] = (odds[lowest] < 0) | (margin[lowest] < 0)
+    suspect |= conflict & (margin < 0)
+    joint = channel.joint(proba, labels)
     return LabelQuality(
         p_given,
         margin,
         score,
-        np.where(margin < 0, rival, labels),
+        np.where(suspect | (margin < 0), rival, labels),
         suspect,
-        _reasons(suspect, conflict, labels, neighbour_proba, base_proba, proba),
-        noise,
-        mean_figure(conflict.astype(np.float64), clusters, unit="share", seed=seed),
+        _reasons(suspect, conflict, labels, neighbour_labels, base_proba),
+        _noise(channel, proba, labels, clusters, seed),
+        _share(conflict, clusters, seed),
         joint,
-        tuple((names[i], names[j], round(joint[i, j] * n)) for i, j in pairs),
+        _confused(joint * n, names),
     )
 
 
-def _confident(proba: Floats, labels: Ints) -> Ints:
-    """Estimated true label: the most probable one above its class's own mean confidence.
-
-    Confident joint, Northcutt et al. 2021 (Confident Learning, section 3.1).
-    """
+def _margin(proba: Floats, labels: Ints) -> tuple[Floats, Ints, Floats]:
+    """Probability of the given label, the most probable other label, their difference."""
     n, k = proba.shape
-    rows = np.arange(n)
-    count = np.bincount(labels, minlength=k)
-    total = np.bincount(labels, weights=proba[rows, labels], minlength=k)
-    threshold = np.where(count > 0, total / np.maximum(count, 1), np.inf)
-    above = np.where(proba >= threshold, proba, -1.0)
-    best = above.argmax(1)
-    return np.where(above[rows, best] >= 0, best, labels)
+    if k == 1:
+        return np.ones(n), labels, np.ones(n)
+    p_given, margin = np.empty(n), np.empty(n)
+    rival = np.empty(n, np.int64)
+    for start in range(0, n, 4096):
+        rows = slice(start, start + 4096)
+        block = proba[rows].astype(np.float64)
+        index = np.arange(len(block))
+        p_given[rows] = block[index, labels[rows]]
+        block[index, labels[rows]] = -1.0
+        rival[rows] = block.argmax(1)
+        margin[rows] = p_given[rows] - block[index, rival[rows]]
+    return p_given, rival, margin
 
 
-def _noise(wrong: Bools, clusters: Ints, seed: int) -> Figure:
-    value = wrong.astype(np.float64)
-    low, high = bootstrap(lambda w: (w @ value) / w.sum(1), clusters, seed=seed)
-    return Figure(float(value.mean()), low, high, len(wrong), "share")
+def _score(odds: Floats, margin: Floats, alike: float) -> Floats:
+    """Clipped log-odds plus margin, in [0, 1]."""
+    width = 4.0 * alike + 12.0 * (1.0 - alike)
+    weight = alike + 0.3 * (1.0 - alike)
+    raw = np.clip(odds, -width, width) / width + weight * margin
+    score: Floats = (raw / (1.0 + weight) + 1.0) / 2.0
+    return score
+
+
+def _noise(channel: Channel, proba: Floats, labels: Ints, clusters: Ints, seed: int) -> Figure:
+    """The channel's rate; the bootstrap moves it along each item's influence."""
+    n = len(labels)
+    values, counts = _pooled(channel.influence(proba, labels), clusters, seed)
+    low, high = bootstrap(lambda w: (w @ values) / (w @ counts), np.arange(len(values)), seed=seed)
+    rate = channel.rate
+    low, high = min(max(rate + low, 0.0), rate), max(min(rate + high, 1.0), rate)
+    detail = {"alike": round(channel.alike, 3), "sharpness": round(channel.sharpness, 3)}
+    if n < _FEW:
+        reason = f"{n} items are too few to estimate a rate of wrong labels"
+        return Figure(rate, low, high, n, "share", "underpowered", reason, detail)
+    return Figure(rate, low, high, n, "share", detail=detail)
+
+
+def _pooled(values: Floats, clusters: Ints, seed: int) -> tuple[Floats, Floats]:
+    """Sums and sizes of clusters, pooled at random where there are more than 2,000."""
+    _, group = np.unique(clusters, return_inverse=True)
+    count = int(group.max()) + 1
+    if count > _BUCKETS:
+        group = (np.random.default_rng(seed).permutation(count) % _BUCKETS)[group]
+    sums: Floats = np.bincount(group, weights=values)
+    sizes: Floats = np.bincount(group).astype(np.float64)
+    return sums, sizes
+
+
+def _share(hit: Bools, clusters: Ints, seed: int) -> Figure:
+    if len(hit) <= 20_000:
+        return mean_figure(hit.astype(np.float64), clusters, unit="share", seed=seed)
+    values, counts = _pooled(hit.astype(np.float64), clusters, seed)
+    low, high = bootstrap(lambda w: (w @ values) / (w @ counts), np.arange(len(values)), seed=seed)
+    return Figure(float(hit.mean()), low, high, len(hit), "share")
 
 
 def _conflicts(labels: Ints, twins: Ints | None) -> Bools:
     """Items whose twin group carries more than one label."""
     if twins is None:
         return np.zeros(len(labels), bool)
-    group = np.unique(twins, return_inverse=True)[1]
-    low = np.full(group.max() + 1, labels.max() + 1)
-    high = np.full(group.max() + 1, -1)
+    _, group = np.unique(twins, return_inverse=True)
+    low = np.full(int(group.max()) + 1, labels.max() + 1)
+    high = np.full(int(group.max()) + 1, -1)
     np.minimum.at(low, group, labels)
     np.maximum.at(high, group, labels)
-    return (low != high)[group]
+    conflict: Bools = (low != high)[group]
+    return conflict
 
 
 def _reasons(
     suspect: Bools,
     conflict: Bools,
     labels: Ints,
-    neighbour_proba: Floats | None,
+    neighbour_labels: Ints | None,
     base_proba: Floats | None,
-    proba: Floats,
 ) -> tuple[str, ...]:
     """The most direct evidence against each suspect."""
     reason = np.where(suspect, LEARNER, "").astype(object)
     if base_proba is not None:
-        agrees = base_proba.argmax(1) == proba.argmax(1)
-        reason[suspect & agrees & (base_proba.argmax(1) != labels)] = BASE
-    if neighbour_proba is not None:
-        reason[suspect & (neighbour_proba.argmax(1) != labels)] = NEIGHBOURS
+        reason[suspect & (base_proba.argmax(1) != labels)] = BASE
+    if neighbour_labels is not None:
+        reason[suspect & (neighbour_labels != labels)] = NEIGHBOURS
     reason[suspect & conflict] = TWIN
     return tuple(reason)
+
+
+def _confused(counts: Floats, names: Sequence[str]) -> tuple[tuple[str, str, int], ...]:
+    """Pairs with at least half an item, most frequent first."""
+    off = counts * ~np.eye(len(counts), dtype=bool)
+    pairs = np.argwhere(off >= 0.5)
+    order = np.argsort([-off[i, j] for i, j in pairs], kind="stable")
+    return tuple((names[i], names[j], max(round(off[i, j]), 1)) for i, j in pairs[order])
+
+
+def _nothing(k: int) -> LabelQuality:
+    none, missing = np.zeros(0), Figure.missing("no labelled items", "share")
+    whole, flags = np.zeros(0, np.int64), np.zeros(0, bool)
+    return LabelQuality(none, none, none, whole, flags, (), missing, missing, np.zeros((k, k)), ())

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _NOT_PROSE = re.compile(
-    r"```.*?(?:```|\Z)|`[^`]*`|https?://\S+|\S+@\S+|<[^<>]{0,200}>|[\d_\W]+", re.DOTALL
+    r"```.*?(?:```|\Z)|`[^`]*`|https?://\S+|\S+@\S+|<[^<>]{0,200}>|\w+(?:[._]\w+)+|[\d_\W]+",
+    re.DOTALL,
 )
 _LATIN, _OTHER = 20, 6  # letters that a text must have, in Latin script or in another
 _READ = 1000  # characters that are enough to tell a language

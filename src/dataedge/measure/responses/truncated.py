@@ -145,7 +145,7 @@ def _end(response: str) -> _End:
     fences = text.count("```")
     stop = bool(bare) and bare[-1] in _CLOSED
     final = re.sub(r"\W+$", "", words[-1]).lower() if words else ""
-    symbol = not stop and text[-1] in _OPEN
+    symbol = not stop and text[-1] in _OPEN and not last.startswith("|")
     code = fences > 0 or bool(_CODE.search(lines[-1]))
     item = bool(_ITEM.match(lines[-1])) and len(words) <= 12
     prose = len(text.split()) >= _MIN_WORDS and not code and not item
@@ -153,8 +153,12 @@ def _end(response: str) -> _End:
     return _End(
         stop=stop,
         dangling=symbol or (not stop and prose and final in _DANGLING),
-        unclosed=fences % 2 == 1
-        or any(text.count(a) > text.count(b) for a, b in ("()", "[]", "{}")),
+        unclosed=fences % 2 == 1 or _count(text, "([{") > _count(text, ")]}"),
         plain=prose,
         marker=head if not re.search(r"\w", head) else "",
     )
+
+
+def _count(text: str, brackets: str) -> int:
+    """Brackets of any kind together, since [0, 1) closes what it opens."""
+    return sum(text.count(b) for b in brackets)
