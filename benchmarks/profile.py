@@ -82,7 +82,9 @@ def help_seconds(runs: int = 5) -> float:
     found = []
     for _ in range(runs):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "dataedge.cli", "--help"], capture_output=True, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "dataedge.cli", "--help"], capture_output=True, check=True
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return min(found)
@@ -100,7 +102,9 @@ def main() -> int:
     good = figures["share"] >= SHARE_WANTED and figures["help_cpu_seconds"] < HELP_WANTED
     if args.out:
         record = {
-            "command": " ".join(["python", "benchmarks/profile.py", *(["--quick"] if args.quick else [])]),
+            "command": " ".join(
+                ["python", "benchmarks/profile.py", *(["--quick"] if args.quick else [])]
+            ),
             "date": datetime.now(UTC).date().isoformat(),
             "python": platform.python_version(),
             "passed": good,

@@ -479,24 +479,29 @@ def child(n: int) -> dict[str, Any]:
         from dataedge.edge.learner import Learner
 
         learner = Learner().fit(X, y, CLASSES, clusters=state["levels"][0.8])
-        state["proba"] = learner.loo_proba
-        return {"accuracy": float((learner.loo_proba.argmax(1) == y).mean())}
+        state["learner"] = learner
+        return {"accuracy": float((learner.loo_core.argmax(1) == y).mean())}
 
     def quality() -> dict[str, Any]:
         from dataedge.measure.labels import label_quality
 
-        found = label_quality(state["proba"], y)
+        learner, twins = state["learner"], state["levels"][0.8]
+        found = label_quality(
+            learner.loo_core, y, clusters=twins, twins=twins, refit=learner.refit_without
+        )
         return {"noise": found.noise.value, "low": found.noise.low, "high": found.noise.high}
 
     for stage in (duplicates, levels, labels, quality):
         peak(reset=True)
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         try:
             result = stage()
-        except (MemoryError, RuntimeError) as error:  # faiss raises RuntimeError
+        except (MemoryError, RuntimeError, KeyError) as error:  # RuntimeError: faiss's, KeyError:
+            # the stage before this one failed
             result = {"failed": f"{type(error).__name__}: {error}"[:200]}
         out["stages"][stage.__name__] = {
             "seconds": time.perf_counter() - start,
+            "processor_seconds": time.process_time() - processor,
             "peak": peak(),
             **result,
         }
@@ -511,7 +516,7 @@ def exponent(sizes: list[int], values: list[float]) -> float:
 
 def scale(quick: bool) -> tuple[dict[str, Any], Checks]:
     """Time and peak memory as curves over sizes."""
-    sizes = [2_000, 10_000, 40_000] if quick else [10_000, 100_000, 1_000_000]
+    sizes = [1_000, 4_000, 16_000] if quick else [10_000, 100_000, 1_000_000]
     runs = []
     for n in sizes:
         command = [sys.executable, __file__, "--child", str(n)]
@@ -524,9 +529,11 @@ def scale(quick: bool) -> tuple[dict[str, Any], Checks]:
         stages = [run["stages"][name] for run in runs]
         out["exponents"][name] = {
             "seconds": exponent(sizes, [s["seconds"] for s in stages]),
+            "processor_seconds": exponent(sizes, [s["processor_seconds"] for s in stages]),
             "memory": exponent(sizes, [s["peak"] for s in stages]),
         }
-        curve = [(_round(s["seconds"]), f"{s['peak'] / GIB:.2f} GiB") for s in stages]
+        keys = ("seconds", "processor_seconds")
+        curve = [(*(_round(s[k]) for k in keys), f"{s['peak'] / GIB:.2f} GiB") for s in stages]
         failed = [s["failed"] for s in stages if "failed" in s]
         fit = {k: _round(v) for k, v in out["exponents"][name].items()}
         print(f"scale {name}: {curve}, exponents {fit} {failed or ''}", flush=True)

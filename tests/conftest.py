@@ -50,8 +50,30 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import random
 
     rng = random.Random(0)
-    things = "card loan fee account transfer cash cheque note branch teller".split()
-    places = "Leeds York Hull Ripon Selby Skipton Thirsk Malton Whitby Filey".split()
+    things = [
+        "card",
+        "loan",
+        "fee",
+        "account",
+        "transfer",
+        "cash",
+        "cheque",
+        "note",
+        "branch",
+        "teller",
+    ]
+    places = [
+        "Leeds",
+        "York",
+        "Hull",
+        "Ripon",
+        "Selby",
+        "Skipton",
+        "Thirsk",
+        "Malton",
+        "Whitby",
+        "Filey",
+    ]
     rows = ["text,label"]
     for i in range(120):
         thing, place = rng.choice(things), rng.choice(places)

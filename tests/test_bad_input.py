@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -139,15 +140,55 @@ def test_unwritable_output(tmp_path: Path, monkeypatch: Any, capsys: Any) -> Non
     )
 
 
+def varied(i: int) -> str:
+    """Sentences that are no near duplicates of each other."""
+    rng = random.Random(i)
+    words = [
+        "river",
+        "north",
+        "card",
+        "country",
+        "miles",
+        "account",
+        "bridge",
+        "three",
+        "under",
+        "stone",
+        "loan",
+        "sea",
+        "gate",
+    ]
+    return " ".join(rng.choice(words) + rng.choice("abcdefgh") * 2 for _ in range(9))
+
+
+def test_nothing_but_near_duplicates_cannot_be_split(
+    tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    rows = [
+        f"the very same long sentence about a card and an account {i},{'ab'[i % 2]}"
+        for i in range(60)
+    ]
+    (tmp_path / "d.csv").write_text("text,label\n" + "\n".join(rows))
+    out = str(tmp_path / "o")
+    fails(
+        capsys,
+        monkeypatch,
+        "audit",
+        str(tmp_path / "d.csv"),
+        "--out",
+        out,
+        code=3,
+        names=("near duplicates",),
+    )
+
+
 def test_odd_values_are_noted_and_do_no_harm(tmp_path: Path, tiny_model: str) -> None:
     """NUL bytes, mixed types, a megabyte of text, empty labels: left out or read, and said so."""
     import json
 
     import dataedge
 
-    rows: list[dict[str, Any]] = [
-        {"text": f"a text about thing {i} of many kinds", "label": "ab"[i % 2]} for i in range(60)
-    ]
+    rows: list[dict[str, Any]] = [{"text": varied(i), "label": "ab"[i % 2]} for i in range(60)]
     rows += [
         {"text": "with a \x00 in it", "label": "a"},
         {"text": 17, "label": "a"},

@@ -17,7 +17,12 @@ LEVEL = {
     "report": 5,
     "stages": 6, "plan": 7, "api": 7, "cli": 8, "__init__": 9,
 }  # fmt: skip
-FAMILIES = {"minhash": "redundancy", "shingles": "redundancy", "neighbours": "redundancy"}
+FAMILIES = {
+    "minhash": "redundancy",
+    "shingles": "redundancy",
+    "neighbours": "redundancy",
+    "channel": "labels",
+}
 
 
 def modules() -> list[Path]:

@@ -42,7 +42,9 @@ def test_planted_label_noise_is_found() -> None:
     audit = audit_of("outfits")
     with (ROOT / "data" / "outfits" / "truth" / "noise.csv").open() as file:
         planted = {int(row["row"]) for row in csv.DictReader(file)}
-    table = audit.sql('select "row", label_score, suspect from items join findings using (item)').df()
+    table = audit.sql(
+        'select "row", label_score, suspect from items join findings using (item)'
+    ).df()
     wrong = table["row"].isin(planted)
     ranked = table.sort_values("label_score")["row"].isin(planted).to_numpy()
     assert wrong.sum() == 50
@@ -53,13 +55,18 @@ def test_planted_label_noise_is_found() -> None:
 
 
 def test_workouts_are_barely_defined_and_outfits_are_not() -> None:
-    share = {s: audit_of(s).measures["definedness"].detail["share"] for s in ("workouts", "outfits")}
+    share = {
+        s: audit_of(s).measures["definedness"].detail["share"] for s in ("workouts", "outfits")
+    }
     assert share["workouts"] < 0.05 < share["outfits"]
 
 
 def test_the_popular_library_is_known_better_and_gives_less() -> None:
     popular, inhouse = audit_of("library/popular"), audit_of("library/inhouse")
-    assert popular.measures["surprisal_bits_per_byte"].value < inhouse.measures["surprisal_bits_per_byte"].value
+    assert (
+        popular.measures["surprisal_bits_per_byte"].value
+        < inhouse.measures["surprisal_bits_per_byte"].value
+    )
     assert popular.edge.value < inhouse.edge.value
     assert popular.measures["known_share"].value > inhouse.measures["known_share"].value
 

@@ -59,13 +59,19 @@ def test_ladder_in_bits_per_byte_with_parts_that_add_up(defined: dataedge.Audit)
     assert [r.rung for r in report.ladder] == RUNGS
     assert {r.unit for r in report.ladder} == {"bits/byte"}
     parts = report.edge.parts
-    assert parts["total"].value == pytest.approx(parts["task"].value + parts["style"].value, abs=1e-5)
+    assert parts["total"].value == pytest.approx(
+        parts["task"].value + parts["style"].value, abs=1e-5
+    )
     assert report.edge.value == parts["task"].value
     ladder = defined.ladder["value"]
-    assert parts["total"].value == pytest.approx(ladder["without_data"] - ladder["with_data"], abs=1e-5)
+    assert parts["total"].value == pytest.approx(
+        ladder["without_data"] - ladder["with_data"], abs=1e-5
+    )
 
 
-def test_an_answer_that_follows_from_nothing_has_style_and_no_task(undefined: dataedge.Audit) -> None:
+def test_an_answer_that_follows_from_nothing_has_style_and_no_task(
+    undefined: dataedge.Audit,
+) -> None:
     parts = undefined.report.edge.parts
     assert parts["style"].low > 0
     assert parts["task"].low < 0.02
@@ -75,7 +81,11 @@ def test_an_answer_that_follows_from_nothing_has_style_and_no_task(undefined: da
 def test_style_counts_when_asked(undefined: dataedge.Audit, tiny_model: str) -> None:
     folder = undefined.directory
     again = dataedge.audit(
-        folder.parent / "pairs.jsonl", out=str(folder), model=tiny_model, probe_items=60, count="total"
+        folder.parent / "pairs.jsonl",
+        out=str(folder),
+        model=tiny_model,
+        probe_items=60,
+        count="total",
     )
     assert again.edge.value == again.report.edge.parts["total"].value
     assert again.verdict.label == "edge"
@@ -83,8 +93,22 @@ def test_style_counts_when_asked(undefined: dataedge.Audit, tiny_model: str) -> 
 
 def test_passages_have_no_parts(tmp_path: Path, tiny_model: str) -> None:
     rng = random.Random(1)
-    words = "river north country reaches after three hundred miles under stone bridge".split()
-    paragraphs = [" ".join(rng.choice(words) for _ in range(60)).capitalize() + "." for _ in range(60)]
+    words = [
+        "river",
+        "north",
+        "country",
+        "reaches",
+        "after",
+        "three",
+        "hundred",
+        "miles",
+        "under",
+        "stone",
+        "bridge",
+    ]
+    paragraphs = [
+        " ".join(rng.choice(words) for _ in range(60)).capitalize() + "." for _ in range(60)
+    ]
     file = tmp_path / "river.txt"
     file.write_text("\n\n".join(paragraphs))
     audit = dataedge.audit(file, out=str(tmp_path / "out"), model=tiny_model, probe_items=40)

@@ -23,7 +23,10 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
     audit_of("outfits")  # answers are reused by the notebook, whichever runs first
     notebook = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
     client = NotebookClient(
-        notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": ROOT / "docs"}}
+        notebook,
+        timeout=900,
+        kernel_name="python3",
+        resources={"metadata": {"path": ROOT / "docs"}},
     )
     client.execute()
     outputs = [o for c in notebook.cells if c.cell_type == "code" for o in c.outputs]

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 NEAR = 0.8
 """Jaccard similarity of character 5-grams from which two texts are near duplicates."""
 TOKEN_SAMPLE = 20_000
+FEWEST_HELD_OUT = 4
+"""Development and evaluation items below which nothing can be said."""
 PROBE_OF = {Task.CLASSIFY: "classify", Task.GENERATE: "respond", Task.CORPUS: "surprisal"}
 
 
@@ -62,6 +64,7 @@ def run(
     levels = _levels(dataset)
     clusters = _clusters(dataset, levels)
     splits = split(dataset, clusters, probe_items=config.probe_items, seed=config.seed)
+    _check_split(dataset, splits, clusters)
     _store_items(store, dataset, splits, clusters)
     facts = _facts(store, handle)
     if not facts.token_logprobs:
@@ -154,6 +157,16 @@ def _redundancy(
 ) -> dict[str, Figure]:
     counts = np.array([i.count for i in dataset.items])
     return redundancy.redundancy(counts, levels[NEAR], vectors, levels=levels, seed=seed)
+
+
+def _check_split(dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]) -> None:
+    if min(len(splits.development), len(splits.evaluation)) < FEWEST_HELD_OUT:
+        raise AuditError(
+            f"{dataset.path}: {len(dataset.items):,} items in only {len(np.unique(clusters)):,} groups of "
+            "near duplicates; too few can be held out without a twin in the train side",
+            hint="add rows that differ from each other by more than a few characters",
+            code=ExitCode.NO_CONCLUSION,
+        )
 
 
 def _store_items(

@@ -71,7 +71,7 @@ class Neighbours:
     def search(self, vectors: NDArray[np.float32], k: int) -> tuple[Ints, Floats]:
         """Neighbours and cosines of new unit vectors (m, d), shapes (m, k)."""
         similar, near = self._index.search(vectors, k)
-        return near, similar
+        return near, np.where(near >= 0, similar, 0.0)  # fewer than k: faiss fills with −max
 
 
 def votes(near: Ints, similar: Floats, y: Ints, n_classes: int, k: int) -> Floats:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.figures import Figure, bootstrap, mean_figure
+from dataedge.figures import Figure, bootstrap
 from dataedge.measure.channel import Channel
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ LEARNER = "learner disagrees"
 BASE = "base model disagrees"
 
 _FEW = 50  # items below which a noise rate is called underpowered
-_BUCKETS = 2000  # clusters are pooled at random into so many for the bootstrap
+_BUCKETS = 500  # clusters are pooled at random into at most so many for the bootstrap
 
 
 @dataclass(frozen=True)
@@ -175,19 +175,19 @@ def _noise(channel: Channel, proba: Floats, labels: Ints, clusters: Ints, seed: 
 
 
 def _pooled(values: Floats, clusters: Ints, seed: int) -> tuple[Floats, Floats]:
-    """Sums and sizes of clusters, pooled at random where there are more than 2,000."""
+    """Sums and sizes of clusters, pooled at random where there are more than 500."""
     _, group = np.unique(clusters, return_inverse=True)
     count = int(group.max()) + 1
     if count > _BUCKETS:
         group = (np.random.default_rng(seed).permutation(count) % _BUCKETS)[group]
-    sums: Floats = np.bincount(group, weights=values)
-    sizes: Floats = np.bincount(group).astype(np.float64)
+    sums = np.bincount(group, weights=values).astype(np.float64)
+    sizes = np.bincount(group).astype(np.float64)
     return sums, sizes
 
 
 def _share(hit: Bools, clusters: Ints, seed: int) -> Figure:
-    if len(hit) <= 20_000:
-        return mean_figure(hit.astype(np.float64), clusters, unit="share", seed=seed)
+    if not hit.any():
+        return Figure(0.0, 0.0, 0.0, len(hit), "share")
     values, counts = _pooled(hit.astype(np.float64), clusters, seed)
     low, high = bootstrap(lambda w: (w @ values) / (w @ counts), np.arange(len(values)), seed=seed)
     return Figure(float(hit.mean()), low, high, len(hit), "share")

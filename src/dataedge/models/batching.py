@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,16 +96,28 @@ def windows(
 def batches(lengths: Sequence[int], tokens: int, rows: int) -> list[list[int]]:
     """Group indices, longest first, so that the padded size of a group stays within `tokens`.
 
+    Groups are made as even as their number allows: a last one of few tokens runs slowly.
+
     Args:
         lengths: tokens of each row.
-        tokens: largest number of tokens in a batch, padding included.
+        tokens: largest number of tokens in a batch, padding included; a longer row runs alone.
         rows: largest number of rows in a batch.
 
     Example:
         >>> batches([3, 8, 4, 2], tokens=9, rows=8)
         [[1], [2, 0], [3]]
+        >>> batches([4, 4, 4, 4], tokens=12, rows=8)
+        [[0, 1], [2, 3]]
     """
     order = sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+    full = _fill(order, lengths, tokens, rows)
+    if len(full) < 2:
+        return full
+    even = _fill(order, lengths, math.ceil(1.05 * sum(lengths) / len(full)), rows)
+    return even if len(even) == len(full) else full
+
+
+def _fill(order: Sequence[int], lengths: Sequence[int], tokens: int, rows: int) -> list[list[int]]:
     groups: list[list[int]] = []
     widest = 0
     for index in order:

@@ -84,11 +84,29 @@ def read_weights(
             code=ExitCode.USAGE,
         ) from error
     net.eval()
+    keep_freed_memory()
     if torch.cuda.is_available():
         return net.to("cuda"), tokenizer
     if precision == "bfloat16":
         multiply_in_bfloat16(net)
     return net, tokenizer
+
+
+def keep_freed_memory() -> None:
+    """Let glibc keep the memory of freed tensors for the next ones; elsewhere do nothing.
+
+    By default it goes back to the system after every operation and is fetched again, zeroed,
+    page by page: a tenth of a forward pass.
+    """
+    import ctypes
+
+    trim_threshold, mmap_threshold = -1, -3  # malloc.h
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(mmap_threshold, 2**30)
+    mallopt(trim_threshold, 2**30)
 
 
 def multiply_in_bfloat16(net: Any) -> None:

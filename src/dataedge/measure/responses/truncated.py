@@ -16,64 +16,12 @@ _CLOSED = frozenset(".!?…。！？؟।")
 _CLOSERS = "\"'”’»)]}>*_`~"
 _OPEN = frozenset(",;:-–—([{</\\=+&|$#@،、，")
 _DANGLING = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "and",
-        "or",
-        "but",
-        "nor",
-        "of",
-        "to",
-        "in",
-        "on",
-        "at",
-        "by",
-        "for",
-        "from",
-        "with",
-        "into",
-        "than",
-        "that",
-        "which",
-        "who",
-        "whose",
-        "because",
-        "if",
-        "when",
-        "while",
-        "as",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "has",
-        "have",
-        "had",
-        "will",
-        "would",
-        "can",
-        "could",
-        "should",
-        "may",
-        "might",
-        "must",
-        "not",
-        "very",
-        "its",
-        "his",
-        "her",
-        "their",
-        "our",
-        "your",
-        "my",
-        "this",
-        "these",
-        "those",
-    ]
+    re.findall(
+        r"\w+",
+        "a an the and or but nor of to in on at by for from with into than that which who whose "
+        "because if when while as is are was were be been has have had will would can could should "
+        "may might must not very its his her their our your my this these those",
+    )
 )
 _ITEM = re.compile(r"\s*(?:[-*•·+|>#]|\d+[.)]|[a-zA-Z][.)]|\w[\w ]{0,30}:)\s*\S")
 _CODE = re.compile(r"^(?: {4}|\t)|[;{}]\s*$|^\s*(?:return|import|from|def|class|if|for|while)\b")
@@ -104,11 +52,8 @@ def check_truncated(responses: Sequence[str]) -> Check:
     if not ends:
         return Check("truncated", n=0, skipped="every response is empty")
     n = len(ends)
-    marker, with_marker = (
-        Counter(e.marker for e in ends.values() if e.marker).most_common(1)[0]
-        if any(e.marker for e in ends.values())
-        else ("", 0)
-    )
+    markers = Counter(e.marker for e in ends.values() if e.marker).most_common(1)
+    marker, with_marker = markers[0] if markers else ("", 0)
     closes = with_marker / n
     prose = [e for e in ends.values() if e.plain]
     stops = sum(e.stop for e in prose) / len(prose) if prose else 0.0
