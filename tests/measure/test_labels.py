@@ -93,22 +93,21 @@ def test_confused_pairs_name_the_classes():
 
 
 def test_reasons_name_the_most_direct_evidence():
-    y = np.tile([0, 1], 50)
+    y = np.tile([0, 1, 2, 3], 50)
     given = y.copy()
-    given[:4] = 1 - y[:4]
-    neighbours, base = given.copy(), certain(given, 2)
+    given[:4] = (y[:4] + 1) % 4
+    neighbours, base = given.copy(), certain(given, 4)
     neighbours[:3] = y[:3]
-    base[:2] = certain(y[:2], 2)
-    twins = np.arange(100)
+    base[:2] = certain(y[:2], 4)
+    twins = np.arange(200)
     twins[0] = twins[50] = 1000  # item 50 has the same input as item 0
-    found = label_quality(
-        certain(y, 2), given, twins=twins, neighbour_labels=neighbours, base_proba=base
-    )
+    proba = certain(y, 4, strength=0.98)
+    found = label_quality(proba, given, twins=twins, neighbour_labels=neighbours, base_proba=base)
     assert found.reason[:4] == (TWIN, NEIGHBOURS, NEIGHBOURS, LEARNER)
     assert set(found.reason[4:]) == {""}
-    assert found.conflicts.value == pytest.approx(0.02)
-    only_base = label_quality(certain(y, 2), given, base_proba=base)
-    assert only_base.reason[:2] == (BASE, BASE)
+    assert found.conflicts.value == pytest.approx(0.01)
+    only_base = label_quality(proba, given, base_proba=base)
+    assert only_base.reason[1:3] == (BASE, LEARNER)
 
 
 def test_the_channel_tells_mix_ups_from_random_errors():

@@ -24,6 +24,8 @@ _DECAY = 0.7  # prior weight of the next most similar class, relative to the one
 _SHARPEN_ROWS = 2000
 _FIT_ROWS = 20_000
 _STEPS = 10
+_ANCHORS = 0.2  # share of items, the surest, that are taken to be unambiguous
+_CERTAIN = 0.98  # how clear these are, on average
 _TINY = 1e-12
 
 
@@ -66,7 +68,7 @@ class Channel:
             sharp = sharpen(p, found.sharpness)
             prior = _similar(sharp) if step else prior
             found = cls._maximised(found, sharp, y, prior, smoothing)
-        return found
+        return cls._anchored(found, p, y, smoothing)
 
     def parts(self, proba: Floats, labels: Ints) -> tuple[Floats, Floats]:
         """Likelihood of the given labels if right and if wrong, both shape (n,)."""
@@ -134,7 +136,8 @@ class Channel:
             return -float(np.log(total).mean()), np.array([-(g / total).mean() for g in grad])
 
         start = [np.log(self.sharpness) + 0.2, -2.0, 0.0]
-        box = [(-0.7, 2.0), (-9.0, 2.0), (-4.0, 4.0)]
+        # with few classes, a flattening exponent would stand in for wrong labels
+        box = [(-0.7 if k > 4 else 0.0, 2.0), (-9.0, 2.0), (-4.0, 4.0)]
         best = minimize(
             loss, start, jac=True, method="L-BFGS-B", bounds=box, options={"maxiter": 40}
         ).x
@@ -145,7 +148,32 @@ class Channel:
             alike=_logistic(best[2]),
         )
 
-    def _maximised(self, p: Floats, y: Ints, prior: Floats, smoothing: float) -> Self:
+    def _anchored(self, p: Floats, y: Ints, smoothing: float) -> Self:
+        """The same, unless the surest fifth of the items contradicts the rate.
+
+        Where two classes are mixed up systematically, wrong labels and ambiguous texts have the
+        same likelihood. What tells them apart is an assumption: the surest items are not
+        ambiguous (anchor points, Liu & Tao 2016), so their disagreement with the label is noise.
+        """
+        top = p.max(1)
+        sure = top >= np.quantile(top, 1 - _ANCHORS)
+        share = float((p[sure].argmax(1) != y[sure]).mean())
+        margin = 1.96 * np.sqrt(share * (1 - share) / sure.sum())
+        if share - margin <= self.rate + 1 - _CERTAIN:
+            return self
+        exponents = np.geomspace(1.0, 20.0, 25)
+        clear = [float(sharpen(p[sure], t).max(1).mean()) >= _CERTAIN for t in exponents]
+        found = replace(self, rate=share, alike=0.5)
+        found = replace(found, sharpness=float(exponents[clear.index(True)] if any(clear) else 20))
+        sharp = sharpen(p, found.sharpness)
+        prior = _similar(sharp)
+        found = replace(found, confusion=prior)
+        return found._maximised(sharp, y, prior, smoothing, hold=True)  # noqa: SLF001
+
+    def _maximised(
+        self, p: Floats, y: Ints, prior: Floats, smoothing: float, *, hold: bool = False
+    ) -> Self:
+        """Ten steps of expectation maximisation; the rate stays if hold."""
         from scipy.sparse import csr_array
 
         n, k = p.shape
@@ -158,8 +186,9 @@ class Channel:
             confused = rate * alike * mixed
             other = rate * (1 - alike) * (1 - right) / max(k - 1, 1)
             total = (1 - rate) * right + confused + other + _TINY
-            rate = float(((confused + other) / total).mean())
-            alike = float((confused / total).mean() / max(rate, _TINY))
+            found = float(((confused + other) / total).mean())
+            alike = float((confused / total).mean() / max(found, _TINY))
+            rate = rate if hold else found
             share = (confused / total / np.maximum(mixed, _TINY)).astype(p.dtype)
             moved = np.asarray(given @ (towards * share[:, None]), np.float64).T
             confusion = _rows(moved + smoothing * prior)

@@ -24,6 +24,7 @@ NEIGHBOURS = "neighbours disagree"
 LEARNER = "learner disagrees"
 BASE = "base model disagrees"
 
+_REFITS = 3
 _FEW = 50  # items below which a noise rate is called underpowered
 _BUCKETS = 500  # clusters are pooled at random into at most so many for the bootstrap
 
@@ -72,11 +73,12 @@ def label_quality(
 ) -> LabelQuality:
     """Score given labels against out-of-sample probabilities.
 
-    A noise model (`Channel`) is fitted to the probabilities and the labels; its suspects are
-    left out of training once, if refit is given, and the model is fitted to what the learner
-    says then. The score adds the log-odds that a label is right to the margin; how far the
-    log-odds count depends on the share of mix-ups between similar classes: there the margin
-    orders better, whereas wrong labels drawn at random show in the tail of the log-odds.
+    A noise model (`Channel`) is fitted to the probabilities and the labels. Its suspects are
+    left out of training, if refit is given, and the model is fitted to what the learner says
+    then; up to three times if that brings many more to light. The score adds the log-odds that
+    a label is right to the margin; how far the log-odds count depends on the share of mix-ups
+    between similar classes: there the margin orders better, whereas wrong labels drawn at
+    random show in the tail of the log-odds.
     Flagged are as many of the lowest scores as the estimated rate says are wrong, as far as
     another label is more probable.
 
@@ -106,10 +108,7 @@ def label_quality(
     names = [str(c) for c in range(k)] if label_names is None else list(label_names)
     channel = Channel.fit(proba, labels, smoothing=16.0, rounds=3, seed=seed)
     if refit is not None:
-        doubted = channel.log_odds(proba, labels) < 0
-        if 0 < doubted.sum() < n - 1:
-            proba = refit(doubted)
-        channel = Channel.fit(proba, labels, smoothing=32.0, rounds=2, seed=seed)
+        proba, channel = _relearned(proba, labels, channel, refit, seed)
     p_given, rival, margin = _margin(proba, labels)
     odds = channel.log_odds(proba, labels)
     score = _score(odds, margin, channel.alike)
@@ -131,6 +130,21 @@ def label_quality(
         joint,
         _confused(joint * n, names),
     )
+
+
+def _relearned(
+    proba: Floats, labels: Ints, channel: Channel, refit: Callable[[Bools], Floats], seed: int
+) -> tuple[Floats, Channel]:
+    """Probabilities and noise model once suspects teach nothing; again if many more turn up."""
+    count = 0
+    for _ in range(_REFITS):
+        doubted = channel.log_odds(proba, labels) < 0
+        if doubted.sum() <= 1.1 * count or doubted.sum() > 0.9 * len(labels):
+            break
+        count = int(doubted.sum())
+        proba = refit(doubted)
+        channel = Channel.fit(proba, labels, smoothing=32.0, rounds=2, seed=seed)
+    return proba, channel
 
 
 def _margin(proba: Floats, labels: Ints) -> tuple[Floats, Ints, Floats]:

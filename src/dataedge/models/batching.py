@@ -105,7 +105,7 @@ def batches(lengths: Sequence[int], tokens: int, rows: int) -> list[list[int]]:
 
     Example:
         >>> batches([3, 8, 4, 2], tokens=9, rows=8)
-        [[1], [2, 0], [3]]
+        [[1], [2], [0, 3]]
         >>> batches([4, 4, 4, 4], tokens=12, rows=8)
         [[0, 1], [2, 3]]
     """

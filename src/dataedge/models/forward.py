@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 VOCABULARY_BLOCK = 4096  # columns of logits held at once
 MAX_ROWS = 512
+CUDA_LANES = 16
 KV_BYTES = 256 * 2**20  # keys and values of one layer, prefix included, held at once
 
 
@@ -60,6 +61,7 @@ class Forward:
 
     Attributes:
         exact: all weights are float32.
+        lanes: how much it runs at once, in threads of a processor.
         plain: run the whole network instead of body and head apart (slow; any architecture).
         tokens: tokens run through the body so far, padding included.
         seconds: wall time spent in forward passes so far.
@@ -70,6 +72,7 @@ class Forward:
         self.body = net.base_model
         self.head = net.get_output_embeddings()
         self.device = next(net.parameters()).device
+        self.lanes = CUDA_LANES if self.device.type == "cuda" else torch.get_num_threads()
         self.exact = all(p.dtype == torch.float32 for p in net.parameters())
         self.plain = False
         self.tokens = 0

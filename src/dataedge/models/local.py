@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_CONTEXT = 4096
-BATCH_TOKENS = 2048
+BATCH_TOKENS = 512  # per thread; more is no faster and takes more memory
+MAX_BATCH_TOKENS = 8192
 MIN_SAVING = 64  # tokens that a shared prefix must save before it is run apart
 
 
@@ -60,7 +61,7 @@ class LocalModel:
         self.id, self.revision = id, revision
         self.tokens = Tokens(tokenizer)
         self.forward = Forward(net)
-        self.batch_tokens = BATCH_TOKENS
+        self.batch_tokens = min(MAX_BATCH_TOKENS, BATCH_TOKENS * self.forward.lanes)
         self.share_prefix = True
         self.tree = True
         self.truncated = 0
