@@ -154,8 +154,7 @@ def learning_curve(
             learner = Learner().fit(
                 _take(X, seen), y[seen], n_classes, clusters=own[seen], seed=seed
             )
-            with np.errstate(over="ignore"):  # neighbours that small prefixes do not have
-                p = np.asarray(learner.predict_proba(_take(X, rows)), np.float64)
+            p = np.asarray(learner.predict_proba(_take(X, rows)), np.float64)
             given = p[np.arange(len(rows)), y[rows]]
             m = len(split.held)
             accuracy[r, s] = float((p[:m].argmax(1) == y[split.held]).mean())

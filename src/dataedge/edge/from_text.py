@@ -71,6 +71,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             config.delta,
             "bits/byte",
             parts,
+            counts_task=counted is not total,
         )
     )
     columns = _columns(setting, climbed)

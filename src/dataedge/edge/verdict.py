@@ -47,6 +47,7 @@ class Evidence:
         delta: smallest gain worth having.
         unit: of the edge.
         parts: task and style for generate.
+        counts_task: the edge is the task part alone.
     """
 
     edge: Figure
@@ -57,6 +58,7 @@ class Evidence:
     delta: float
     unit: str
     parts: dict[str, Figure]
+    counts_task: bool = False
 
 
 def decide(evidence: Evidence) -> Verdict:
@@ -120,9 +122,9 @@ def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tu
         "no_edge": "This data gives no edge worth having",
         "inconclusive": "Inconclusive",
     }[label]
-    sentences = [
-        f"{head}: {signed(e.edge, e.unit)} over the best prompting without it (δ {e.delta:g})."
-    ]
+    counted = " for the task itself" if e.counts_task else ""
+    gained = f"{signed(e.edge, e.unit)}{counted} over the best prompting without it"
+    sentences = [f"{head}: {gained} (δ {e.delta:g})."]
     if e.parts:
         told = "; ".join(f"{name} {signed(figure, e.unit)}" for name, figure in e.parts.items())
         sentences.append(f"The gain in parts: {told}.")
@@ -139,7 +141,7 @@ def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tu
     if limited:
         sentences.append(
             {
-                "novelty": "Limited by novelty: the base model knows most of this already.",
+                "novelty": "Limited by novelty: the base model, well prompted, already has a good part of it.",
                 "volume": "Limited by volume: the learning curve still rises.",
                 "label_quality": "Limited by label quality: leaving suspect labels out helps most.",
                 "definedness": "Limited by definedness: the input does not settle the output.",

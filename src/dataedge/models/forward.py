@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch.nn import functional
 from transformers import DynamicCache
+
+from dataedge.models.prefix import SharedPrefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,37 +27,6 @@ CUDA_LANES = 16
 KV_BYTES = 256 * 2**20  # keys and values of one layer, prefix included, held at once
 
 
-class SharedPrefix(DynamicCache):  # type: ignore[misc]
-    """Keys and values of tokens that all rows of a batch start with; never grows.
-
-    Args:
-        filled: the cache after the prefix was run in a batch of one.
-    """
-
-    def __init__(self, filled: Any) -> None:
-        super().__init__()
-        self._pairs = [(layer.keys, layer.values) for layer in filled.layers]
-        self.length: int = int(self._pairs[0][0].shape[2])
-
-    def update(self, key: Any, value: Any, layer_idx: int, *_: Any, **__: Any) -> tuple[Any, Any]:
-        """Return the prefix followed by the new keys and values of this layer."""
-        rows = key.shape[0]
-        k, v = self._pairs[layer_idx]
-        keys = torch.cat([k.expand(rows, -1, -1, -1), key], dim=2)
-        return keys, torch.cat([v.expand(rows, -1, -1, -1), value], dim=2)
-
-    def get_seq_length(self, layer_idx: int = 0) -> int:  # noqa: ARG002
-        """Count the tokens of the prefix."""
-        return self.length
-
-    def grown(self, rows: int) -> Any:
-        """Copy the prefix into an ordinary cache for `rows` sequences, to generate from."""
-        cache = DynamicCache()
-        for index, (k, v) in enumerate(self._pairs):
-            cache.update(k.repeat(rows, 1, 1, 1), v.repeat(rows, 1, 1, 1), index)
-        return cache
-
-
 class Forward:
     """A network and what was spent on it.
 
@@ -63,6 +34,7 @@ class Forward:
         exact: all weights are float32.
         lanes: how much it runs at once, in threads of a processor.
         plain: run the whole network instead of body and head apart (slow; any architecture).
+        width: numbers in a hidden state.
         tokens: tokens run through the body so far, padding included.
         seconds: wall time spent in forward passes so far.
     """
@@ -77,13 +49,11 @@ class Forward:
         self.plain = False
         self.tokens = 0
         self.seconds = 0.0
-        self.layers = _layers(self.body)
-        self.middle = max(0, round(len(self.layers) * 2 / 3) - 1)
         with torch.inference_mode():
             one = torch.zeros((1, 1), dtype=torch.long, device=self.device)
             self.dtype = self.body(input_ids=one, use_cache=False).last_hidden_state.dtype
-        width = int(net.config.get_text_config().hidden_size) * torch.finfo(self.dtype).bits // 8
-        self.kv_tokens: int = max(1, KV_BYTES // (2 * width))
+        self.width = int(net.config.get_text_config().hidden_size)
+        self.kv_tokens = max(1, KV_BYTES // (2 * self.width * self.dtype.itemsize))
 
     @contextmanager
     def clock(self, tokens: int) -> Iterator[None]:
@@ -189,23 +159,6 @@ class Forward:
         found = self.logprobs(states[which, where], edges, targets)
         return found.reshape(len(rows), -1)
 
-    def read_states(self, rows: Sequence[Row]) -> NDArray[np.float32]:
-        """Mean and last state of the tokens of each row in an upper-middle layer.
-
-        Returns:
-            Shape (rows, 2 * hidden).
-        """
-        with _Tap(self.layers[self.middle]) as tap:
-            try:
-                self.states(rows, None, None)
-            except _Reached:
-                states = tap.states.float()
-        lengths = torch.tensor([len(row.ids) for row in rows], device=self.device)
-        real = torch.arange(states.shape[1], device=self.device) < lengths[:, None]
-        mean = (states * real[..., None]).sum(1) / lengths[:, None]
-        last = states[torch.arange(len(rows), device=self.device), lengths - 1]
-        return np.asarray(torch.cat([mean, last], dim=1).cpu().numpy(), dtype=np.float32)
-
     def step(self, ids: Any, positions: Any, seen: Any, cache: Any) -> tuple[Any, Any]:
         """One step of generation: logits of shape (rows, vocabulary) after the last token."""
         with self.clock(ids.numel()):
@@ -220,7 +173,7 @@ class Forward:
 
     def rows_beside(self, prefix: int) -> int:
         """How many rows may look at a prefix of so many tokens within the memory allowed."""
-        return max(1, min(MAX_ROWS, self.kv_tokens // max(1, prefix)))
+        return max(1, min(MAX_ROWS, int(self.kv_tokens) // max(1, prefix)))
 
     def logprobs(
         self, states: Any, sources: NDArray[np.int64], targets: NDArray[np.int64]
@@ -257,32 +210,3 @@ class Forward:
             total = torch.logsumexp(torch.stack(sums), dim=0)
             found = (picked - total[index]).double().cpu().numpy()
         return np.asarray(found)
-
-
-class _Reached(Exception):  # noqa: N818
-    """The layer that was wanted has run."""
-
-
-class _Tap:
-    """Takes the output of a layer and ends the pass there."""
-
-    def __init__(self, layer: Any) -> None:
-        self.layer = layer
-        self.states: Any = None
-
-    def __enter__(self) -> Self:
-        self.handle = self.layer.register_forward_hook(self._take)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.handle.remove()
-
-    def _take(self, _layer: Any, _inputs: Any, output: Any) -> None:
-        self.states = output[0] if isinstance(output, tuple) else output
-        raise _Reached
-
-
-def _layers(body: Any) -> Any:
-    """The list of blocks of a network, whatever it is called there."""
-    lists = [m for m in body.modules() if isinstance(m, torch.nn.ModuleList)]
-    return max(lists, key=len)

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dataedge.models.batching import Row
-    from dataedge.models.forward import Forward, SharedPrefix
+    from dataedge.models.forward import Forward
+    from dataedge.models.prefix import SharedPrefix
     from dataedge.models.tokens import Tokens
 
 

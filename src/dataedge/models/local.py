@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.errors import AuditError, ExitCode
-from dataedge.models import trie as tries
 from dataedge.models.base import Capabilities, Scored
-from dataedge.models.batching import Row, batches, common_prefix, windows
-from dataedge.models.forward import MAX_ROWS, Forward, SharedPrefix
+from dataedge.models.batching import Row, batches, common_prefix, report, windows
+from dataedge.models.choices import choose
+from dataedge.models.forward import Forward
+from dataedge.models.hidden import hidden_states
 from dataedge.models.tokens import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from dataedge.models.prefix import SharedPrefix
 
 MAX_CONTEXT = 4096
 BATCH_TOKENS = 512  # per thread; more is no faster and takes more memory
@@ -105,7 +108,7 @@ class LocalModel:
         done: Callable[[int], None] | None = None,
     ) -> list[Scored]:
         """Score continuations[i] given prefixes[i]; `done(k)` is called as k more are ready."""
-        self._require_logprobs()
+        self.require_logprobs()
         requests = list(
             zip(
                 self.tokens.prompts(prefixes),
@@ -124,13 +127,13 @@ class LocalModel:
         cut = {row.owner for row in rows if not row.whole}
         self.truncated += sum(repeats[unique[owner]] for owner in cut)
         waiting = Counter(row.owner for row in rows)
-        _report(done, sum(n for (_, continuation), n in repeats.items() if not continuation))
-        for batch, prefix in self._passes(rows, extra=0):
+        report(done, sum(n for (_, continuation), n in repeats.items() if not continuation))
+        for batch, prefix in self.passes(rows, extra=0):
             for row, found in zip(batch, self.forward.read_rows(batch, prefix), strict=True):
                 values[row.owner][row.offset : row.offset + len(found)] = found
                 waiting[row.owner] -= 1
                 if not waiting[row.owner]:
-                    _report(done, repeats[unique[row.owner]])
+                    report(done, repeats[unique[row.owner]])
         by_request = {
             request: Scored(np.array(request[1], dtype=np.int64), value, len(request[0]))
             for request, value in zip(unique, values, strict=True)
@@ -144,26 +147,8 @@ class LocalModel:
         done: Callable[[int], None] | None = None,
     ) -> NDArray[np.float64]:
         """Summed natural-log probability of every choice after every prompt: shape (n, K)."""
-        self._require_logprobs()
-        if not self.tree:
-            return self._choices_one_by_one(prompts, choices, done)
-        asked = self.tokens.prompts(prompts)
-        tokenised = self.tokens.continuations(choices)
-        repeats = list(Counter(asked).items())
-        place = {prompt: owner for owner, (prompt, _) in enumerate(repeats)}
-        rows = [self._fitted(owner, prompt, tokenised) for owner, (prompt, _) in enumerate(repeats)]
-        self.truncated += sum(repeats[row.owner][1] for row in rows if not row.whole)
-        sums = np.zeros((len(rows), len(choices)))
-        groups = tries.split(tokenised)
-        for members in groups:
-            tree = tries.build([tokenised[k] for k in members])
-            for batch, prefix in self._passes(rows, extra=len(tree.tokens)):
-                owners = [row.owner for row in batch]
-                edges = self.forward.read_tree(batch, tree, prefix)
-                sums[np.ix_(owners, members)] = tree.sums(edges)
-                if members is groups[-1]:
-                    _report(done, sum(repeats[owner][1] for owner in owners))
-        return sums[[place[prompt] for prompt in asked]]
+        self.require_logprobs()
+        return choose(self, prompts, choices, done)
 
     def generate(
         self, prompts: Sequence[str], max_tokens: int, stop: Sequence[str] = ()
@@ -186,7 +171,7 @@ class LocalModel:
             rows.append(Row(owner, ids, len(ids) - 1, whole=len(ids) == len(prompt)))
         self.truncated += sum(1 for prompt in asked if len(prompt) > room)
         texts = {}
-        for batch, prefix in self._passes(rows, extra=max_tokens):
+        for batch, prefix in self.passes(rows, extra=max_tokens):
             answers = continue_rows(self.forward, self.tokens, batch, prefix, max_tokens, stop)
             texts.update({row.owner: text for row, text in zip(batch, answers, strict=True)})
         by_prompt = {prompt: texts[owner] for owner, prompt in enumerate(unique)}
@@ -212,51 +197,9 @@ class LocalModel:
         The mean over the tokens of an upper-middle layer, and the last token's state in the
         same layer, side by side. The layers above are not run.
         """
-        asked = self.tokens.prompts(texts)
-        repeats = list(Counter(asked).items())
-        context, start = self.capabilities.context, self.tokens.start
-        rows = [
-            next(windows(owner, ids, (0,), context, start))
-            for owner, (ids, _) in enumerate(repeats)
-        ]
-        self.truncated += sum(repeats[row.owner][1] for row in rows if not row.whole)
-        found: dict[int, NDArray[np.float32]] = {}
-        for group in batches([len(row.ids) for row in rows], self.batch_tokens, MAX_ROWS):
-            batch = [rows[i] for i in group]
-            for row, vector in zip(batch, self.forward.read_states(batch), strict=True):
-                found[row.owner] = vector
-                _report(done, repeats[row.owner][1])
-        place = {ids: owner for owner, (ids, _) in enumerate(repeats)}
-        return np.stack([found[place[ids]] for ids in asked])
+        return hidden_states(self, texts, done)
 
-    def _fitted(self, owner: int, prompt: tuple[int, ...], choices: Sequence[Sequence[int]]) -> Row:
-        """A prompt that leaves room for the longest choice."""
-        context = self.capabilities.context
-        longest = max((len(choice) for choice in choices), default=0)
-        if longest >= context - len(self.tokens.start):
-            raise AuditError(
-                f"a choice of {longest:,} tokens does not fit the model's context of {context:,}",
-                hint="shorten the labels or name a model with a longer context: --model",
-            )
-        filler = (0,) * max(1, longest)
-        row = next(windows(owner, prompt, filler, context, self.tokens.start))
-        return Row(owner, row.ids[: row.first + 1], row.first, whole=row.whole)
-
-    def _choices_one_by_one(
-        self,
-        prompts: Sequence[str],
-        choices: Sequence[str],
-        done: Callable[[int], None] | None,
-    ) -> NDArray[np.float64]:
-        """The same sums for a model that does not follow a tree mask."""
-        sums = np.zeros((len(prompts), len(choices)))
-        for k, choice in enumerate(choices):
-            report = done if k == len(choices) - 1 else None
-            scored = self.score(prompts, [choice] * len(prompts), report)
-            sums[:, k] = [one.logprobs.sum() for one in scored]
-        return sums
-
-    def _passes(
+    def passes(
         self, rows: Sequence[Row], extra: int
     ) -> Iterator[tuple[list[Row], SharedPrefix | None]]:
         """Batches of rows, with what they all start with run beforehand."""
@@ -276,7 +219,8 @@ class LocalModel:
         for group in batches(lengths, self.batch_tokens, self.forward.rows_beside(shared)):
             yield [rows[i] for i in group], prefix
 
-    def _require_logprobs(self) -> None:
+    def require_logprobs(self) -> None:
+        """Raise AuditError where the handshake found no log-probabilities to believe."""
         if not self.capabilities.token_logprobs:
             raise AuditError(
                 f"{self.id} gives no usable log-probabilities: "
@@ -284,8 +228,3 @@ class LocalModel:
                 hint="name another model: --model",
                 code=ExitCode.NO_CONCLUSION,
             )
-
-
-def _report(done: Callable[[int], None] | None, count: int) -> None:
-    if done is not None and count:
-        done(count)
