@@ -61,8 +61,10 @@ def run(
 
     progress.say(f"{dataset.path}: {len(dataset.items):,} items, task {dataset.task.value}")
     vectors, by_text = _vectors(engine, embedder, dataset)
-    levels = _levels(dataset)
-    clusters = _clusters(dataset, levels)
+    with progress.task("duplicates", 1) as advance:
+        levels = _levels(dataset)
+        clusters = _clusters(dataset, levels)
+        advance(1)
     splits = split(dataset, clusters, probe_items=config.probe_items, seed=config.seed)
     _check_split(dataset, splits, clusters)
     _store_items(store, dataset, splits, clusters)
@@ -76,7 +78,9 @@ def run(
     setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, by_text, config)
     tokens = _tokens(setting)
     findings = _findings(setting, config, tokens)
-    findings.measures |= _redundancy(dataset, levels, vectors, config.seed)
+    with progress.task("redundancy", 1) as advance:
+        findings.measures |= _redundancy(dataset, levels, vectors, config.seed)
+        advance(1)
     findings.measures |= {"class_balance": _class_balance(dataset, config.seed), "tokens": tokens}
     report = build(
         dataset=dataset,

@@ -39,8 +39,11 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         config: thresholds.
         tokens: tokens of the dataset, for the reasons.
     """
-    described = describe(setting)
-    quality, index = judge_labels(setting, described[1])
+    with setting.engine.progress.task("labels", 2) as advance:
+        described = describe(setting)
+        advance(1)
+        quality, index = judge_labels(setting, described[1])
+        advance(1)
     n = len(setting.dataset.items)
     suspects = np.zeros(n, bool)
     suspects[index[quality.suspect]] = True
