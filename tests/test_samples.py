@@ -22,10 +22,18 @@ pytestmark = [
 ]
 
 
+PROBE_ITEMS = {"workouts": 100}  # long responses, and a small sample settles it
+
+
 @cache
 def audit_of(sample: str) -> dataedge.Audit:
     """Audited into audits/ as a user would: what is there already is not asked again."""
-    return dataedge.audit(ROOT / "data" / sample, out=str(AUDITS / Path(sample).name), quiet=False)
+    return dataedge.audit(
+        ROOT / "data" / sample,
+        out=str(AUDITS / Path(sample).name),
+        quiet=False,
+        probe_items=PROBE_ITEMS.get(sample),
+    )
 
 
 @pytest.mark.parametrize("sample", SAMPLES)

@@ -55,11 +55,11 @@ def test_left_out_scores_equal_refits(small, left_out):
     X, y = small
     rows = np.array(left_out)
     keep = np.setdiff1d(np.arange(len(y)), rows)
-    together = len(rows) > 1
+    groups = [np.arange(len(rows))] if len(rows) > 1 else []
     ridge, gaussian = Ridge.fit(X, y, K), Gaussian.fit(X, y, K)
-    got = ridge.loo(X[rows], y[rows], 2.5, together=together)
+    got = ridge.loo(X[rows], y[rows], 2.5, groups)
     np.testing.assert_allclose(got, ridge_refit(X, y, keep, rows, 2.5), atol=1e-6)
-    got = gaussian.loo(X[rows], y[rows], 0.7, together=together)
+    got = gaussian.loo(X[rows], y[rows], 0.7, groups)
     expected = gaussian_refit(X, y, keep, rows, 0.7 * gaussian.s.mean())
     np.testing.assert_allclose(got, expected, atol=1e-6)
 

@@ -74,6 +74,8 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             counts_task=counted is not total,
         )
     )
+    # where the task itself gains nothing, what tuning gains is style, and no reason to tune
+    gain = tuning if verdict.label == "edge" or counted is total else counted
     columns = _columns(setting, climbed)
     no_labels = Figure.missing("the task has no labels", "share")
     return Findings(
@@ -83,11 +85,11 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         parts={"total": total, **parts} if parts else {},
         verdict=verdict,
         reasons=[
-            prompting_ceiling(climbed.trials, tuning, delta=config.delta, higher_is_better=False),
+            prompting_ceiling(climbed.trials, gain, delta=config.delta, higher_is_better=False),
             prompting_impractical(
                 tokens,
                 setting.facts.context,
-                tuning,
+                gain,
                 response_among_nearest(setting),
                 delta=config.delta,
             ),
@@ -95,7 +97,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             latency_and_cost(
                 outcomes[climb.best_prompting].prompt_tokens,
                 outcomes["zero_shot"].prompt_tokens,
-                tuning,
+                gain,
             ),
         ],
         measures={

@@ -232,17 +232,15 @@ class Learner:
 
     def _loo(self, view: Gaussian | Ridge, rows: Ints, setting: float) -> Floats:
         """Left-out scores of rows; whole clusters are left out together."""
+        touched = np.unique(self._group_of[rows])
+        members = [self._groups[g][self._keep[self._groups[g]]] for g in touched if g >= 0]
+        members = [m for m in members if len(m) > 1]
         kept = self._keep[rows]
         out = view.predict(self._Z[rows], setting)
-        out[kept] = view.loo(self._Z[rows[kept]], self._y[rows[kept]], setting)
-        place = {int(row): i for i, row in enumerate(rows) if self._group_of[row] >= 0}
-        for group in np.unique(self._group_of[rows]):
-            members = self._groups[group] if group >= 0 else rows[:0]
-            members = members[self._keep[members]]
-            if len(members) > 1:
-                scores = view.loo(self._Z[members], self._y[members], setting, together=True)
-                inside = [i for i, row in enumerate(members) if int(row) in place]
-                out[[place[int(members[i])] for i in inside]] = scores[inside]
+        fitted = np.unique(np.concatenate([rows[kept], *members]))
+        groups = [np.searchsorted(fitted, m) for m in members]
+        scores = view.loo(self._Z[fitted], self._y[fitted], setting, groups)
+        out[kept] = scores[np.searchsorted(fitted, rows[kept])]
         return out
 
     def _vote(self, gauss: Floats, near: Ints, similar: Floats) -> Floats:

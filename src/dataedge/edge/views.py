@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
@@ -87,7 +89,7 @@ class Ridge:
         out: Floats = (X - self.mean) @ coef + self.y_mean.astype(X.dtype)
         return out
 
-    def loo(self, X: Floats, y: Ints, penalty: float, *, together: bool = False) -> Floats:
+    def loo(self, X: Floats, y: Ints, penalty: float, groups: Sequence[Ints] = ()) -> Floats:
         """Scores of fitted items, each left out of the fit, shape (m, K).
 
         y_i − (y_i − ŷ_i) / (1 − h_i) (Allen 1974, PRESS), and for items left out together
@@ -97,19 +99,19 @@ class Ridge:
             X: shape (m, d), rows that were fitted on.
             y: shape (m,), their labels.
             penalty: λ > 0.
-            together: leave all m items out at once instead of one at a time.
+            groups: rows of X that are left out together; the others one at a time.
         """
-        m, index = len(y), np.arange(len(y))
+        index = np.arange(len(y))
         Z = (X - self.mean) @ self.V
         half = Z / np.sqrt(self.s + penalty).astype(X.dtype)
-        residual = -self.predict(X, penalty)
-        residual[index, y] += 1.0
-        if together:
-            gap = np.eye(m) - 1.0 / self.n - half.astype(np.float64) @ half.T
-            residual = np.linalg.lstsq(gap, residual.astype(np.float64), rcond=1e-9)[0]
-        else:
-            residual /= np.maximum(1.0 - 1.0 / self.n - np.square(half).sum(1), 1e-6)[:, None]
-        out: Floats = -residual.astype(X.dtype)
+        error = -self.predict(X, penalty)
+        error[index, y] += 1.0
+        gap = np.maximum(1.0 - 1.0 / self.n - np.square(half).sum(1), 1e-6)
+        residual = error / gap[:, None]
+        for g in groups:
+            hat = 1.0 / self.n + half[g].astype(np.float64) @ half[g].T
+            residual[g] = _solve(np.eye(len(g)) - hat, error[g])
+        out: Floats = -residual
         out[index, y] += 1.0
         return out
 
@@ -156,21 +158,20 @@ class Gaussian:
         means = self._whiten(self.means, shrink)
         return self._finish(_distances(self._whiten(X, shrink), means), self.counts == 0)
 
-    def loo(self, X: Floats, y: Ints, shrink: float, *, together: bool = False) -> Floats:
+    def loo(self, X: Floats, y: Ints, shrink: float, groups: Sequence[Ints] = ()) -> Floats:
         """Scores of fitted items (m, d) with labels (m,), each left out, shape (m, K).
 
         Args:
             X: rows that were fitted on.
             y: their labels.
             shrink: τ in units of the mean eigenvalue.
-            together: leave all m items out at once instead of one at a time.
+            groups: rows of X that are left out together; the others one at a time.
         """
         Z, means = self._whiten(X, shrink), self._whiten(self.means, shrink)
         n = float(self.counts.sum())
-        if together:
-            return self._loo_together(Z, y, means, n)
         index, size = np.arange(len(y)), self.counts[y]
         square = _distances(Z, means)
+        plain = [square[g].astype(np.float64) for g in groups]
         own = square[index, y].astype(np.float64)
         grow = size / np.maximum(size - 1.0, 1.0)  # x − μ without x is this times x − μ
         factor = grow / n / np.maximum(1.0 - grow / n * own, 1e-6)
@@ -179,33 +180,47 @@ class Gaussian:
         square[index, y] = grow**2 * (own + factor * own**2)
         alone = size <= 1
         square[index[alone], y[alone]] = np.inf
-        return self._finish(square, self.counts == 0)
+        empty = np.tile(self.counts == 0, (len(y), 1)) if len(groups) else self.counts == 0
+        for g, before in zip(groups, plain, strict=True):
+            square[g], empty[g] = self._without(Z[g], y[g], means, before)
+        return self._finish(square, empty)
 
-    def _loo_together(self, Z: Floats, y: Ints, means: Floats, n: float) -> Floats:
-        counts, moved = self.counts.copy(), means.astype(np.float64)
-        removed = []
+    def _without(
+        self, Z: Floats, y: Ints, means: Floats, square: Floats
+    ) -> tuple[Floats, NDArray[np.bool_]]:
+        """Distances of whitened rows once they all are left out, and the classes that vanish."""
+        n, counts, removed = float(self.counts.sum()), self.counts.copy(), []
+        Z, cross_means = Z.astype(np.float64), []
         for c in np.unique(y):
-            deviation = Z[y == c].astype(np.float64) - means[c]
-            m, rest = len(deviation), self.counts[c] - np.sum(y == c)
-            shift = deviation.mean(0)
+            deviation = Z[y == c] - means[c]
+            m = len(deviation)
+            shift, rest = deviation.mean(0), self.counts[c] - m
             removed.append(deviation)
             if rest > 0:
                 removed.append(shift[None] * np.sqrt(m * m / rest))
-                moved[c] -= m * shift / rest
+                cross_means.append((c, means[c] - m * shift / rest))
             counts[c] = rest
         B = np.vstack(removed) / np.sqrt(n)
-        square = _distances(Z.astype(np.float64), moved)
-        cross = (B @ Z.T)[:, :, None] - (B @ moved.T)[:, None, :]
-        solved = np.linalg.lstsq(np.eye(len(B)) - B @ B.T, cross.reshape(len(B), -1), rcond=1e-9)[0]
-        square += (cross * solved.reshape(cross.shape)).sum(0)
-        return self._finish(square.astype(Z.dtype), counts == 0)
+        towards = B @ means.T
+        for c, moved in cross_means:
+            square[:, c] = np.square(Z - moved).sum(1)
+            towards[:, c] = B @ moved
+        cross = (B @ Z.T)[:, :, None] - towards[:, None, :]
+        solved = _solve(np.eye(len(B)) - B @ B.T, cross.reshape(len(B), -1))
+        return square + (cross * solved.reshape(cross.shape)).sum(0), counts == 0
 
     @staticmethod
     def _finish(square: Floats, empty: NDArray[np.bool_]) -> Floats:
-        square[:, empty] = np.inf
+        square = np.where(empty, np.inf, square)
         worst = np.where(np.isfinite(square), square, -np.inf).max(1, keepdims=True)
         out: Floats = -0.5 * np.minimum(square, np.where(np.isfinite(worst), worst, 0.0))
         return out
+
+
+def _solve(A: Floats, B: Floats) -> Floats:
+    """Least-squares solution: what is left out may be all that an intercept rests on."""
+    out: Floats = np.linalg.lstsq(A, B.astype(np.float64), rcond=1e-9)[0]
+    return out
 
 
 def _rowdot(A: Floats, B: Floats) -> Floats:
