@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 Law = Literal["power", "rectified"]
 LAWS: tuple[Law, ...] = ("power", "rectified")
 _TAU = 0.004  # what a law may miss at the largest size, as a share of the scale; more below it
-_SLOW, _FAST = 0.8, 1.6  # median exponent of a curve without floor, and of one that is all floor
-_EXPONENT = 0.4  # spread of the exponent's logarithm around it
+_SLOW, _FAST = 0.7, 1.6  # median exponent of a curve without floor, and of one that is all floor
+_EXPONENT = 0.3  # spread of the exponent's logarithm around it
 _OUTER = 0.5  # spread of the logarithm of α around 0
 
 
@@ -131,7 +131,8 @@ def _grid(law: Law) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Exponent, prior knowledge, outer exponent, floor (share u of the last error), log prior.
 
     The prior holds what curves have in common: one that nears its floor (label noise, ambiguity)
-    gets there fast, one that goes on falling does so slowly. All floors are equally likely.
+    gets there fast, one that goes on falling does so slowly. Floors are as likely as
+    the square root of u + 0.02.
     Its constants were set on the development curves of `benchmarks/volume.py`.
     """
     levels = np.linspace(0.0, 1.0, 41)
@@ -143,6 +144,7 @@ def _grid(law: Law) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     mesh = np.meshgrid(*axes, indexing="ij")
     exponent, prior, outer, level = (m.ravel() for m in mesh)
     usual = _SLOW * (_FAST / _SLOW) ** level
-    log_prior = -0.5 * np.square(np.log(exponent / usual) / _EXPONENT)
+    log_prior = 0.5 * np.log(level + 0.02)
+    log_prior -= 0.5 * np.square(np.log(exponent / usual) / _EXPONENT)
     log_prior -= 0.5 * np.square(np.log(outer) / _OUTER)
     return exponent, prior, outer, level, log_prior

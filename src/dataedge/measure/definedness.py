@@ -34,6 +34,7 @@ def of_labels(
         seed: of the bootstrap.
 
     Example:
+        >>> import numpy as np
         >>> of_labels(np.ones(8), np.zeros(8), np.ones(8), np.ones(8), np.arange(8), seed=0).value
         1.0
     """
