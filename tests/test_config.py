@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_flags_before_environment_before_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_before_environment_before_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "dataedge.toml").write_text('seed = 1\nprobe_items = 100\ntask = "corpus"\n')
     (tmp_path / "pyproject.toml").write_text("[tool.dataedge]\nseed = 7\ndelta = 0.1\n")

@@ -107,7 +107,9 @@ def test_passages_have_no_parts(tmp_path: Path, tiny_model: str) -> None:
         "bridge",
     ]
     paragraphs = [
-        " ".join(rng.choice(words) for _ in range(60)).capitalize() + "." for _ in range(60)
+        " ".join(rng.choice(words) + rng.choice("abcdefgh") * 2 for _ in range(60)).capitalize()
+        + "."
+        for _ in range(60)
     ]
     file = tmp_path / "river.txt"
     file.write_text("\n\n".join(paragraphs))

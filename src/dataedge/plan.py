@@ -24,7 +24,7 @@ SCAFFOLD_TOKENS = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """The work ahead. Tokens and seconds are estimates; passes are exact up to ties.
+    """The work ahead. All but the counts of rows are estimates.
 
     Attributes:
         path: of the data.

@@ -213,7 +213,7 @@ class ClassifyLadder:
                 missing[rung] = "no demonstrations fit the model's context"
                 continue
             ranked, tried = successive_halving(candidates, self.attempt, len(s.development))
-            trials += [_trial(rung, t) for t in tried.values()]
+            trials += [t.record(rung) for t in tried.values()]
             outcomes[rung], *pair = self.prompting(ranked[0].candidate)
             base[rung] = (pair[0], pair[1])
             best = best or [t.candidate for t in ranked[:2]]
@@ -316,14 +316,3 @@ class ClassifyLadder:
 
 def _normalise(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(log_softmax(logits, axis=1))
-
-
-def _trial(rung: str, trial: Trial[Strategy]) -> dict[str, Any]:
-    return {
-        "rung": rung,
-        "strategy": trial.candidate.name,
-        "shots": trial.candidate.shots,
-        "k": trial.candidate.k,
-        "development": trial.value,
-        "n": trial.n,
-    }

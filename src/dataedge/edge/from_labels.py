@@ -18,7 +18,6 @@ from dataedge.edge.reasons import (
 )
 from dataedge.edge.verdict import Evidence, Limit, decide
 from dataedge.measure import definedness, labels, novelty
-from dataedge.probe.prompting import nearest
 from dataedge.probe.scoring import Likelihood, ask_likelihood
 
 if TYPE_CHECKING:
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.edge.setting import Setting
     from dataedge.figures import Figure
-
-NEAREST = 8
 
 
 def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
@@ -94,7 +91,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
                 tokens,
                 setting.facts.context,
                 tuning,
-                label_among_nearest(setting),
+                setting.answer_among_nearest(),
                 delta=config.delta,
             ),
             data_edge(verdict, edge, tuning),
@@ -148,17 +145,6 @@ def judge_labels(
         seed=setting.seed,
     )
     return quality, index
-
-
-def label_among_nearest(setting: Setting) -> float:
-    """Share of evaluation items whose label stands among the nearest train items."""
-    items, train = setting.dataset.items, setting.splits.train
-    near = nearest(setting.vectors[setting.evaluation], setting.vectors[train], NEAREST)
-    found = [
-        items[i].target in {items[train[j]].target for j in row}
-        for i, row in zip(setting.evaluation, near, strict=True)
-    ]
-    return float(np.mean(found))
 
 
 def _limits(climbed: ClassifyClimb, noise: Figure) -> dict[Limit, float]:

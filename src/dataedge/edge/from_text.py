@@ -16,17 +16,14 @@ from dataedge.edge.reasons import (
 )
 from dataedge.edge.verdict import Evidence, Limit, decide
 from dataedge.figures import Figure
-from dataedge.items import Task
 from dataedge.measure import definedness, novelty
-from dataedge.probe.prompting import Strategy, nearest
 from dataedge.probe.recall import recall
 from dataedge.probe.spec import load_probes
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.edge.setting import Setting
-
-NEAREST = 8
+    from dataedge.probe.prompting import Strategy
 
 
 def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
@@ -90,7 +87,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
                 tokens,
                 setting.facts.context,
                 gain,
-                response_among_nearest(setting),
+                setting.answer_among_nearest() if parts else None,
                 delta=config.delta,
             ),
             data_edge(verdict, counted, tuning),
@@ -159,19 +156,6 @@ def known_passages(climbed: GenerateClimb, *, seed: int) -> Figure:
     chance, zero = outcomes["chance"].bits, outcomes["zero_shot"].bits
     hits = np.full(len(zero), np.nan_to_num((zero < chance).mean()))
     return novelty.known_labels(chance, zero, hits, climbed.climb.clusters, seed=seed)
-
-
-def response_among_nearest(setting: Setting) -> float | None:
-    """Share of evaluation items whose very response stands among the nearest train items."""
-    if setting.dataset.task is not Task.GENERATE:
-        return None
-    items, train = setting.dataset.items, setting.splits.train
-    near = nearest(setting.vectors[setting.evaluation], setting.vectors[train], NEAREST)
-    found = [
-        items[i].target in {items[train[j]].target for j in row}
-        for i, row in zip(setting.evaluation, near, strict=True)
-    ]
-    return float(np.mean(found))
 
 
 def _limits(climbed: GenerateClimb) -> dict[Limit, float]:

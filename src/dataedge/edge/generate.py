@@ -172,7 +172,7 @@ class GenerateLadder:
                 missing[rung] = "no demonstrations fit the model's context"
                 continue
             ranked, tried = successive_halving(candidates, self.attempt, len(s.development))
-            trials += [_trial(rung, t) for t in tried.values()]
+            trials += [t.record(rung, sign=-1) for t in tried.values()]
             chosen[rung] = ranked[0].candidate
             outcomes[rung] = self.prompting(chosen[rung])
             if shots == "none":
@@ -260,14 +260,3 @@ class GenerateLadder:
             bits = self.bits(strategy, index, ngram=(ngram, self.best_weight(strategy, ngram)[1]))
             points.append((size, float(bits.sum() / self.bytes[index].sum())))
         return points
-
-
-def _trial(rung: str, trial: Trial[Strategy]) -> dict[str, Any]:
-    return {
-        "rung": rung,
-        "strategy": trial.candidate.name,
-        "shots": trial.candidate.shots,
-        "k": trial.candidate.k,
-        "development": -trial.value,
-        "n": trial.n,
-    }

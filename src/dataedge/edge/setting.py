@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from dataedge.probe.scoring import ModelFacts, ModelHandle
     from dataedge.probe.spec import Probe, Template
 
+NEAREST = 8
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -135,6 +137,16 @@ class Setting:
             near = nearest(self.vectors[indices], self.vectors[train], strategy.k)
             return [[items[train[j]] for j in row] for row in near]
         return [[] for _ in indices]
+
+    def answer_among_nearest(self, k: int = NEAREST) -> float:
+        """Share of evaluation items whose very answer stands among the k nearest train items."""
+        items, train = self.dataset.items, self.splits.train
+        near = nearest(self.vectors[self.evaluation], self.vectors[train], k)
+        found = [
+            items[i].target in {items[train[j]].target for j in row}
+            for i, row in zip(self.evaluation, near, strict=True)
+        ]
+        return float(np.mean(found))
 
     def answers(
         self,

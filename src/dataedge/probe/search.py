@@ -7,7 +7,7 @@ had no part in it. Source: Jamieson & Talwalkar 2016 (successive halving).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -42,6 +42,18 @@ class Trial(Generic[C]):
     def value(self) -> float:
         """Mean gain."""
         return float(self.gain.sum() / self.weight.sum())
+
+    def record(self, rung: str, sign: int = 1) -> dict[str, Any]:
+        """The trial of a prompting strategy for the report; sign −1 turns bits saved into bits."""
+        strategy: Any = self.candidate
+        return {
+            "rung": rung,
+            "strategy": strategy.name,
+            "shots": strategy.shots,
+            "k": strategy.k,
+            "development": sign * self.value,
+            "n": self.n,
+        }
 
 
 def rank(trials: Sequence[Trial[C]]) -> list[Trial[C]]:
