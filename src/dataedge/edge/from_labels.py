@@ -137,11 +137,13 @@ def judge_labels(
         [block[index] for block in blocks], y, len(names), clusters=clusters, seed=setting.seed
     )
     quality = labels.label_quality(
-        learner.loo_proba,
+        learner.loo_core,
         y,
         clusters=clusters,
         twins=clusters,
         label_names=names,
+        neighbour_labels=learner.neighbour_labels,
+        refit=learner.refit_without,
         seed=setting.seed,
     )
     return quality, index

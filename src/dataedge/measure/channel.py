@@ -25,6 +25,7 @@ _SHARPEN_ROWS = 2000
 _FIT_ROWS = 20_000
 _STEPS = 10
 _ANCHORS = 0.2  # share of items, the surest, that are taken to be unambiguous
+_MOST = 0.5  # noise rate above which labels could not be told from their opposite
 _CERTAIN = 0.98  # how clear these are, on average
 _TINY = 1e-12
 
@@ -137,7 +138,7 @@ class Channel:
 
         start = [np.log(self.sharpness) + 0.2, -2.0, 0.0]
         # with few classes, a flattening exponent would stand in for wrong labels
-        box = [(-0.7 if k > 4 else 0.0, 2.0), (-9.0, 2.0), (-4.0, 4.0)]
+        box = [(-0.7 if k > 4 else 0.0, 2.0), (-9.0, 0.0), (-4.0, 4.0)]
         best = minimize(
             loss, start, jac=True, method="L-BFGS-B", bounds=box, options={"maxiter": 40}
         ).x
@@ -154,12 +155,13 @@ class Channel:
         Where two classes are mixed up systematically, wrong labels and ambiguous texts have the
         same likelihood. What tells them apart is an assumption: the surest items are not
         ambiguous (anchor points, Liu & Tao 2016), so their disagreement with the label is noise.
+        Where they disagree more often than not, it is the learner that errs.
         """
         top = p.max(1)
         sure = top >= np.quantile(top, 1 - _ANCHORS)
         share = float((p[sure].argmax(1) != y[sure]).mean())
         margin = 1.96 * np.sqrt(share * (1 - share) / sure.sum())
-        if share - margin <= self.rate + 1 - _CERTAIN:
+        if share - margin <= self.rate + 1 - _CERTAIN or share > _MOST:
             return self
         exponents = np.geomspace(1.0, 20.0, 25)
         clear = [float(sharpen(p[sure], t).max(1).mean()) >= _CERTAIN for t in exponents]
