@@ -56,10 +56,11 @@ def test_planted_label_noise_is_found() -> None:
     wrong = table["row"].isin(planted)
     ranked = table.sort_values("label_score")["row"].isin(planted).to_numpy()
     assert wrong.sum() == 50
-    assert ranked[:50].mean() > 6 * 0.05
-    assert table.loc[wrong, "suspect"].mean() > 0.5
-    assert table.loc[~wrong, "suspect"].mean() < 0.25
-    assert audit.measures["label_noise"].low <= 0.15
+    assert ranked[:50].mean() > 6 * 0.05  # six times what chance would put there
+    flagged = table["suspect"].mean()
+    assert table.loc[wrong, "suspect"].mean() > 5 * flagged
+    noise = audit.measures["label_noise"]
+    assert noise.low <= 0.05 <= noise.high
 
 
 def test_workouts_are_barely_defined_and_outfits_are_not() -> None:
