@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from dataedge.edge.setting import Setting
     from dataedge.figures import Figure
 
+WELL_DEFINED = 0.5
+"""Share of the label's information from which the input is said to determine it."""
+
 
 def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     """Everything the audit says about a classification dataset.
@@ -65,7 +68,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             tuning,
             over_chance,
             defined.detail.get("share"),
-            _limits(climbed, quality.noise),
+            _limits(climbed, quality.noise, defined),
             config.delta,
             "accuracy",
             {},
@@ -97,7 +100,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             data_edge(verdict, edge, tuning),
             latency_and_cost(
                 outcomes[climb.best_prompting].prompt_tokens,
-                outcomes["zero_shot"].prompt_tokens,
+                setting.tuned_tokens(),
                 tuning,
             ),
         ],
@@ -149,8 +152,12 @@ def judge_labels(
     return quality, index
 
 
-def _limits(climbed: ClassifyClimb, noise: Figure) -> dict[Limit, float]:
-    """What each lack costs, in accuracy: known already, unlearned, mislabelled, undetermined."""
+def _limits(climbed: ClassifyClimb, noise: Figure, defined: Figure) -> dict[Limit, float]:
+    """What each lack costs, in accuracy: known already, unlearned, mislabelled, undetermined.
+
+    What is left to a perfect score counts as undetermined only where the input was shown to tell
+    less than half of the label; elsewhere it may as well be the learner's own weakness.
+    """
     climb = climbed.climb
     reached = float(climb.outcomes["with_data"].gain.mean())
     without = float(climb.outcomes["without_data"].gain.mean())
@@ -159,12 +166,14 @@ def _limits(climbed: ClassifyClimb, noise: Figure) -> dict[Limit, float]:
     volume = max(0.0, curve[-1] - curve[-2]) if len(curve) > 1 else 0.0
     repaired = climb.special["repaired"].detail.get("gain_over_learned") or 0.0
     quality = max(float(repaired), 0.0) + (noise.value or 0.0)
-    return {
+    limits: dict[Limit, float] = {
         "novelty": max(0.0, without - chance),
         "volume": volume,
         "label_quality": quality,
-        "definedness": max(0.0, 1.0 - reached - quality - volume),
     }
+    if defined.detail.get("share", 1.0) < WELL_DEFINED:
+        limits["definedness"] = max(0.0, 1.0 - reached - quality - volume)
+    return limits
 
 
 def _surprisal(setting: Setting) -> Figure:

@@ -93,7 +93,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             data_edge(verdict, counted, tuning),
             latency_and_cost(
                 outcomes[climb.best_prompting].prompt_tokens,
-                outcomes["zero_shot"].prompt_tokens,
+                setting.tuned_tokens(),
                 gain,
             ),
         ],

@@ -138,7 +138,7 @@ def latency_and_cost(
 
     Args:
         best_tokens: mean prompt tokens of the best prompting rung.
-        zero_tokens: mean prompt tokens of the shortest zero-shot prompt.
+        zero_tokens: mean prompt tokens of the shortest prompt without demonstrations.
         tuning_gain: a tuned model must not be worse.
     """
     evidence = {

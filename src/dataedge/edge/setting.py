@@ -113,6 +113,11 @@ class Setting:
             np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.handle), prompts)])
         )
 
+    def tuned_tokens(self) -> float:
+        """Mean tokens of the prompt that a tuned model needs: the shortest template, nothing shown."""
+        usable = [t for t in self.probe.templates if not t.chat] or list(self.probe.templates)
+        return self.prompt_tokens(Strategy(min(usable, key=lambda t: len(t.instruction))))
+
     def strategies(self, bases: Sequence[Strategy], shots: Shots) -> list[Strategy]:
         """Every base strategy with every k of the probe that fits."""
         return [

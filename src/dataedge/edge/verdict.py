@@ -144,7 +144,7 @@ def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tu
                 "novelty": "Limited by novelty: the base model, well prompted, has a good part of it.",
                 "volume": "Limited by volume: the learning curve still rises.",
                 "label_quality": "Limited by label quality: leaving suspect labels out helps most.",
-                "definedness": "Limited by definedness: the input does not settle the output.",
+                "definedness": "Limited by definedness: the input hardly settles the output.",
             }[limited]
         )
     sentences.append(

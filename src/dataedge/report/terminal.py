@@ -129,7 +129,8 @@ def _worst(items: Sequence[dict[str, Any]]) -> Table:
     columns = [c for c in ("given", "proposed", "reason") if any(i.get(c) for i in items)]
     table.add_column("item", no_wrap=True, min_width=16)
     for column in columns:
-        table.add_column(column, no_wrap=True, max_width=28)
+        width = min(20, max(len(column), *(len(str(i.get(column) or "")) for i in items)))
+        table.add_column(column, no_wrap=True, min_width=width, max_width=width)
     table.add_column("text", overflow="ellipsis", no_wrap=True, ratio=1)
     for item in items:
         cells = [str(item.get(c) or "") for c in ("item", *columns, "text")]
