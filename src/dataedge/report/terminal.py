@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 COLOURS = {"edge": "green", "no_edge": "yellow", "inconclusive": "cyan"}
 ANSWERS = {"supported": "yes", "not_supported": "no", "unknown": "?"}
 BAR = 12
+SHOWN = 110
 
 
 def show(
@@ -126,15 +127,13 @@ def _reasons(report: Report) -> Table:
 
 def _worst(items: Sequence[dict[str, Any]]) -> Table:
     table = _table("Items worth a look")
-    columns = [c for c in ("given", "proposed", "reason") if any(i.get(c) for i in items)]
-    table.add_column("item", no_wrap=True, min_width=16)
-    for column in columns:
-        width = min(20, max(len(column), *(len(str(i.get(column) or "")) for i in items)))
-        table.add_column(column, no_wrap=True, min_width=width, max_width=width)
-    table.add_column("text", overflow="ellipsis", no_wrap=True, ratio=1)
+    table.add_column("item", no_wrap=True)
+    table.add_column("what", style="dim")
     for item in items:
-        cells = [str(item.get(c) or "") for c in ("item", *columns, "text")]
-        table.add_row(*(escape(" ".join(cell.split())) for cell in cells))
+        change = f"{item['given']} → {item['proposed']}, " if item.get("proposed") else ""
+        text = " ".join(str(item["text"]).split())
+        shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+        table.add_row(item["item"], escape(f"{change}{item['reason']}: {shown}"))
     return table
 
 
