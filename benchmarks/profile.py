@@ -23,6 +23,10 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# this file's name is that of a standard module which torch imports
+sys.path = [
+    entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent
+]
 
 from dataedge import stages
 from dataedge.api import read
