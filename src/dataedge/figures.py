@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+MANY_CLUSTERS = 50_000
+FEWER_RESAMPLES = 400
+"""Enough where the interval is narrow anyway, and each resample takes long."""
+BLOCK_CELLS = 20_000_000
+"""Weights held at a time: 160 MB, whatever the number of items."""
+
 Status = Literal["ok", "skipped", "underpowered", "refused", "failed"]
 
 
@@ -83,12 +89,23 @@ def bootstrap(
     rng = np.random.default_rng(seed)
     _, inverse = np.unique(clusters, return_inverse=True)
     k = int(inverse.max()) + 1
-    draws = rng.multinomial(k, np.full(k, 1.0 / k), size=resamples).astype(np.float64)
-    values = statistic(draws[:, inverse])
+    resamples = resamples if k <= MANY_CLUSTERS else min(resamples, FEWER_RESAMPLES)
+    block = max(1, BLOCK_CELLS // len(inverse))
+    values = np.concatenate(
+        [
+            statistic(_draw(rng, k, min(block, resamples - start))[:, inverse])
+            for start in range(0, resamples, block)
+        ]
+    )
     values = values[np.isfinite(values)]
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(values, [tail, 100 - tail])
     return float(low), float(high)
+
+
+def _draw(rng: np.random.Generator, k: int, size: int) -> NDArray[np.float64]:
+    """How often each of k clusters was drawn in each of `size` resamples."""
+    return rng.multinomial(k, np.full(k, 1.0 / k), size=size).astype(np.float64)
 
 
 def mean_figure(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from dataedge.store import Store
 
 NEAR = 0.8
-"""Jaccard similarity of character 5-grams from which two texts are near duplicates."""
+"""Jaccard similarity of character n-grams from which two texts are near duplicates."""
 TOKEN_SAMPLE = 20_000
 FEWEST_HELD_OUT = 4
 """Development and evaluation items below which nothing can be said."""
