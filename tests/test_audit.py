@@ -237,3 +237,35 @@ def test_items_as_csv_and_jsonl(small_audit: dataedge.Audit) -> None:
     assert {"item", "texts", "target", "p_without", "p_with"} <= set(rows[0])
     csv = run("items", str(small_audit.directory), "--view", "known").stdout
     assert csv.startswith("item,")
+
+
+def test_fresh_forgets_a_broken_store_but_not_one_in_use(
+    small_dataset: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    from dataedge.store import FILE
+
+    out = tmp_path / "out"
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from dataedge.store import Store\n"
+            f"s = Store({str(out)!r}); s.remember('kept', 1); print('open', flush=True); sys.stdin.read()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "open\n"
+    done = run("audit", str(small_dataset), "--out", str(out), "--model", tiny_model, "--fresh")
+    assert done.returncode == 3, done.stderr
+    assert "being written" in done.stderr
+    assert (out / FILE).exists()
+    holder.communicate("")
+    (out / FILE).write_bytes(b"not a database" * 500)
+    done = run(
+        "audit", str(small_dataset), "--out", str(out), "--model", tiny_model,
+        "--probe-items", "40", "--fresh", "--quiet",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

@@ -82,3 +82,23 @@ def test_where_everything_fails_the_cause_is_raised(engine: Engine) -> None:
 
     with pytest.raises(RuntimeError, match="no such device"):
         engine.run(Broken(), table(["a", "b"]))
+
+
+def test_a_text_that_the_embedder_fails_on_is_named(engine: Engine) -> None:
+    import numpy as np
+
+    from dataedge.embed import Embed, embed
+    from dataedge.errors import AuditError
+
+    class Picky:
+        def encode(self, texts: list[str], **_: Any) -> np.ndarray:
+            if "bad" in texts:
+                raise ValueError("cannot encode")
+            return np.ones((len(texts), 3), np.float32)
+
+    stage = Embed("embedded")
+    stage._model = Picky()
+    with pytest.raises(AuditError, match=r"1 texts, first 'bad'.*cannot encode") as caught:
+        embed(engine, stage, ["one", "bad", "two"])
+    assert caught.value.code == 3
+    assert embed(engine, stage, ["two", "one"]).shape == (2, 3)

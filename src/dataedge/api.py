@@ -54,11 +54,10 @@ def audit(
     dataset = read(source, config)
 
     from dataedge.stages import run
-    from dataedge.store import FILE, Store
+    from dataedge.store import Store
 
     if fresh:
-        for file in (out / FILE, out / f"{FILE}.wal", out / REPORT):
-            file.unlink(missing_ok=True)
+        _forget(out)
     with Store(out) as store:
         report = run(dataset, config, passed, store, Progress(quiet=quiet))
     text = report.model_dump_json(indent=2)
@@ -208,6 +207,19 @@ class Audit:
 def json_text(report: Report) -> str:
     """The report as JSON, as in report.json."""
     return json.dumps(report.model_dump(mode="json"), indent=2)
+
+
+def _forget(out: Path) -> None:
+    """Delete what an audit's directory holds, unless another process is writing there."""
+    from dataedge.store import FILE, Store
+
+    try:
+        Store(out).close()
+    except AuditError as error:
+        if error.code is ExitCode.NO_CONCLUSION:  # in use; a broken file may go
+            raise
+    for file in (out / FILE, out / f"{FILE}.wal", out / REPORT):
+        file.unlink(missing_ok=True)
 
 
 def _name(source: Any) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataedge.engine import unit_id
+from dataedge.errors import AuditError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,9 +68,21 @@ class Embed:
 
 
 def embed(engine: Engine, stage: Embed, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Vectors of texts, shape (n, d), rows of length 1."""
+    """Vectors of texts, shape (n, d), rows of length 1.
+
+    Raises:
+        AuditError: the embedder failed on a text; what it did stays stored.
+    """
     inputs = pa.table({"unit": [unit_id(t) for t in texts], "text": list(texts)})
-    vectors = engine.run(stage, inputs)["vector"].combine_chunks()
+    table = engine.run(stage, inputs)
+    failed = [(t, e) for t, e in zip(texts, table["error"].to_pylist(), strict=True) if e]
+    if failed:
+        raise AuditError(
+            f"{stage.id} failed on {len(failed):,} texts, first {failed[0][0][:60]!r}: {failed[0][1]}",
+            hint="mend or leave out these rows, or name another --embedder; the rest is kept",
+            code=ExitCode.NO_CONCLUSION,
+        )
+    vectors = table["vector"].combine_chunks()
     width = len(vectors[0])
     flat = vectors.flatten() if hasattr(vectors, "flatten") else vectors.values
     return np.asarray(flat, dtype=np.float32).reshape(len(texts), width)

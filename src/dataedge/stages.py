@@ -95,7 +95,6 @@ def run(
         seconds=time.perf_counter() - started,
     )
     store.replace("findings", findings.table(dataset))
-    store.remember("report", report.model_dump(mode="json"))
     return report
 
 

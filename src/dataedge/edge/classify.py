@@ -63,6 +63,7 @@ class ClassifyLadder:
         setting: the audit's materials.
         described: what the learner sees, and its name.
         suspects: shape (n,), items whose label is suspect (from the label measure).
+        pruned: train items whose label is suspect as far as the train side alone can tell.
     """
 
     def __init__(
@@ -70,10 +71,12 @@ class ClassifyLadder:
         setting: Setting,
         described: tuple[str, list[NDArray[np.float32]]],
         suspects: NDArray[np.bool_],
+        pruned: NDArray[np.int64],
     ) -> None:
         self.s = setting
         self.description, self.features = described
         self.suspects = suspects
+        self.pruned = pruned
         self.y = setting.label_numbers
         self.K = len(setting.dataset.labels)
         self.log_prior = calibration.log_label_prior(self.y[setting.splits.train], self.K)
@@ -260,7 +263,7 @@ class ClassifyLadder:
         self, climb: Climb, base: tuple[NDArray[np.float64], NDArray[np.float64]]
     ) -> Figure:
         train = self.s.splits.train
-        kept = train[~self.suspects[train]]
+        kept = np.setdiff1d(train, self.pruned)
         clean = ~self.suspects[climb.index]
         if len(kept) == len(train):
             return Figure.missing("no suspect labels on the train side", "accuracy")

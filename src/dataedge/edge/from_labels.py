@@ -42,12 +42,15 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     with setting.engine.progress.task("labels", 2) as advance:
         described = describe(setting)
         advance(1)
-        quality, index = judge_labels(setting, described[1])
+        index = np.flatnonzero(setting.label_numbers >= 0)
+        quality = judge_labels(setting, described[1], index)
+        # what is pruned from the train side must not have looked at evaluation labels
+        train = setting.splits.train
+        pruned = train[judge_labels(setting, described[1], train).suspect]
         advance(1)
-    n = len(setting.dataset.items)
-    suspects = np.zeros(n, bool)
+    suspects = np.zeros(len(setting.dataset.items), bool)
     suspects[index[quality.suspect]] = True
-    climbed = ClassifyLadder(setting, described, suspects).climb()
+    climbed = ClassifyLadder(setting, described, suspects, pruned).climb()
     climb = climbed.climb
     outcomes = climb.outcomes
     edge = climb.difference("with_data", "without_data")
@@ -130,16 +133,15 @@ def describe(setting: Setting) -> tuple[str, list[NDArray[np.float32]]]:
 
 
 def judge_labels(
-    setting: Setting, blocks: list[NDArray[np.float32]]
-) -> tuple[labels.LabelQuality, NDArray[np.int64]]:
-    """Label quality of all labelled items, out of sample, and which items these are."""
+    setting: Setting, blocks: list[NDArray[np.float32]], index: NDArray[np.int64]
+) -> labels.LabelQuality:
+    """Label quality of some labelled items, each out of sample, by these items alone."""
     names = setting.dataset.labels
-    index = np.flatnonzero(setting.label_numbers >= 0)
     y, clusters = setting.label_numbers[index], setting.clusters[index]
     learner = Learner().fit(
         [block[index] for block in blocks], y, len(names), clusters=clusters, seed=setting.seed
     )
-    quality = labels.label_quality(
+    return labels.label_quality(
         learner.loo_core,
         y,
         clusters=clusters,
@@ -149,7 +151,6 @@ def judge_labels(
         refit=learner.refit_without,
         seed=setting.seed,
     )
-    return quality, index
 
 
 def _limits(climbed: ClassifyClimb, noise: Figure, defined: Figure) -> dict[Limit, float]:

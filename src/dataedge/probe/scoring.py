@@ -234,9 +234,9 @@ def ask_likelihood(
 
 
 def ask_tokens(engine: Engine, stage: Tokens, texts: Sequence[str]) -> list[NDArray[np.int64]]:
-    """Token ids of each text on its own."""
+    """Token ids of each text on its own; none where the tokenizer failed."""
     table = engine.run(stage, pa.table({"unit": [unit_id(t) for t in texts], "text": list(texts)}))
-    return [np.asarray(t, np.int64) for t in table["tokens"].to_pylist()]
+    return [np.asarray(t or [], np.int64) for t in table["tokens"].to_pylist()]
 
 
 def ask_text(engine: Engine, stage: Generate, prompts: Sequence[str]) -> list[str]:
