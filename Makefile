@@ -23,7 +23,7 @@ lint: $(VENV)/.installed
 # The peers that the benchmarks run against.
 bench: $(VENV)/.installed
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'
-	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/profile.py
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/passes.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'

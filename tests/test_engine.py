@@ -7,6 +7,7 @@ import pytest
 
 from dataedge.engine import stage_key
 from dataedge.engine.local import Engine
+from dataedge.errors import AuditError
 from dataedge.progress import Progress
 from dataedge.store import Store
 
@@ -80,15 +81,17 @@ def test_where_everything_fails_the_cause_is_raised(engine: Engine) -> None:
         def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
             raise RuntimeError("no such device")
 
-    with pytest.raises(RuntimeError, match="no such device"):
+    with pytest.raises(
+        AuditError, match=r"every one of 2 questions failed.*no such device"
+    ) as caught:
         engine.run(Broken(), table(["a", "b"]))
+    assert isinstance(caught.value.__cause__, RuntimeError)
 
 
 def test_a_text_that_the_embedder_fails_on_is_named(engine: Engine) -> None:
     import numpy as np
 
     from dataedge.embed import Embed, embed
-    from dataedge.errors import AuditError
 
     class Picky:
         def encode(self, texts: list[str], **_: Any) -> np.ndarray:

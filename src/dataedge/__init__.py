@@ -9,6 +9,7 @@ Example:
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from dataedge.report.model import VerdictModel as Verdict
 
 __all__ = ["Audit", "AuditError", "Report", "Verdict", "audit", "open"]
+
+# Threads that wait for each other spin by default; on a machine that does anything else besides,
+# small passes then take ten times as long. OpenMP reads this when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOME = {
     "Audit": ("dataedge.api", "Audit"),

@@ -30,7 +30,26 @@ Out = Annotated[
     str | None, typer.Option("--out", metavar="DIR", help="Where to write [audits/<name>].")
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", help="embedded, hf/<path or id>, gguf/<path>.")
+    str | None,
+    typer.Option("--model", help="embedded, hf/<path or id>, gguf/<path>, openai/<name>."),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", help="Where an OpenAI-compatible server listens."),
+]
+SendTo = Annotated[
+    str | None,
+    typer.Option(
+        "--send-to", metavar="HOST", help="Consent to send the data's texts to this host."
+    ),
+]
+PriceIn = Annotated[
+    float | None,
+    typer.Option("--price-in", metavar="P", help="Price of a million tokens that a server reads."),
+]
+PriceOut = Annotated[
+    float | None,
+    typer.Option("--price-out", metavar="P", help="Price of a million tokens that it writes."),
 ]
 Embedder = Annotated[str | None, typer.Option("--embedder", help="embedded, st/<path or id>.")]
 ProbeItems = Annotated[
@@ -68,6 +87,10 @@ def audit(
     source: Source,
     out: Out = None,
     model: Model = None,
+    base_url: BaseUrl = None,
+    send_to: SendTo = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
     embedder: Embedder = None,
     probe_items: ProbeItems = None,
     limit: Limit = None,
@@ -107,6 +130,10 @@ def plan(
     source: Source,
     out: Out = None,
     model: Model = None,
+    base_url: BaseUrl = None,
+    send_to: SendTo = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
     embedder: Embedder = None,
     probe_items: ProbeItems = None,
     limit: Limit = None,

@@ -19,7 +19,19 @@ class AuditConfig(BaseModel):
     out: str | None = None
     """The audit's directory; audits/<name of the data> if not given."""
     model: str = "embedded"
-    """embedded, hf/<hub id or path>, gguf/<path>."""
+    """embedded, hf/<hub id or path>, gguf/<path>, openai/<name> at `base_url`."""
+    base_url: str | None = None
+    """Where an OpenAI-compatible server listens, up to and including /v1."""
+    send_to: str | None = None
+    """The host that the data's texts may be sent to, where the server is not on this machine."""
+    concurrency: int = Field(default=4, ge=1, le=256)
+    """Requests to a server that are under way at once."""
+    timeout: float = Field(default=120.0, gt=0)
+    """Seconds after which a request to a server counts as lost; it is tried again five times."""
+    price_in: float | None = Field(default=None, ge=0)
+    """What a million tokens cost that a server reads, in a currency of your own."""
+    price_out: float | None = Field(default=None, ge=0)
+    """What a million tokens cost that it writes."""
     embedder: str = "embedded"
     """embedded, st/<hub id or path>."""
     probe_items: int = Field(default=400, ge=20, le=100_000)

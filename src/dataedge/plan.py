@@ -11,7 +11,9 @@ from dataedge.probe.prompting import DEMONSTRATION_TOKENS, label_names
 from dataedge.probe.search import schedule
 
 if TYPE_CHECKING:
+    from dataedge.config import AuditConfig
     from dataedge.items import Dataset
+    from dataedge.models.endpoint import Connection
     from dataedge.probe.spec import Probe
 
 BYTES_PER_TOKEN = 3.6
@@ -20,6 +22,45 @@ TOKENS_PER_SECOND = 500.0
 """A 135M model on two cores in bfloat16, with room to spare."""
 TEXTS_PER_SECOND = 200.0
 SCAFFOLD_TOKENS = 8
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a server would be sent. Estimates.
+
+    Attributes:
+        host: its name.
+        loopback: it is this machine.
+        consented: --send-to names it, or need not.
+        requests: questions, each with its whole prompt.
+        tokens_in: tokens to read.
+        tokens_out: tokens to write.
+        cost: at the prices given; None without.
+    """
+
+    host: str
+    loopback: bool
+    consented: bool
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+
+    def lines(self, model: str) -> list[str]:
+        """For the terminal."""
+        size = self.tokens_in * BYTES_PER_TOKEN / 1e6
+        place = "this machine" if self.loopback else self.host
+        agreed = "" if self.consented else f"; refused until --send-to {self.host} is given"
+        priced = "no prices given (--price-in, --price-out)"
+        if self.cost is not None:
+            priced = f"about {self.cost:,.2f} at the prices given"
+        return [
+            f"base model      {model}",
+            f"leaves          about {size:,.1f} MB of text to {place}{agreed}",
+            f"requests        {self.requests:,}, about {self.tokens_in:,} tokens in and "
+            f"{self.tokens_out:,} out",
+            f"cost            {priced}",
+        ]
 
 
 @dataclass(frozen=True)
@@ -39,6 +80,7 @@ class Plan:
         model: which base model.
         out: where results go.
         stored: an earlier run has left answers there.
+        sent: what a server is sent; None where nothing leaves this process.
     """
 
     path: str
@@ -53,6 +95,7 @@ class Plan:
     model: str
     out: str
     stored: bool
+    sent: Sent | None = None
 
     def lines(self) -> list[str]:
         """The plan as lines for a terminal."""
@@ -61,9 +104,15 @@ class Plan:
             f"data            {self.path}: {self.rows:,} rows, {self.unique:,} distinct, task {self.task}",
             f"data tokens     about {self.data_tokens:,}",
             f"held out        {self.held_out:,} items (a quarter to choose prompts on, the rest to report)",
-            f"base model      {self.model}, on this machine; nothing leaves it",
-            f"forward passes  {self.passes:,} prompts, about {self.tokens:,} tokens",
-            f"time            about {_time(self.seconds)} on two cores",
+            *(
+                self.sent.lines(self.model)
+                if self.sent
+                else (
+                    f"base model      {self.model}, on this machine; nothing leaves it",
+                    f"forward passes  {self.passes:,} prompts, about {self.tokens:,} tokens",
+                    f"time            about {_time(self.seconds)} on two cores",
+                )
+            ),
             f"results         {self.out}{reuse}",
         ]
 
@@ -76,7 +125,7 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     """
     from dataedge.api import read
     from dataedge.config import make_config
-    from dataedge.models import model_identity
+    from dataedge.models import connection, identity
     from dataedge.probe.spec import load_probes
     from dataedge.stages import PROBE_OF, name_of
     from dataedge.store import FILE
@@ -84,7 +133,8 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     path = Path(str(source))
     config, _ = make_config(options, path if path.exists() else None)
     dataset = read(source, config)
-    model, _ = model_identity(config.model)
+    model, _ = identity(config)
+    server = connection(config)
     held = min(config.probe_items, int(0.4 * len(dataset.items)))
     passes, tokens, data_tokens = _work(dataset, load_probes()[PROBE_OF[dataset.task]], held)
     out = config.out or str(Path("audits") / name_of(str(source)))
@@ -101,7 +151,26 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
         model=model,
         out=out,
         stored=(Path(out) / FILE).is_file(),
+        sent=_sent(server, dataset, config, passes, tokens) if server else None,
     )
+
+
+def _sent(
+    server: Connection, dataset: Dataset, config: AuditConfig, passes: int, tokens: int
+) -> Sent:
+    """A server shares no beginnings between prompts: demonstrations are sent with every question."""
+    from dataedge.models.endpoint.model import CHOICE_TOKENS, ECHO_AT_MOST
+
+    labels = len(dataset.labels)
+    each = labels if 0 < labels <= ECHO_AT_MOST else 1
+    requests = passes * each
+    tokens_in = tokens * each + int(passes * each * DEMONSTRATION_TOKENS["retrieved"])
+    tokens_out = requests * (CHOICE_TOKENS if labels > ECHO_AT_MOST else 1)
+    cost = None
+    if config.price_in is not None or config.price_out is not None:
+        cost = (tokens_in * (config.price_in or 0) + tokens_out * (config.price_out or 0)) / 1e6
+    agreed = server.loopback or (server.send_to or "").casefold() == server.host
+    return Sent(server.host, server.loopback, agreed, requests, tokens_in, tokens_out, cost)
 
 
 def _work(dataset: Dataset, probe: Probe, held: int) -> tuple[int, int, int]:

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 NEAR = 0.8
 """Jaccard similarity of character n-grams from which two texts are near duplicates."""
 TOKEN_SAMPLE = 20_000
+REMOTE_SAMPLE = 64
+"""Texts whose tokens are counted: all that a machine has time for, few where each has its price."""
 FEWEST_HELD_OUT = 4
 """Development and evaluation items below which nothing can be said."""
 PROBE_OF = {Task.CLASSIFY: "classify", Task.GENERATE: "respond", Task.CORPUS: "surprisal"}
@@ -52,12 +54,31 @@ def run(
     Raises:
         AuditError: what the user can mend; what was stored until then stays.
     """
+    handle = open_handle(config)
+    usage = f"usage {handle.id} {handle.revision}"
+    before = store.recall(usage)
+    try:
+        return _run(dataset, config, passed, store, progress, handle, before)
+    finally:
+        if handle.opened is not None:
+            store.remember(usage, handle.usage(before))
+            handle.close()
+
+
+def _run(
+    dataset: Dataset,
+    config: AuditConfig,
+    passed: dict[str, Any],
+    store: Store,
+    progress: Progress,
+    handle: ModelHandle,
+    used: dict[str, int] | None,
+) -> Report:
     from dataedge.report.build import build
 
     started = time.perf_counter()
     engine = Engine(store, progress)
     embedder = Embed(config.embedder)
-    handle = open_handle(config.model)
 
     progress.say(f"{dataset.path}: {len(dataset.items):,} items, task {dataset.task.value}")
     vectors, by_text = _vectors(engine, embedder, dataset)
@@ -69,12 +90,7 @@ def run(
     _check_split(dataset, splits, clusters)
     _store_items(store, dataset, splits, clusters)
     facts = _facts(store, handle)
-    if not facts.token_logprobs:
-        raise AuditError(
-            f"{handle.id}: {' '.join(facts.notes)}",
-            hint="name another base model with --model",
-            code=ExitCode.NO_CONCLUSION,
-        )
+    _check_answerable(dataset, handle, facts)
     setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, by_text, config)
     tokens = _tokens(setting)
     findings = _findings(setting, config, tokens)
@@ -89,6 +105,7 @@ def run(
         passed=passed,
         handle=handle,
         facts=facts,
+        usage=handle.usage(used),
         embedder=embedder,
         records=list(engine.records.values()),
         findings=findings,
@@ -98,12 +115,19 @@ def run(
     return report
 
 
-def open_handle(spec: str) -> ModelHandle:
-    """The base model by name, not loaded yet."""
-    from dataedge.models import model_identity, open_model
+def open_handle(config: AuditConfig) -> ModelHandle:
+    """The base model of a configuration, not loaded and nothing asked yet.
 
-    name, revision = model_identity(spec)
-    return ModelHandle(name, revision, lambda: open_model(spec))
+    Raises:
+        AuditError: there is no such model, or it is elsewhere and nobody agreed to send data there.
+    """
+    from dataedge.models import connection, identity, open_configured
+
+    server = connection(config)
+    if server is not None:
+        server.check_consent()
+    name, revision = identity(config)
+    return ModelHandle(name, revision, lambda: open_configured(config))
 
 
 def _facts(store: Store, handle: ModelHandle) -> ModelFacts:
@@ -113,8 +137,20 @@ def _facts(store: Store, handle: ModelHandle) -> ModelFacts:
     if known is None:
         facts = handle.facts()
         store.remember(name, asdict(facts))
-        return facts
-    return ModelFacts(**{**known, "notes": tuple(known["notes"])})
+    else:
+        facts = ModelFacts(**{**known, "notes": tuple(known["notes"])})
+    handle.proven = facts
+    return facts
+
+
+def _check_answerable(dataset: Dataset, handle: ModelHandle, facts: ModelFacts) -> None:
+    """Stop where the model can do nothing that this task could be measured by."""
+    if facts.token_logprobs or (facts.remote and dataset.task is not Task.CORPUS):
+        return
+    what = f"{handle.id}: {' '.join(facts.notes)}"
+    if facts.remote:
+        what = f"{dataset.path}: plain text is measured in bits per byte alone, and {facts.no_bits}"
+    raise AuditError(what, hint="name another base model with --model", code=ExitCode.NO_CONCLUSION)
 
 
 def _vectors(
@@ -217,7 +253,8 @@ def _setting(
 def _tokens(setting: Setting) -> Figure:
     """Tokens of the distinct items, from a sample where there are very many."""
     items = setting.dataset.items
-    rows = np.sort(np.random.default_rng(setting.seed).permutation(len(items))[:TOKEN_SAMPLE])
+    sample = REMOTE_SAMPLE if setting.facts.remote else TOKEN_SAMPLE
+    rows = np.sort(np.random.default_rng(setting.seed).permutation(len(items))[:sample])
     texts = [f"{items[i].text} {items[i].target}" for i in rows]
     counts = np.array([len(t) for t in ask_tokens(setting.engine, Tokens(setting.handle), texts)])
     found = volume.tokens(counts, setting.clusters[rows], seed=setting.seed)

@@ -134,7 +134,7 @@ def bad(tmp_path):
         "": "no such kind of model",
         "SmolLM2": "no such kind of model",
         "hf/": "no such kind of model",
-        "openai/gpt": "not supported yet",
+        "st/all-MiniLM": "no such kind of model",
         f"hf/{tmp_path}/empty": "is not a model: it has no config.json",
         f"hf/{tmp_path}/text.gguf": "is not a model",
         f"hf/{tmp_path}/absent": "no folder",

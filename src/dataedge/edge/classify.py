@@ -239,6 +239,9 @@ class ClassifyLadder:
             keep(outcomes, valid),
             missing,
             s.seed,
+            no_bits="the model's server tells no probabilities of labels"
+            if s.facts.choices == "text"
+            else "",
         )
         climb.special["repaired"] = self._repaired(climb, base[without])
         return ClassifyClimb(

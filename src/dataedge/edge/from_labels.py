@@ -17,6 +17,7 @@ from dataedge.edge.reasons import (
     prompting_impractical,
 )
 from dataedge.edge.verdict import Evidence, Limit, decide
+from dataedge.figures import Figure
 from dataedge.measure import definedness, labels, novelty
 from dataedge.probe.scoring import Likelihood, ask_likelihood
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from dataedge.config import AuditConfig
     from dataedge.edge.setting import Setting
-    from dataedge.figures import Figure
 
 WELL_DEFINED = 0.5
 """Share of the label's information from which the input is said to determine it."""
@@ -56,15 +56,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     edge = climb.difference("with_data", "without_data")
     tuning = climb.difference("learned", climb.best_prompting, over=climb.best_prompting)
     over_chance = climb.difference("with_data", "chance")
-    learned = outcomes["with_data"]
-    defined = definedness.of_labels(
-        outcomes["chance"].bits,
-        learned.bits,
-        climbed.shuffled,
-        outcomes["chance"].gain,
-        climb.clusters,
-        seed=setting.seed,
-    )
+    known, defined = _in_bits(setting, climbed)
     verdict = decide(
         Evidence(
             edge,
@@ -76,13 +68,6 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             "accuracy",
             {},
         )
-    )
-    known = novelty.known_labels(
-        outcomes["chance"].bits,
-        outcomes["without_data"].bits,
-        outcomes["without_data"].gain,
-        climb.clusters,
-        seed=setting.seed,
     )
     columns = _columns(setting, climbed, quality, index, suspects)
     return Findings(
@@ -105,6 +90,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
                 outcomes[climb.best_prompting].prompt_tokens,
                 setting.tuned_tokens(),
                 tuning,
+                config.price_in,
             ),
         ],
         measures={
@@ -117,6 +103,25 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         columns=columns,
         views=_views(columns, quality, index),
     )
+
+
+def _in_bits(setting: Setting, climbed: ClassifyClimb) -> tuple[Figure, Figure]:
+    """(what the base model knows of the labels, what the input says about them)."""
+    climb, seed = climbed.climb, setting.seed
+    outcomes = climb.outcomes
+    chance, without = outcomes["chance"], outcomes["without_data"]
+    if climb.no_bits:
+        return Figure.missing(climb.no_bits, "share"), Figure.missing(climb.no_bits, "bits/item")
+    defined = definedness.of_labels(
+        chance.bits,
+        outcomes["with_data"].bits,
+        climbed.shuffled,
+        chance.gain,
+        climb.clusters,
+        seed=seed,
+    )
+    known = novelty.known_labels(chance.bits, without.bits, without.gain, climb.clusters, seed=seed)
+    return known, defined
 
 
 def describe(setting: Setting) -> tuple[str, list[NDArray[np.float32]]]:
@@ -178,6 +183,8 @@ def _limits(climbed: ClassifyClimb, noise: Figure, defined: Figure) -> dict[Limi
 
 
 def _surprisal(setting: Setting) -> Figure:
+    if setting.facts.no_bits:
+        return Figure.missing(setting.facts.no_bits, "bits/byte")
     texts = [setting.dataset.items[i].text for i in setting.evaluation]
     answers = ask_likelihood(setting.engine, Likelihood(setting.handle), [""] * len(texts), texts)
     bits = np.array([np.nan if a is None else a.bits for a in answers])
@@ -195,8 +202,9 @@ def _columns(
     suspects: NDArray[np.bool_],
 ) -> dict[str, Any]:
     n, climb = len(setting.dataset.items), climbed.climb
-    without = scatter(n, climb.index, 2.0 ** -climb.outcomes["without_data"].bits)
-    with_ = scatter(n, climb.index, 2.0 ** -climb.outcomes["with_data"].bits)
+    told = np.nan if climb.no_bits else 1.0
+    without = scatter(n, climb.index, told * 2.0 ** -climb.outcomes["without_data"].bits)
+    with_ = scatter(n, climb.index, told * 2.0 ** -climb.outcomes["with_data"].bits)
     names = setting.dataset.labels
     proposed: list[str | None] = [None] * n
     reasons: list[str | None] = [None] * n

@@ -95,6 +95,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
                 outcomes[climb.best_prompting].prompt_tokens,
                 setting.tuned_tokens(),
                 gain,
+                config.price_in,
             ),
         ],
         measures={

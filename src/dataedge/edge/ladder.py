@@ -63,6 +63,7 @@ class Climb:
         missing: rung → why it was not.
         seed: of the bootstrap.
         special: rungs that are judged on other items than the rest (repaired).
+        no_bits: why nothing is said in bits, where the base model gives no probabilities.
     """
 
     unit: str
@@ -73,6 +74,7 @@ class Climb:
     missing: dict[str, str]
     seed: int
     special: dict[str, Figure] = field(default_factory=dict)
+    no_bits: str = ""
 
     @property
     def sign(self) -> float:
@@ -88,7 +90,7 @@ class Climb:
             return Figure.missing(self.missing.get(rung, "not reached"), self.unit)
         detail = {
             "how": outcome.how,
-            "bits_per_item": float(outcome.bits.mean()),
+            "bits_per_item": None if self.no_bits else float(outcome.bits.mean()),
             "prompt_tokens": outcome.prompt_tokens,
             **outcome.detail,
         }

@@ -132,7 +132,10 @@ def data_edge(verdict: Verdict, edge: Figure, tuning_gain: Figure) -> Reason:
 
 
 def latency_and_cost(
-    best_tokens: float | None, zero_tokens: float | None, tuning_gain: Figure
+    best_tokens: float | None,
+    zero_tokens: float | None,
+    tuning_gain: Figure,
+    price_in: float | None = None,
 ) -> Reason:
     """What a request costs with the best prompt against the bare prompt of a tuned model.
 
@@ -140,12 +143,18 @@ def latency_and_cost(
         best_tokens: mean prompt tokens of the best prompting rung.
         zero_tokens: mean prompt tokens of the shortest prompt without demonstrations.
         tuning_gain: a tuned model must not be worse.
+        price_in: of a million tokens read; the price of tuning and of a tuned model is not known.
     """
-    evidence = {
+    evidence: dict[str, Any] = {
         "best_prompt_tokens": best_tokens,
         "tuned_prompt_tokens": zero_tokens,
         "cost": "no prices were given",
     }
+    if price_in is not None and best_tokens is not None and zero_tokens is not None:
+        evidence["cost"] = {
+            "best_prompt_per_1000_requests": best_tokens * price_in / 1e3,
+            "tuned_prompt_per_1000_requests": zero_tokens * price_in / 1e3,
+        }
     if best_tokens is None or zero_tokens is None:
         return Reason("latency_and_cost", "unknown", "Prompt tokens were not counted.", evidence)
     ratio = best_tokens / max(zero_tokens, 1.0)

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from dataedge.probe.spec import Probe, Template
 
 NEAREST = 8
+COUNTED = {False: (200, 30), True: (32, 8)}
+"""Train items and prompts whose tokens are counted; fewer where every question has its price."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class Setting:
     @cached_property
     def item_tokens(self) -> float:
         """Mean tokens of a train item, question and answer, from a sample."""
-        sample = np.random.default_rng(self.seed).permutation(np.sort(self.splits.train))[:200]
+        sample = np.random.default_rng(self.seed).permutation(np.sort(self.splits.train))
+        sample = sample[: COUNTED[self.facts.remote][0]]
         items = [self.dataset.items[i] for i in sample]
         texts = [f"{i.text} {i.target}"[:12_000] for i in items]
         return float(np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.handle), texts)]))
@@ -108,7 +111,8 @@ class Setting:
 
     def prompt_tokens(self, strategy: Strategy) -> float:
         """Mean tokens of a prompt, over a sample of evaluation items."""
-        prompts = self.prompts(strategy, np.sort(self.evaluation)[:30])
+        some = np.sort(self.evaluation)[: COUNTED[self.facts.remote][1]]
+        prompts = self.prompts(strategy, some)
         return float(
             np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.handle), prompts)])
         )

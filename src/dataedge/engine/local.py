@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataedge.engine import Stage, stage_key
-from dataedge.errors import AuditError
+from dataedge.errors import AuditError, ExitCode
 
 if TYPE_CHECKING:
     from dataedge.progress import Progress
@@ -95,7 +95,11 @@ def _attempt(stage: Stage, batch: pa.Table) -> tuple[pa.Table, int]:
             return pa.table({"unit": batch["unit"], "error": pa.array([message])}), 1
         parts = [_attempt(stage, batch.slice(i, 1)) for i in range(len(batch))]
         if all(failed for _, failed in parts):
-            raise
+            raise AuditError(
+                f"{stage.name}: every one of {len(batch)} questions failed; the first: {error}",
+                hint="what was done before is kept; --debug shows where it comes from",
+                code=ExitCode.NO_CONCLUSION,
+            ) from error
         tables = pa.concat_tables([t for t, _ in parts], promote_options="default")
         return tables, sum(failed for _, failed in parts)
 

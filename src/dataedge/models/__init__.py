@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,15 +11,14 @@ from dataedge.models import embedded
 from dataedge.models.cache import file_digest, folder_digest
 
 if TYPE_CHECKING:
+    from dataedge.config import AuditConfig
+    from dataedge.models.base import BaseModel
+    from dataedge.models.endpoint import Connection
     from dataedge.models.local import LocalModel
     from dataedge.models.opening import Precision
 
-# Threads that wait for each other spin by default; on a machine that does anything else besides,
-# small passes then take ten times as long. Read by OpenMP when torch is first imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
-_FORMS = "embedded, hf/<path or hub id>, gguf/<path>"
+_FORMS = "embedded, hf/<path or hub id>, gguf/<path>, openai/<name>"
 _COMMIT_TIMEOUT = 10.0  # seconds to wait for the hub
 
 
@@ -31,6 +29,48 @@ class _Found(NamedTuple):
     where: str  # a path or a hub id
     id: str
     notes: tuple[str, ...] = ()
+
+
+def connection(config: AuditConfig) -> Connection | None:
+    """The server of a base model that is asked over a connection; None for one in this process.
+
+    Raises:
+        AuditError: no address, or one that makes no sense.
+    """
+    kind, _, name = config.model.partition("/")
+    if kind != "openai" or not name:
+        if config.base_url:
+            raise AuditError(
+                f"--base-url is for a server's model, not for --model {config.model}",
+                hint="name the model as the server does: --model openai/<name>",
+            )
+        return None
+    if not config.base_url:
+        raise AuditError(
+            f"--model {config.model}: no address given",
+            hint="where the server listens: --base-url http://localhost:8000/v1",
+        )
+    from dataedge.models.endpoint.connection import Connection
+
+    found = Connection(name, config.base_url, config.send_to, config.concurrency, config.timeout)
+    found.check_address()
+    return found
+
+
+def identity(config: AuditConfig) -> tuple[str, str]:
+    """Id and revision of the base model of a configuration; nothing is loaded or asked."""
+    server = connection(config)
+    return (server.id, server.revision) if server else model_identity(config.model)
+
+
+def open_configured(config: AuditConfig) -> BaseModel:
+    """The base model of a configuration, with what it can do proven."""
+    server = connection(config)
+    if server is None:
+        return open_model(config.model)
+    from dataedge.models.endpoint import EndpointModel
+
+    return EndpointModel(server)
 
 
 def model_identity(spec: str) -> tuple[str, str]:
@@ -96,11 +136,6 @@ def _find(spec: str) -> _Found:
         return _Found("gguf", str(path), f"gguf/{path.name}")
     if kind == "hf" and rest:
         return _find_hf(spec, rest, path)
-    if kind in {"openai", "st"} and rest:
-        raise AuditError(
-            f"--model {spec}: base models of the kind '{kind}/' are not supported yet",
-            hint=f"name one of {_FORMS}",
-        )
     raise AuditError(f"--model {spec}: no such kind of model", hint=f"name one of {_FORMS}")
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+
+
+ChoiceScores = Literal["logprobs", "likeliest", "text", "none"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,9 @@ class Capabilities:
         chat: has a chat template.
         context: tokens that fit, prompt and continuation together.
         notes: why something was degraded, one sentence each.
+        choices: how labels are scored: by the log-probabilities of their text; by those of the
+            likeliest next tokens; or by the text that is written, which gives no probabilities.
+        remote: asked over a connection, where every question has its price.
     """
 
     token_logprobs: bool
@@ -31,6 +37,8 @@ class Capabilities:
     chat: bool
     context: int
     notes: tuple[str, ...] = ()
+    choices: ChoiceScores = "logprobs"
+    remote: bool = False
 
 
 @dataclass(frozen=True)

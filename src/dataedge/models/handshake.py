@@ -41,13 +41,14 @@ MIN_GAIN = 0.02  # nats per token that a start must gain over none
 
 def doubt(
     score: Callable[[Sequence[str], Sequence[str]], list[Scored]],
-    count_tokens: Callable[[Sequence[str]], NDArray[np.int64]],
+    count_tokens: Callable[[Sequence[str]], NDArray[np.int64]] | None,
     tolerance: float = 1e-3,
 ) -> str | None:
     """Why the log-probabilities of a model cannot be believed, or None where they can.
 
     A fixed sentence must get as many log-probabilities as it has tokens, all finite and none
-    positive; twice the same; and be more probable than the same words shuffled.
+    positive; twice the same; and be more probable than the same words shuffled. Without
+    `count_tokens` the number of tokens is taken as it comes.
     """
     first, rest = SENTENCE.split(" ", 1)
     rest = " " + rest
@@ -56,14 +57,17 @@ def doubt(
     mixed = " " + " ".join(words)
     plain, shuffled = score([first, first], [rest, mixed])
     again = score([first], [rest])[0]
-    wanted = int(count_tokens([rest])[0])
+    wanted = len(plain.logprobs) if count_tokens is None else int(count_tokens([rest])[0])
     if len(plain.logprobs) != wanted:
         return f"it returned {len(plain.logprobs)} log-probabilities for {wanted} tokens."
     if not (np.isfinite(plain.logprobs).all() and np.isfinite(shuffled.logprobs).all()):
         return "it returned log-probabilities that are not finite."
     if plain.logprobs.max() > tolerance:
         return "it returned log-probabilities above zero."
-    if np.abs(plain.logprobs - again.logprobs).max() > tolerance:
+    if (
+        plain.logprobs.shape != again.logprobs.shape
+        or np.abs(plain.logprobs - again.logprobs).max() > tolerance
+    ):
         return "asked twice, it gave different log-probabilities for the same sentence."
     if plain.logprobs.mean() <= shuffled.logprobs.mean() + 0.5:
         return "it finds a sentence no more probable than its words shuffled."

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataedge.engine import unit_id
+from dataedge.errors import AuditError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.engine.local import Engine
-    from dataedge.models.base import BaseModel
+    from dataedge.models.base import BaseModel, ChoiceScores
 
 _MARK = "\u241fUSER\u241f"
 
@@ -34,6 +35,15 @@ class ModelFacts:
     notes: tuple[str, ...]
     chat_before: str = ""
     chat_after: str = ""
+    choices: ChoiceScores = "logprobs"
+    remote: bool = False
+
+    @property
+    def no_bits(self) -> str:
+        """Why nothing can be said in bits of given text; empty where it can."""
+        if self.token_logprobs:
+            return ""
+        return "the model's server gives no log-probabilities of given text that could be used"
 
 
 class ModelHandle:
@@ -50,6 +60,7 @@ class ModelHandle:
         self.revision = revision
         self._opener = opener
         self._model: BaseModel | None = None
+        self.proven: ModelFacts | None = None
         self.load_seconds = 0.0
         self.ask_seconds = 0.0
 
@@ -58,14 +69,29 @@ class ModelHandle:
         """The open model."""
         if self._model is None:
             started = time.perf_counter()
-            self._model = self._opener()
+            opened = self._opener()
             self.load_seconds += time.perf_counter() - started
+            _check_unchanged(self.proven, opened)
+            self._model = opened
         return self._model
 
     @property
     def opened(self) -> BaseModel | None:
         """The model if it had to be opened, else None."""
         return self._model
+
+    def usage(self, before: dict[str, int] | None) -> dict[str, int]:
+        """Requests and tokens of a server, those of earlier runs added; empty for other models."""
+        now: dict[str, int] = getattr(self._model, "usage", {})
+        return {
+            name: (before or {}).get(name, 0) + now.get(name, 0) for name in now or before or {}
+        }
+
+    def close(self) -> None:
+        """Let go of a server's connection."""
+        close = getattr(self._model, "close", None)
+        if close is not None:
+            close()
 
     def facts(self) -> ModelFacts:
         """Open the model and write down what it was shown to do."""
@@ -80,6 +106,20 @@ class ModelHandle:
     def params(self) -> dict[str, Any]:
         """What every answer depends on."""
         return {"model": self.id, "revision": self.revision}
+
+
+def _check_unchanged(proven: ModelFacts | None, model: BaseModel) -> None:
+    """A server must still do what it did when the audit began; weights on this machine do."""
+    now = model.capabilities
+    if proven is None or not now.remote:
+        return
+    if (proven.choices, proven.token_logprobs) != (now.choices, now.token_logprobs):
+        raise AuditError(
+            f"{model.id} can do something else than when this audit began (labels by "
+            f"{proven.choices}, now by {now.choices}): {' '.join(now.notes)}",
+            hint="put the server back as it was, or begin anew with --fresh",
+            code=ExitCode.NO_CONCLUSION,
+        )
 
 
 class _Ask:
@@ -99,7 +139,7 @@ class _Ask:
 
 
 class Choices(_Ask):
-    """Stage: prompt → log-probability of every choice (nats)."""
+    """Stage: prompt → log-probability of every choice (nats), as far as the model tells them."""
 
     name = "choices"
 

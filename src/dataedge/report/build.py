@@ -33,6 +33,7 @@ def build(
     passed: dict[str, Any],
     handle: ModelHandle,
     facts: ModelFacts,
+    usage: dict[str, int],
     embedder: Embed,
     records: list[StageRecord],
     findings: Findings,
@@ -64,7 +65,10 @@ def build(
             notes=[*dataset.notes, *splits.notes],
         ),
         model=m.ModelModel(
-            id=handle.id, revision=handle.revision, capabilities=plain(capabilities)
+            id=handle.id,
+            revision=handle.revision,
+            capabilities=plain(capabilities),
+            usage=_usage(usage, config),
         ),
         embedder=m.EmbedderModel(id=embedder.id, revision=embedder.revision),
         config=m.ConfigModel(passed=plain(passed), effective=config.model_dump(mode="json")),
@@ -99,6 +103,17 @@ def build(
         views={name: [ids[i] for i in positions[:50]] for name, positions in views.items()},
         store=FILE,
     )
+
+
+def _usage(usage: dict[str, int], config: AuditConfig) -> m.UsageModel | None:
+    """What a server was asked in all runs into this store, and what that cost."""
+    if not usage:
+        return None
+    cost = None
+    if config.price_in is not None or config.price_out is not None:
+        read, written = usage["prompt_tokens"], usage["completion_tokens"]
+        cost = (read * (config.price_in or 0.0) + written * (config.price_out or 0.0)) / 1e6
+    return m.UsageModel(**usage, cost=cost)
 
 
 def _edge(figure: Figure, parts: dict[str, Figure]) -> m.EdgeModel:

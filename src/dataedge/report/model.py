@@ -100,12 +100,26 @@ class DatasetModel(_Part):
     """Files and rows left out, and why."""
 
 
+class UsageModel(_Part):
+    """What a server was asked over all runs into this store, by its own count."""
+
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    uncounted: int
+    """Answers that came without a count of tokens."""
+    cost: float | None
+    """At the prices given; null without."""
+
+
 class ModelModel(_Part):
     """The base model that was asked."""
 
     id: str
     revision: str
     capabilities: dict[str, Any]
+    usage: UsageModel | None = None
+    """Null for a model on this machine."""
 
 
 class EmbedderModel(_Part):

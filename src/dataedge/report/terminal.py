@@ -70,6 +70,13 @@ def _about(report: Report) -> Text:
         f"{splits['evaluation']} evaluation items\n"
         f"base model {report.model.id}; embedder {report.embedder.id}"
     )
+    asked = report.model.usage
+    if asked is not None:
+        cost = "" if asked.cost is None else f"; {asked.cost:,.2f} at the prices given"
+        text += (
+            f"\nasked: {asked.requests:,} requests, {asked.prompt_tokens:,} tokens in, "
+            f"{asked.completion_tokens:,} out{cost}"
+        )
     for note in [*data.notes, *report.model.capabilities.get("notes", [])]:
         text += f"\nnote: {note}"
     return Text(text, style="dim")

@@ -4,7 +4,7 @@ Audits data/outfits anew with the embedded models and measures, of the wall time
 are loaded, the share spent in forward passes of the embedder and of the base model. Also the CPU
 time of `dataedge --help`, which must stay under 0.3 s.
 
-    python benchmarks/profile.py [--quick] [--out FILE.json]
+    python benchmarks/passes.py [--quick] [--out FILE.json]
 """
 
 from __future__ import annotations
@@ -23,10 +23,6 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# this file's name is that of a standard module which torch imports
-sys.path = [
-    entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).resolve().parent
-]
 
 from dataedge import stages
 from dataedge.api import read
@@ -39,7 +35,7 @@ SHARE_WANTED = 0.85
 HELP_WANTED = 0.30
 
 
-def audit_profile(probe_items: int) -> dict[str, float]:
+def audit_share(probe_items: int) -> dict[str, float]:
     handles, embedders = [], []
     open_handle, embed_class = stages.open_handle, stages.Embed
 
@@ -54,8 +50,8 @@ def audit_profile(probe_items: int) -> dict[str, float]:
             super().setup()
             self.load_seconds += time.perf_counter() - started
 
-    def opened(spec: str) -> Any:
-        handles.append(open_handle(spec))
+    def opened(config: Any) -> Any:
+        handles.append(open_handle(config))
         return handles[-1]
 
     stages.open_handle, stages.Embed = opened, Timed  # type: ignore[misc, assignment]
@@ -99,7 +95,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer probe items")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    figures = audit_profile(120 if args.quick else 400)
+    figures = audit_share(120 if args.quick else 400)
     figures["help_cpu_seconds"] = help_seconds()
     for name, value in figures.items():
         print(f"{name:20} {value:12.3f}")
@@ -107,7 +103,7 @@ def main() -> int:
     if args.out:
         record = {
             "command": " ".join(
-                ["python", "benchmarks/profile.py", *(["--quick"] if args.quick else [])]
+                ["python", "benchmarks/passes.py", *(["--quick"] if args.quick else [])]
             ),
             "date": datetime.now(UTC).date().isoformat(),
             "python": platform.python_version(),
@@ -117,7 +113,7 @@ def main() -> int:
         args.out.write_text(json.dumps(record, indent=2) + "\n")
     word = "PASS" if good else "FAIL"
     print(
-        f"profile: {word} {figures['share']:.1%} of the time in forward passes (≥ {SHARE_WANTED:.0%}), "
+        f"passes: {word} {figures['share']:.1%} of the time in forward passes (≥ {SHARE_WANTED:.0%}), "
         f"--help {figures['help_cpu_seconds']:.2f} s of CPU (< {HELP_WANTED} s)"
     )
     return 0 if good else 1

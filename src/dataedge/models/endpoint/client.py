@@ -1,0 +1,185 @@
+"""One request to an endpoint: retried, counted, and explained when it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dataedge.errors import AuditError, ExitCode
+from dataedge.models.endpoint.connection import KEY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataedge.models.endpoint.connection import Connection
+
+KEPT = 4096  # answers remembered, so that a failing neighbour in a batch costs nothing again
+AGAIN = "run the same command again: what was answered so far is kept"
+
+
+@dataclass
+class Usage:
+    """What was sent and received, by the server's own count where it gives one.
+
+    Attributes:
+        requests: answered requests.
+        prompt_tokens: tokens read.
+        completion_tokens: tokens written.
+        uncounted: answers that came without a count.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    uncounted: int = 0
+
+
+class RefusedError(ValueError):
+    """The server says no to this very request (status 400, 413 or 422)."""
+
+
+class Client:
+    """Asks one server.
+
+    Args:
+        connection: where; nothing is sent before its check has passed.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.usage = Usage()
+        self._openai = connection.open()
+        self._lock = threading.Lock()
+        self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._openai.close()
+
+    def complete(self, prompt: str, *, again: bool = False, **body: Any) -> dict[str, Any]:
+        """POST /completions at temperature 0; see `_post`."""
+        extra = {name: body.pop(name) for name in ("prompt_logprobs",) if name in body}
+        return self._post(
+            "completions",
+            {"prompt": prompt, "temperature": 0.0, **body},
+            extra,
+            again,
+            self._openai.completions.with_raw_response.create,
+        )
+
+    def chat(self, user: str, *, again: bool = False, **body: Any) -> dict[str, Any]:
+        """POST /chat/completions with one user turn at temperature 0; see `_post`."""
+        messages = [{"role": "user", "content": user}]
+        return self._post(
+            "chat",
+            {"messages": messages, "temperature": 0.0, **body},
+            {},
+            again,
+            self._openai.chat.completions.with_raw_response.create,
+        )
+
+    def _post(
+        self,
+        kind: str,
+        body: dict[str, Any],
+        extra: dict[str, Any],
+        again: bool,
+        send: Callable[..., Any],
+    ) -> dict[str, Any]:
+        """The first choice of an answer, as JSON, with `usage` beside it.
+
+        Args:
+            kind: of request.
+            body: what the client knows of.
+            extra: what only some servers know.
+            again: ask even if the same was asked before.
+            send: the client's method.
+
+        Raises:
+            RefusedError: the server rejects this request; another may pass.
+            AuditError: the server cannot be reached, or answers nothing that can be used.
+        """
+        asked = json.dumps([kind, body, extra], sort_keys=True)
+        with self._lock:
+            if not again and asked in self._answers:
+                return self._answers[asked]
+        found = _choice(self._call(send, body, extra))
+        with self._lock:
+            self._count(found["usage"])
+            self._answers[asked] = found
+            while len(self._answers) > KEPT:
+                self._answers.popitem(last=False)
+        return found
+
+    def _call(self, send: Callable[..., Any], body: dict[str, Any], extra: dict[str, Any]) -> Any:
+        import openai
+
+        where = self.connection.base_url
+        try:
+            raw = send(model=self.connection.model, extra_body=extra or None, **body)
+            return json.loads(raw.content)
+        except openai.APITimeoutError as error:
+            raise self._failure(f"no answer within {self.connection.timeout:g} s", error) from error
+        except openai.APIConnectionError as error:
+            raise self._failure("cannot be reached, or breaks off", error) from error
+        except (openai.BadRequestError, openai.UnprocessableEntityError) as error:
+            raise RefusedError(self._clean(f"{where} refuses: {error}")) from error
+        except openai.APIStatusError as error:
+            raise self._status(error) from error
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise self._failure("answers something that is not JSON", error) from error
+
+    def _status(self, error: Any) -> Exception:
+        status = int(error.status_code)
+        where = self.connection.base_url
+        if status == 413:
+            return RefusedError(self._clean(f"{where} refuses: {error}"))
+        if status in (401, 403):
+            hint = f"put the key in the environment: {KEY}"
+            return AuditError(f"{where} does not let us in (status {status})", hint=hint)
+        if status == 404:
+            hint = (
+                "check --base-url (it ends in /v1 as a rule) and the name in --model openai/<name>"
+            )
+            return AuditError(
+                f"{where}: not found (status 404), model {self.connection.model}", hint=hint
+            )
+        if 300 <= status < 400:
+            hint = "name the final address with --base-url, and its host with --send-to"
+            return AuditError(f"{where} redirects elsewhere, which is not followed", hint=hint)
+        return self._failure(f"answers with status {status}, also when asked again", error)
+
+    def _failure(self, what: str, error: Exception) -> AuditError:
+        cause = f" ({type(error).__name__})"
+        return AuditError(
+            f"{self.connection.base_url} {what}{cause}", hint=AGAIN, code=ExitCode.NO_CONCLUSION
+        )
+
+    def _clean(self, text: str) -> str:
+        """A server's message without the key, should it repeat that."""
+        key = os.environ.get(KEY)
+        return (text.replace(key, "…") if key else text)[:300]
+
+    def _count(self, usage: dict[str, Any]) -> None:
+        self.usage.requests += 1
+        counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        if not isinstance(counts[0], int):
+            self.usage.uncounted += 1
+        read, written = (int(c) if isinstance(c, int) else 0 for c in counts)
+        self.usage.prompt_tokens += read
+        self.usage.completion_tokens += written
+
+
+def _choice(answer: Any) -> dict[str, Any]:
+    """The first choice of an answer, with its usage; empty where it has none."""
+    if not isinstance(answer, dict):
+        return {"usage": {}}
+    choices = answer.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else {}
+    usage = answer.get("usage")
+    found = dict(first) if isinstance(first, dict) else {}
+    return {**found, "usage": usage if isinstance(usage, dict) else {}}

@@ -1,0 +1,320 @@
+"""A base model behind an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.errors import AuditError, ExitCode
+from dataedge.models.base import Capabilities, Scored
+from dataedge.models.batching import report
+from dataedge.models.endpoint import reading, walk
+from dataedge.models.endpoint.client import Client
+from dataedge.models.endpoint.proof import TOLERANCE, Proven, ask_next, prove, text_of
+from dataedge.models.handshake import SENTENCE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.models.endpoint.connection import Connection
+    from dataedge.models.endpoint.proof import Given
+
+CONTEXT = 4096
+"""Tokens that are taken to fit; servers do not say."""
+START = "\n"
+"""What stands in the place of an empty prompt: the first token must follow something."""
+CHAT = "\u241fchat\u241f"
+"""In front of a prompt that is to be sent as a user's turn."""
+ECHO_AT_MOST = 8
+"""Labels that are sent in full per prompt; of more, those that the likeliest next tokens put first."""
+CHOICE_TOKENS = 12
+"""Tokens to write when a label is asked for."""
+
+
+class EndpointModel:
+    """Asks a server over the interface of OpenAI, after proving what it can do.
+
+    Log-probabilities of given text come from `echo` or from vLLM's `prompt_logprobs` where they
+    pass the handshake; labels otherwise from the likeliest next tokens, or from what is written.
+    Every answer is checked against the text that was sent, and a fixed sentence is asked again with
+    every call: a server that changes is not believed any longer.
+
+    Args:
+        connection: where; checked for consent before anything is sent.
+
+    Raises:
+        AuditError: no consent, no connection, or nothing that could be used.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.id, self.revision = connection.id, connection.revision
+        self.client = Client(connection)
+        self._pool = ThreadPoolExecutor(max_workers=connection.concurrency)
+        try:
+            self.proven: Proven = prove(self.client, self._prove_given)
+            self._require_route()
+            self.capabilities = self._capabilities()
+            self._canary = self._sing()
+        except BaseException:
+            self.close()
+            raise
+
+    def _require_route(self) -> None:
+        if self.proven.route is None:
+            raise AuditError(
+                f"{self.connection.base_url}: {' '.join(self.proven.notes)}",
+                hint="check --base-url and the name in --model openai/<name>",
+                code=ExitCode.NO_CONCLUSION,
+            )
+
+    def _capabilities(self) -> Capabilities:
+        given, width = self.proven.given, self.proven.width
+        return Capabilities(
+            token_logprobs=given is not None,
+            full_vocabulary=False,
+            generation=True,
+            chat=self.proven.both and given is None and not width,
+            context=CONTEXT,
+            notes=self.proven.notes,
+            choices="logprobs" if given else "likeliest" if width else "text",
+            remote=True,
+        )
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """Requests and tokens so far, by the server's count."""
+        return asdict(self.client.usage)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._pool.shutdown()
+        self.client.close()
+
+    # -- what BaseModel asks -------------------------------------------------------------------
+
+    def score(
+        self,
+        prefixes: Sequence[str],
+        continuations: Sequence[str],
+        done: Callable[[int], None] | None = None,
+    ) -> list[Scored]:
+        """Score continuations[i] given prefixes[i]; tokens are numbered by their text.
+
+        Raises:
+            AuditError: the server gives no log-probabilities, or no longer those it gave.
+            UnreadableError: what it returned for a text does not belong to that text.
+        """
+        way = self.proven.given
+        if way is None:
+            raise AuditError(
+                f"{self.id} gives no usable log-probabilities of given text: "
+                + " ".join(self.proven.notes),
+                hint="name another model: --model",
+                code=ExitCode.NO_CONCLUSION,
+            )
+        found = self._all(
+            lambda pair: self._given(way, *pair), zip(prefixes, continuations, strict=True), done
+        )
+        self._listen()
+        return found
+
+    def score_choices(
+        self,
+        prompts: Sequence[str],
+        choices: Sequence[str],
+        done: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float64]:
+        """Log-probability of every choice after every prompt, in nats, shape (n, K).
+
+        By their text where that is proven, all of them if they are few, else those that the
+        likeliest next tokens put first; by these tokens alone otherwise, which leaves the unlikely
+        ones with an upper bound; else 4 for the choice that was written and 0 for the others.
+        """
+        few = len(choices) <= ECHO_AT_MOST or not self.proven.width
+        everything = np.tile(np.arange(len(choices)), (len(prompts), 1))
+        if self.proven.given is not None and few:
+            sums = self._in_full(prompts, choices, everything)
+            report(done, len(prompts))
+            return sums
+        rows = self._all(lambda prompt: self._choose(prompt, choices), prompts, done)
+        self._listen()
+        sums = np.array(rows).reshape(len(prompts), len(choices))
+        if self.proven.given is None:
+            return sums
+        # the likeliest in full; the others stay behind all of these
+        best = np.argsort(-sums, axis=1, kind="stable")[:, :ECHO_AT_MOST]
+        exact = self._in_full(prompts, choices, best)
+        bounded: NDArray[np.float64] = np.minimum(sums, exact.min(axis=1, keepdims=True))
+        np.put_along_axis(bounded, best, exact, axis=1)
+        return bounded
+
+    def _in_full(
+        self, prompts: Sequence[str], choices: Sequence[str], picked: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Log-probabilities of some choices' whole text after each prompt, shape of `picked`."""
+        pairs = [(p, choices[k]) for p, row in zip(prompts, picked, strict=True) for k in row]
+        flat = self.score([p for p, _ in pairs], [c for _, c in pairs])
+        sums = np.array([one.logprobs.sum() for one in flat])
+        return np.asarray(sums.reshape(picked.shape), dtype=np.float64)
+
+    def generate(
+        self, prompts: Sequence[str], max_tokens: int, stop: Sequence[str] = ()
+    ) -> list[str]:
+        """Greedy continuations, cut at the first stop string."""
+        texts = self._all(lambda prompt: self._write(prompt, max_tokens), prompts, None)
+        self._listen()
+        return [_cut(text, stop) for text in texts]
+
+    def chat(self, user: str) -> str:
+        """The prompt that is sent as a user's turn; the server fills in its template."""
+        return CHAT + user
+
+    def tokenize(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """Tokens of each text, numbered by their text; zeros, as many as counted, where unknown."""
+        if self.proven.given is None:
+            return [np.zeros(n, np.int64) for n in self.count_tokens(texts)]
+        scored = self.score([START] * len(texts), list(texts))
+        return [one.tokens for one in scored]
+
+    def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Tokens of each text as the server counts them, its own frame included: shape (n,)."""
+        counts = self._all(self._count, texts, None)
+        return np.array(counts, dtype=np.int64)
+
+    # -- one request ---------------------------------------------------------------------------
+
+    def _given(self, way: Given, prefix: str, continuation: str, *, again: bool = False) -> Scored:
+        if not continuation:
+            return Scored(np.zeros(0, np.int64), np.zeros(0), 0)
+        prefix = prefix or START
+        whole = prefix + continuation
+        if way == "echo":
+            choice = self.client.complete(whole, max_tokens=1, echo=True, logprobs=1, again=again)
+            pieces = reading.from_echo(choice, whole)
+        else:
+            choice = self.client.complete(whole, max_tokens=1, prompt_logprobs=0, again=again)
+            pieces = reading.from_prompt_logprobs(choice, whole)
+        return reading.continuation(pieces, prefix)
+
+    def _prove_given(
+        self, way: Given, prefixes: Sequence[str], continuations: Sequence[str]
+    ) -> list[Scored]:
+        pairs = zip(prefixes, continuations, strict=True)
+        return [self._given(way, *pair, again=True) for pair in pairs]
+
+    def _choose(self, prompt: str, choices: Sequence[str]) -> NDArray[np.float64]:
+        width = self.proven.width
+        if not width:
+            return walk.written(choices, self._write(prompt, CHOICE_TOKENS))
+        if self.proven.route == "chat":
+            return walk.score(
+                choices, lambda b: [] if b else self._likeliest_chat(prompt), loose=True
+            )
+        return walk.score(choices, lambda beginning: self._likeliest(prompt + beginning))
+
+    def _likeliest(self, prompt: str) -> list[list[reading.Piece]]:
+        width = self.proven.width
+        return self._believable(
+            self.client.complete(prompt, max_tokens=CHOICE_TOKENS, logprobs=width)
+        )
+
+    def _likeliest_chat(self, prompt: str) -> list[list[reading.Piece]]:
+        asked: dict[str, Any] = {"logprobs": True, "top_logprobs": self.proven.width}
+        return self._believable(self.client.chat(prompt, max_tokens=CHOICE_TOKENS, **asked))
+
+    @staticmethod
+    def _believable(choice: dict[str, Any]) -> list[list[reading.Piece]]:
+        rows = reading.likeliest(choice)
+        if not rows:
+            raise reading.UnreadableError("asked for the likeliest tokens, it returned none")
+        for row in rows:
+            values = [p.logprob or 0.0 for p in row]
+            if np.exp(values).sum() > 1.01 or (len(values) > 2 and len(set(values)) == 1):
+                raise reading.UnreadableError("it returned likeliest tokens that cannot be true")
+        return rows
+
+    def _write(self, prompt: str, max_tokens: int) -> str:
+        as_chat = prompt.startswith(CHAT) or self.proven.route == "chat"
+        prompt = prompt.removeprefix(CHAT)
+        ask = self.client.chat if as_chat else self.client.complete
+        text = text_of(ask(prompt, max_tokens=max_tokens))
+        if text is None:
+            raise reading.UnreadableError("asked to write, it returned no text")
+        return text
+
+    def _count(self, text: str) -> int:
+        ask = self.client.chat if self.proven.route == "chat" else self.client.complete
+        counted = ask(text or START, max_tokens=1)["usage"].get("prompt_tokens")
+        return counted if isinstance(counted, int) else -(-len(text.encode()) // 4)
+
+    # -- all of them ---------------------------------------------------------------------------
+
+    def _all(
+        self,
+        ask: Callable[[Any], Any],
+        asked: Iterable[Any],
+        done: Callable[[int], None] | None,
+    ) -> list[Any]:
+        """Answers in order, several under way at once; the first failure is raised at the end."""
+        waiting = [self._pool.submit(ask, one) for one in asked]
+        answers: list[Any] = []
+        failure: Exception | None = None
+        for future in waiting:
+            try:
+                answers.append(future.result())
+                report(done, 1)
+            except AuditError:
+                for other in waiting:
+                    other.cancel()
+                raise
+            except Exception as error:  # noqa: BLE001  # the others' answers are kept meanwhile
+                failure = failure or error
+        if failure is not None:
+            raise failure
+        return answers
+
+    def _sing(self) -> NDArray[np.float64]:
+        """What the server makes of a fixed sentence, by the means that are in use."""
+        if self.proven.given is not None:
+            first, rest = SENTENCE.split(" ", 1)
+            scored = self._given(self.proven.given, first, " " + rest, again=True)
+            return np.asarray(scored.logprobs)
+        if self.proven.width:
+            route = self.proven.route or "completions"
+            rows = self._believable(ask_next(self.client, route, self.proven.width))
+            return np.array([piece.logprob or 0.0 for piece in rows[0][:3]])
+        return np.zeros(0)  # text alone varies with what else a server has to do
+
+    def _listen(self) -> None:
+        """Ask the sentence again.
+
+        Raises:
+            AuditError: the answer is another than at the start.
+        """
+        try:
+            now = self._sing()
+        except reading.UnreadableError as error:
+            raise self._changed(str(error)) from error
+        apart = now.shape != self._canary.shape or np.abs(now - self._canary).max(initial=0.0)
+        if apart > 2 * TOLERANCE:
+            raise self._changed("it answers a fixed sentence differently")
+
+    def _changed(self, why: str) -> AuditError:
+        return AuditError(
+            f"{self.connection.base_url} has changed while it was asked: {why}",
+            hint="make sure that it serves one model, then run the same command again; the answers "
+            "of this call are not used",
+            code=ExitCode.NO_CONCLUSION,
+        )
+
+
+def _cut(text: str, stop: Sequence[str]) -> str:
+    """Text up to the first stop string."""
+    ends = [text.index(s) for s in stop if s in text]
+    return text[: min(ends)] if ends else text
