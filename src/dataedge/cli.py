@@ -54,6 +54,13 @@ Delta = Annotated[float | None, typer.Option("--delta", help="Smallest gain wort
 Count = Annotated[
     str | None, typer.Option("--count", help="task, or total: style counts as well [task].")
 ]
+Exposure = Annotated[
+    bool | None, typer.Option("--exposure", help="Test whether the model has seen the data.")
+]
+Control = Annotated[
+    str | None,
+    typer.Option("--control", metavar="PATH", help="Rows of the same source it has not seen."),
+]
 Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write report.json there; - for stdout."),
@@ -79,6 +86,8 @@ def audit(
     response_column: ResponseColumn = None,
     delta: Delta = None,
     count: Count = None,
+    exposure: Exposure = None,
+    control: Control = None,
     json: Json = None,
     fresh: Fresh = False,
     quiet: Quiet = False,

@@ -5,7 +5,7 @@ what was not. With normal scores of equal spread, an AUROC a is a shift of d = �
 deviations (Green & Swets 1966). Levels are one-sided: exposure makes text likelier, never less.
 
 - Two arms of n rows (control set): Φ(d·√(n/2) − z), so that .52 / .60 / .80 need 3,990 / 157 / 15
-  rows per arm for 80 % at α = .01.
+  rows per arm for 80 % at α = .01. (For means of normal scores; ranks of 15 rows reach about 70 %.)
 - One row against K decoys of its own (random field), and one order against K shuffles (order
   test): the rank among the decoys, divided by K, has mean 1/2 and variance (K+2)/(12K) if nothing
   was seen; with AUROC a its mean is a, and its variance follows from how often two decoys stand

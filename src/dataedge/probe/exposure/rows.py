@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from dataedge.engine import unit_id
+from dataedge.errors import AuditError
 from dataedge.items import Task
 from dataedge.models.base import FullVocabulary
 from dataedge.models.moments import Moments
@@ -36,6 +37,32 @@ def row_texts(dataset: Dataset) -> list[str]:
     if dataset.task is Task.GENERATE:
         return [f"{i.text}\n{i.target}"[:LONGEST] for i in dataset.items]
     return [i.text[:LONGEST] for i in dataset.items]
+
+
+def load_control(path: str, dataset: Dataset) -> Dataset:
+    """Read a control set by the columns of the dataset that it stands beside.
+
+    Raises:
+        AuditError: the control cannot be read that way.
+    """
+    from dataedge.load import load
+
+    named = {k: v if isinstance(v, str) else ",".join(v) for k, v in dataset.columns.items()}
+    try:
+        return load(
+            path,
+            task=dataset.task,
+            text_column=named.get("text"),
+            label_column=named.get("label"),
+            prompt_column=named.get("prompt"),
+            response_column=named.get("response"),
+        )
+    except AuditError as error:
+        raise AuditError(
+            f"--control {path}: {error.message}",
+            hint=f"the control needs the columns of {dataset.path}; {error.hint}",
+            code=error.code,
+        ) from error
 
 
 class TextMoments:
