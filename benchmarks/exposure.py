@@ -58,6 +58,8 @@ VERSION = 1
 LEVEL = 0.05
 EXPOSURES = (1, 2, 4, 8)
 ARM = 100
+FAR_LOWER = 0.8
+"""Bits per byte of a known text over those of a new one in its manner."""
 FROM = 4
 """Exposures from which detection is demanded."""
 REGISTERS = ("register", "prose")
@@ -387,28 +389,39 @@ def known(seed: int) -> dict[str, Any]:
 
 
 def texts(n: int, seed: int) -> dict[str, Any]:
-    """Bits per byte of passages of 400 characters."""
+    """Bits per byte of passages of 400 characters.
+
+    The beginnings of works that every model has met, passages from anywhere in them, and texts
+    written after the model's data ends: of the same kind (pastiches written for this benchmark)
+    and of other kinds (advisories, documentation). Style and matter differ all the same, so that
+    a difference is no proof of membership; that is what the tests above are for.
+    """
     folder = SHARED / "known_texts"
     with (folder / "kjv_verses.csv").open(encoding="utf-8", newline="") as file:
         verses = " ".join(row["text"] for row in csv.DictReader(file))
     alice = (folder / "alice.txt").read_text(encoding="utf-8")
+    whole = {
+        "King James Bible": verses,
+        "Alice in Wonderland": unwrapped(alice[alice.index("Alice was beginning to") : -20_000]),
+        "US constitution": unwrapped((folder / "us_constitution.txt").read_text(encoding="utf-8")),
+        "Shakespeare": (folder / "tinyshakespeare.txt").read_text(encoding="utf-8"),
+    }
     docs = SHARED / "lib_docs" / "fastmcp_docs_new_2024_12_plus.jsonl"
     fastmcp = [json.loads(line)["text"] for line in docs.read_text(encoding="utf-8").splitlines()]
-    sources = {
-        "King James Bible": cut(verses),
-        "Alice in Wonderland": cut(alice[2000:-20000]),
-        "US constitution": cut((folder / "us_constitution.txt").read_text(encoding="utf-8")),
-        "Shakespeare": cut((folder / "tinyshakespeare.txt").read_text(encoding="utf-8")),
-        "advisories before 2023": [r["text"][:400] for r in advisories("before_2023")],
-        "advisories after 2024-07": [r["text"][:400] for r in advisories("after_2024_07")],
-        "fastmcp documentation, 2024-12 on": [t[:400] for t in fastmcp],
-    }
+    draw = random.Random(seed)
+    sources = {f"{name}, beginning": cut(text[:4400]) for name, text in whole.items()}
+    sources |= {f"{name}, pastiche": passages for name, passages in pastiches().items()}
+    sources |= {f"{name}, anywhere": draw.sample(cut(text), n) for name, text in whole.items()}
+    for name, rows in (
+        ("advisories before 2023", [r["text"] for r in advisories("before_2023")]),
+        ("advisories after 2024-07", [r["text"] for r in advisories("after_2024_07")]),
+        ("fastmcp documentation, 2024-12 on", fastmcp),
+    ):
+        sources[name] = draw.sample([r[:400] for r in rows if len(r) >= 400], n)
     found: dict[str, Any] = {}
     with open_store() as store:
         engine, handle = Engine(store, Progress(quiet=True)), base()
-        for name, passages in sources.items():
-            full = [p for p in passages if len(p) >= 200]
-            chosen = random.Random(seed).sample(full, min(n, len(full)))
+        for name, chosen in sources.items():
             answers = ask_likelihood(engine, Likelihood(handle), [""] * len(chosen), chosen)
             bits = np.array([a.bits if a else np.nan for a in answers])
             size = np.array([len(p.encode()) for p in chosen], float)
@@ -420,10 +433,30 @@ def texts(n: int, seed: int) -> dict[str, Any]:
 
 
 def cut(text: str) -> list[str]:
-    return [text[k : k + 400] for k in range(0, len(text) - 400, 400)]
+    """Pieces of 400 characters that begin where a word begins."""
+    pieces, start = [], 0
+    while start + 400 <= len(text):
+        pieces.append(text[start : start + 400])
+        space = re.search(r"\s\S", text[start + 400 :])
+        start += 400 + (space.start() + 1 if space else 400)
+    return pieces
 
 
-NEW = ("advisories after 2024-07", "fastmcp documentation, 2024-12 on")
+def unwrapped(text: str) -> str:
+    """Prose without its line breaks, as the pastiches have it."""
+    return re.sub(r"\s+", " ", text)
+
+
+def pastiches() -> dict[str, list[str]]:
+    """Work → passages in its manner, written for this benchmark; their matter is invented."""
+    text = (ROOT / "benchmarks" / "data" / "pastiche.txt").read_text(encoding="utf-8")
+    parts = re.split(r"^# (.+)\n", text, flags=re.MULTILINE)[1:]
+    return {
+        name: [p.strip() for p in body.split("\n%\n")]
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+    }
+
+
 FAMOUS = ("King James Bible", "Alice in Wonderland", "US constitution", "Shakespeare")
 
 
@@ -490,16 +523,10 @@ def judge(parts: dict[str, Any]) -> dict[str, tuple[str, str, bool]]:
         ok = all(p is None or p >= 0.01 for p in ps)
         checks[f"known facts, {test} stays null"] = (got, "none < .01", ok)
     bits = {k: v["bits_per_byte"] for k, v in parts["texts"].items()}
-    least = min(bits[k] for k in NEW)
     for name in FAMOUS:
-        got = f"{bits[name]:.3f} against {least:.3f}"
-        checks[f"surprisal of {name} under that of new texts"] = (got, "<", bits[name] < least)
-    famous, new = (float(np.mean([bits[k] for k in names])) for names in (FAMOUS, NEW))
-    checks["known texts over new texts, mean bits per byte"] = (
-        f"{famous / new:.2f}",
-        "<= 0.80",
-        famous <= 0.8 * new,
-    )
+        share = bits[f"{name}, beginning"] / bits[f"{name}, pastiche"]
+        good = share <= FAR_LOWER
+        checks[f"surprisal, {name} over its pastiche"] = (f"{share:.2f}", f"<= {FAR_LOWER}", good)
     return checks
 
 
