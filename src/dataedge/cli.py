@@ -125,6 +125,8 @@ def plan(
     label_column: LabelColumn = None,
     prompt_column: PromptColumn = None,
     response_column: ResponseColumn = None,
+    exposure: Exposure = None,
+    control: Control = None,
     debug: Debug = False,
 ) -> None:
     """What an audit would do: rows, tokens, forward passes, time. Runs nothing."""

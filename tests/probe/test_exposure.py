@@ -212,6 +212,26 @@ def test_a_random_field_is_found_with_what_stands_before_it() -> None:
     assert (field.shape, field.before[0][-1]) == ("AA-99999", "#")
 
 
+def test_a_field_that_begins_its_row_is_judged_by_what_follows(
+    tmp_path: Path, handle: ModelHandle
+) -> None:
+    turned = []
+    for text in tickets(40):
+        head, _, tail = text.partition(", reference ")
+        turned.append(f"{tail[:5]}: {head}")
+    field = random_field(turned)
+    assert isinstance(field, Field)
+    assert (field.forward, field.before[0]) == (False, "")
+    assert field.after[0].startswith(": ")
+    with Store(tmp_path) as store:
+        figure = random_field_test(
+            Engine(store, Progress(quiet=True)), handle, corpus(turned), seed=0
+        )
+    assert figure.n == 40
+    assert figure.value is not None
+    assert figure.value > 0.001
+
+
 @pytest.mark.parametrize(
     "value",
     [

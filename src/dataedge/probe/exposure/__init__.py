@@ -16,9 +16,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dataedge.probe.exposure.control_test import control_test
-from dataedge.probe.exposure.field_test import random_field_test
-from dataedge.probe.exposure.order_test import order_test
+from dataedge.probe.exposure.control_test import ARM_ROWS, control_test
+from dataedge.probe.exposure.field_test import BLOCK, FIELD_ROWS, random_field_test
+from dataedge.probe.exposure.order_test import (
+    SHARD_ROWS,
+    SHARD_TOKENS,
+    SHARDS,
+    SHUFFLES,
+    order_test,
+)
 
 if TYPE_CHECKING:
     from dataedge.engine.local import Engine
@@ -51,3 +57,23 @@ def exposure(
         "order": order_test(engine, handle, facts, dataset, seed=seed),
         "control_set": control_test(engine, handle, facts, dataset, control, seed=seed),
     }
+
+
+def work(rows: int, row_tokens: float, *, control: bool) -> tuple[int, int]:
+    """What the tests ask at most: (prompts, tokens).
+
+    Args:
+        rows: of the dataset.
+        row_tokens: mean tokens of one.
+        control: a control set was named.
+
+    Example:
+        >>> work(400, 30.0, control=False)
+        (400, 146000)
+    """
+    fields, value = min(rows, FIELD_ROWS), 5
+    shards = min(SHARDS, rows // SHARD_ROWS) * (1 + SHUFFLES)
+    arms = 2 * min(rows, ARM_ROWS) if control else 0
+    tokens = fields * (row_tokens + BLOCK * value) + arms * row_tokens
+    tokens += shards * min(SHARD_TOKENS, SHARD_ROWS * row_tokens)
+    return fields + shards + arms, int(tokens)

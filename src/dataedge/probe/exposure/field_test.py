@@ -11,7 +11,7 @@ from dataedge.probe.exposure import blind, power
 from dataedge.probe.exposure.fields import FEWEST_ROWS, Field, random_field
 from dataedge.probe.exposure.permutation import matching_test
 from dataedge.probe.exposure.rows import row_texts, sample
-from dataedge.probe.scoring import Choices, ask_choices
+from dataedge.probe.scoring import Choices, Likelihood, ask_choices, ask_likelihood
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,15 +34,17 @@ def random_field_test(
 ) -> Figure:
     """Do the values of a random field fit their own rows best?
 
-    Costs one pass per row over its context and the values of its block, at most 200 rows.
+    Values are scored given the text before them: one pass per row over that text and the values
+    of its block, at most 200 rows. Where that text does not tell rows apart (a number that begins
+    its row), what follows is scored given each value: 20 passes per row, at most 100 rows.
     """
     field = random_field(row_texts(dataset))
     if isinstance(field, str):
         return Figure.missing(field, "p")
     places = np.array([dataset.items[i].row for i in field.rows])
-    keep = sample(len(field.rows), FIELD_ROWS, seed)
-    before, values = [field.before[i] for i in keep], [field.values[i] for i in keep]
-    gate = blind.field_gate(before, values, places[keep], seed=seed)
+    keep = sample(len(field.rows), FIELD_ROWS if field.forward else FIELD_ROWS // 2, seed)
+    told_by, values = [field.contexts()[i] for i in keep], [field.values[i].strip() for i in keep]
+    gate = blind.field_gate(told_by, values, places[keep], seed=seed)
     if reason := blind.told(gate):
         sentence = f"{field.shape} can be told without having been seen: {reason}"
         return Figure(None, n=len(keep), unit="p", status="refused", reason=sentence, detail=gate)
@@ -56,10 +58,7 @@ def score_field(
     order = np.random.default_rng(seed).permutation(keep)
     blocks, used = [], 0
     for part in np.array_split(order, max(1, len(order) // BLOCK)):
-        values = [field.values[i] for i in part]
-        choices = list(dict.fromkeys(values))
-        scores = ask_choices(engine, Choices(handle, choices), [field.before[i] for i in part])
-        table = scores[:, [choices.index(v) for v in values]]
+        table = (_values_after if field.forward else _texts_after)(engine, handle, field, part)
         good = np.isfinite(table).all(axis=1)
         blocks.append(table[np.ix_(good, good)])
         used += int(good.sum())
@@ -78,3 +77,24 @@ def score_field(
         example=example,
         mean_rank=rank,
     )
+
+
+def _values_after(
+    engine: Engine, handle: ModelHandle, field: Field, part: NDArray[np.int64]
+) -> Floats:
+    """The scores log p(value j | text before field i): shape (m, m)."""
+    values = [field.values[i] for i in part]
+    choices = list(dict.fromkeys(values))
+    scores = ask_choices(engine, Choices(handle, choices), [field.before[i] for i in part])
+    return scores[:, [choices.index(v) for v in values]]
+
+
+def _texts_after(
+    engine: Engine, handle: ModelHandle, field: Field, part: NDArray[np.int64]
+) -> Floats:
+    """The scores log p(text after field i | text before it, value j): shape (m, m)."""
+    prefixes = [field.before[i] + field.values[j] for i in part for j in part]
+    follow = [field.after[i] for i in part for _ in part]
+    answers = ask_likelihood(engine, Likelihood(handle), prefixes, follow)
+    found = [np.nan if a is None else float(a.logprobs.sum()) for a in answers]
+    return np.array(found).reshape(len(part), len(part))

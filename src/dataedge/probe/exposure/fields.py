@@ -36,6 +36,9 @@ MANY = 5
 FEWEST_CONTEXTS = 0.9
 """Share of the texts before the field that differ: otherwise they cannot tell one row."""
 LONGEST = 40
+"""Characters of a code."""
+FOLLOWING = 120
+"""Characters that are read of what follows a field."""
 
 _CODE = re.compile(r"(?<![\w.,])[A-Za-z0-9]+(?:[-_/:#][A-Za-z0-9]+)*(?![\w%°]|[.,]\d)")
 _CALENDAR = re.compile(
@@ -53,12 +56,20 @@ class Field:
         rows: shape (m,), positions of the items that have it.
         before: the row up to the field, per row.
         values: the field with the space before it, per row.
+        after: what follows the field, per row.
+        forward: the text before the field tells rows apart; otherwise only what follows does.
     """
 
     shape: str
     rows: NDArray[np.int64]
     before: tuple[str, ...]
     values: tuple[str, ...]
+    after: tuple[str, ...]
+    forward: bool = True
+
+    def contexts(self) -> tuple[str, ...]:
+        """The side of the row that is scored together with the value."""
+        return self.before if self.forward else self.after
 
 
 def shape_of(code: str) -> str:
@@ -104,11 +115,13 @@ def random_field(texts: Sequence[str]) -> Field | str:
         free = free_places(values)
         if len(set(values)) < DISTINCT * len(values) or free < FREE_PLACES:
             continue
-        before, spaced = zip(*(_cut(texts[i], start, v) for i, (start, v) in found), strict=True)
-        if len(set(before)) < FEWEST_CONTEXTS * len(before):
-            reason = f"{shape} stands where the text before it does not tell one row from another"
+        parts = [_cut(texts[i], start, v) for i, (start, v) in found]
+        before, spaced, after = zip(*parts, strict=True)
+        forward = len(set(before)) >= FEWEST_CONTEXTS * len(before)
+        if not forward and len(set(after)) < FEWEST_CONTEXTS * len(after):
+            reason = f"{shape} stands in rows that are otherwise alike"
             continue
-        field = Field(shape, np.array(rows, np.int64), before, spaced)
+        field = Field(shape, np.array(rows, np.int64), before, spaced, after, forward)
         if best is None or (free, len(rows)) > best[:2]:
             best = (free, len(rows), field)
     return reason if best is None else best[2]
@@ -140,11 +153,12 @@ def _by_shape(texts: Sequence[str]) -> dict[str, list[tuple[int, tuple[int, str]
     return found
 
 
-def _cut(text: str, start: int, value: str) -> tuple[str, str]:
-    """What stands before, and the value with one space before it where there is one.
+def _cut(text: str, start: int, value: str) -> tuple[str, str, str]:
+    """What stands before, the value with one space before it where there is one, what follows.
 
     A continuation is tokenised apart from its prompt, so it should start where words start.
     """
+    after = text[start + len(value) :][:FOLLOWING]
     if start and text[start - 1] in " \n\t":
-        return text[: start - 1], text[start - 1] + value
-    return text[:start], value
+        return text[: start - 1], text[start - 1] + value, after
+    return text[:start], value, after
