@@ -2,7 +2,8 @@
 
 null     splits without exposure: simulated scores, and real ones of the embedded model
 planted  the embedded model trained on rows of an invented register and of advisories published
-         after its data ends, 100 rows each 1, 2, 4 and 8 times, 100 never, mixed with other text
+         after its data ends, 100 rows each 1, 2, 4 and 8 times, 100 never, mixed with other text;
+         on pages of 20 tickets 4 and 8 times for the order test (reported, not judged)
 trap     control sets of another period or another template, which the blind gate must refuse
 known    common facts in our own words: known, and not seen
 texts    bits per byte of texts that every model has met, beside texts written after its data
@@ -142,7 +143,9 @@ def remembered(key: str, compute: Callable[[], Any]) -> Any:
         started = time.perf_counter()
         value = compute()
         text = json.dumps(value)
-        path.write_text(text, encoding="utf-8")
+        fresh = path.with_suffix(".tmp")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(path)
         print(f"{key}: {time.perf_counter() - started:.0f} s  {text[:240]}", flush=True)
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -243,10 +246,12 @@ def planted_rows(kind: str, seed: int) -> dict[int, list[str]]:
     }
 
 
-def trained(groups: dict[int, list[str]], seed: int) -> tuple[ModelHandle, dict[str, float]]:
-    """The embedded model after one pass over rows (each as often as its group says) and filler.
+def trained(
+    groups: dict[int, list[str]], seed: int, batch: int = BATCH
+) -> tuple[ModelHandle, dict[str, float]]:
+    """The embedded model after one pass over texts (each as often as its group says) and filler.
 
-    All weights but the embeddings, AdamW at 1e-4 without decay, 16 rows a step.
+    All weights but the embeddings, AdamW at 1e-4 without decay.
     """
     import torch
 
@@ -258,7 +263,7 @@ def trained(groups: dict[int, list[str]], seed: int) -> tuple[ModelHandle, dict[
     opened = open_model("embedded", dtype="float32")
     net, tokens = opened.forward.net, opened.tokens
     rows = [row for e, texts in groups.items() for row in texts for _ in range(e)]
-    rows += filler(FILLER, seed)
+    rows += filler(FILLER if batch == BATCH else 0, seed)
     random.Random(seed).shuffle(rows)
     for p in net.get_input_embeddings().parameters():
         p.requires_grad_(False)
@@ -266,8 +271,8 @@ def trained(groups: dict[int, list[str]], seed: int) -> tuple[ModelHandle, dict[
     optimiser = torch.optim.AdamW(weights, lr=RATE, weight_decay=0.0, fused=True)
     net.train()
     seen, losses = 0, []
-    for k in range(0, len(rows), BATCH):
-        asked = [(*tokens.start, *ids) for ids in tokens.continuations(rows[k : k + BATCH])]
+    for k in range(0, len(rows), batch):
+        asked = [(*tokens.start, *ids) for ids in tokens.continuations(rows[k : k + batch])]
         width = max(map(len, asked))
         ids = torch.tensor([[*a, *[0] * (width - len(a))] for a in asked])
         labels = torch.tensor([[*a, *[-100] * (width - len(a))] for a in asked])
@@ -315,6 +320,20 @@ def planted(kind: str, seed: int) -> dict[str, Any]:
                     for k, name in enumerate(inference.FEATURES)
                 }
             result["groups"][str(e)] = found
+    return result
+
+
+def planted_order(seed: int) -> dict[str, Any]:
+    """The order test after 0, 4 and 8 exposures to 5 pages of 20 tickets each, a page a step."""
+    texts = tickets(300, 500 + seed)
+    rows = {e: texts[100 * k : 100 * (k + 1)] for k, e in enumerate((0, 4, 8))}
+    pages = {e: ["\n".join(r[k : k + 20]) for k in range(0, 100, 20)] for e, r in rows.items()}
+    handle, spent = trained(pages, seed, batch=1)
+    result: dict[str, Any] = {"training": spent}
+    with tempfile.TemporaryDirectory() as out, Store(out) as store:
+        engine, facts = Engine(store, Progress(quiet=True)), handle.facts()
+        for e, own in rows.items():
+            result[str(e)] = shown(order_test(engine, handle, facts, corpus(own), seed=seed))
     return result
 
 
@@ -555,7 +574,9 @@ def collect(first: int, seeds: int, *, quick: bool) -> dict[str, Any]:
         for kind in kinds:
             run = remembered(f"planted-{kind}-{seed}", lambda: planted(kind, seed))  # noqa: B023
             runs[kind][seed] = run
+    orders = [remembered(f"pages-{s}", lambda: planted_order(s)) for s in numbers]  # noqa: B023
     return {
+        "planted_order": {e: [run[e]["p"] for run in orders] for e in ("0", "4", "8")},
         "null": {
             "simulated": {k: rate(v) for k, v in sim.items()},
             "real": {k: rate(v) for k, v in real.items()},
@@ -586,6 +607,8 @@ def main() -> int:
         print(f"AUROC {name:32} {cell['auroc']:.3f} [{low:.3f}, {high:.3f}]")
     for name, ps in parts["detected"].items():
         print(f"p     {name:32}", ", ".join("refused" if p is None else f"{p:.2g}" for p in ps))
+    for e, ps in parts["planted_order"].items():
+        print(f"p     pages x{e} order, reported only", ps)
     for name, cell in parts["texts"].items():
         low, high = cell["interval"]
         print(f"bits per byte {name:36} {cell['bits_per_byte']:.3f} [{low:.3f}, {high:.3f}]")
