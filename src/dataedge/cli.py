@@ -73,6 +73,13 @@ Delta = Annotated[float | None, typer.Option("--delta", help="Smallest gain wort
 Count = Annotated[
     str | None, typer.Option("--count", help="task, or total: style counts as well [task].")
 ]
+Exposure = Annotated[
+    bool | None, typer.Option("--exposure", help="Test whether the model has seen the data.")
+]
+Control = Annotated[
+    str | None,
+    typer.Option("--control", metavar="PATH", help="Rows of the same source it has not seen."),
+]
 Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write report.json there; - for stdout."),
@@ -102,6 +109,8 @@ def audit(
     response_column: ResponseColumn = None,
     delta: Delta = None,
     count: Count = None,
+    exposure: Exposure = None,
+    control: Control = None,
     json: Json = None,
     fresh: Fresh = False,
     quiet: Quiet = False,
@@ -143,6 +152,8 @@ def plan(
     label_column: LabelColumn = None,
     prompt_column: PromptColumn = None,
     response_column: ResponseColumn = None,
+    exposure: Exposure = None,
+    control: Control = None,
     debug: Debug = False,
 ) -> None:
     """What an audit would do: rows, tokens, forward passes, time. Runs nothing."""

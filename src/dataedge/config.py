@@ -48,6 +48,10 @@ class AuditConfig(BaseModel):
     """Smallest gain worth having: accuracy, or bits per byte."""
     count: Literal["task", "total"] = "task"
     """What counts as an edge for prompt and response: the task part, or style with it."""
+    exposure: bool = False
+    """Test whether the base model has seen the dataset; some minutes more."""
+    control: str | None = None
+    """Rows of the same source that the model cannot have seen; implies exposure."""
 
 
 def make_config(

@@ -137,6 +137,12 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     server = connection(config)
     held = min(config.probe_items, int(0.4 * len(dataset.items)))
     passes, tokens, data_tokens = _work(dataset, load_probes()[PROBE_OF[dataset.task]], held)
+    if config.exposure or config.control:
+        from dataedge.probe.exposure import work
+
+        size = data_tokens / len(dataset.items)
+        more = work(len(dataset.items), size, control=config.control is not None)
+        passes, tokens = passes + more[0], tokens + more[1]
     out = config.out or str(Path("audits") / name_of(str(source)))
     return Plan(
         path=dataset.path,

@@ -98,6 +98,7 @@ def _run(
         findings.measures |= _redundancy(dataset, levels, vectors, config.seed)
         advance(1)
     findings.measures |= {"class_balance": _class_balance(dataset, config.seed), "tokens": tokens}
+    seen = _exposure(engine, handle, facts, dataset, config)
     report = build(
         dataset=dataset,
         splits=splits,
@@ -109,6 +110,7 @@ def _run(
         embedder=embedder,
         records=list(engine.records.values()),
         findings=findings,
+        exposure=seen,
         seconds=time.perf_counter() - started,
     )
     store.replace("findings", findings.table(dataset))
@@ -270,6 +272,19 @@ def _class_balance(dataset: Dataset, seed: int) -> Figure:
     if dataset.task is not Task.CLASSIFY:
         return Figure.missing("the task has no classes", "share")
     return volume.class_balance([i.target for i in dataset.items if not i.label_missing], seed=seed)
+
+
+def _exposure(
+    engine: Engine, handle: ModelHandle, facts: ModelFacts, dataset: Dataset, config: AuditConfig
+) -> dict[str, Figure]:
+    """Whether the base model has seen the dataset, where that was asked for."""
+    if not (config.exposure or config.control):
+        return {}
+    from dataedge.probe.exposure import exposure
+    from dataedge.probe.exposure.rows import load_control
+
+    control = load_control(config.control, dataset) if config.control else None
+    return exposure(engine, handle, facts, dataset, control, seed=config.seed)
 
 
 def _findings(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:

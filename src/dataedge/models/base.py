@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
+
+    from dataedge.models.moments import Moments
 
 
 ChoiceScores = Literal["logprobs", "likeliest", "text", "none"]
@@ -93,4 +95,13 @@ class BaseModel(Protocol):
 
     def tokenize(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """Token ids of each text on its own."""
+        ...
+
+
+@runtime_checkable
+class FullVocabulary(Protocol):
+    """What a model with `capabilities.full_vocabulary` can be asked besides."""
+
+    def moments(self, texts: Sequence[str]) -> list[Moments]:
+        """Whole texts with mean and deviation of the log-probability over the vocabulary."""
         ...

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.models.moments import Moments
     from dataedge.models.prefix import SharedPrefix
 
 MAX_CONTEXT = 4096
@@ -199,12 +200,19 @@ class LocalModel:
         """
         return hidden_states(self, texts, done)
 
+    def moments(self, texts: Sequence[str]) -> list[Moments]:
+        """Whole texts with mean and deviation of the log-probability over the vocabulary."""
+        from dataedge.models.moments import text_moments
+
+        self.require_logprobs()
+        return text_moments(self, texts)
+
     def passes(
-        self, rows: Sequence[Row], extra: int
+        self, rows: Sequence[Row], extra: int, *, share: bool = True
     ) -> Iterator[tuple[list[Row], SharedPrefix | None]]:
         """Batches of rows, with what they all start with run beforehand."""
         whole = [row for row in rows if row.whole]
-        shared = common_prefix(whole) if self.share_prefix else 0
+        shared = common_prefix(whole) if self.share_prefix and share else 0
         if shared * (len(whole) - 1) < MIN_SAVING:
             shared, whole = 0, list(rows)
         prefix = self.forward.prefill(whole[0].ids[:shared]) if shared else None

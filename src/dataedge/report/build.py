@@ -37,6 +37,7 @@ def build(
     embedder: Embed,
     records: list[StageRecord],
     findings: Findings,
+    exposure: dict[str, Figure] | None = None,
     seconds: float,
 ) -> m.Report:
     """The report of a run."""
@@ -99,6 +100,12 @@ def build(
         reasons=[
             m.ReasonModel(id=r.id, answer=r.answer, why=r.why, evidence=plain(r.evidence))
             for r in findings.reasons
+        ],
+        exposure=[
+            m.ExposureModel.model_validate(
+                {"test": test, "power": figure.detail.get("power"), **_figure(figure)}
+            )
+            for test, figure in (exposure or {}).items()
         ],
         views={name: [ids[i] for i in positions[:50]] for name, positions in views.items()},
         store=FILE,

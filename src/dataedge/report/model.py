@@ -76,6 +76,14 @@ class ReasonModel(_Part):
     evidence: dict[str, Any]
 
 
+class ExposureModel(FigureModel):
+    """A test of whether the base model has seen the dataset; `value` is its p-value."""
+
+    test: Literal["random_field", "order", "control_set"]
+    power: float | None
+    """Chance of p < .01 with these n, at the effect in `detail.power_at_auroc`."""
+
+
 class ToolModel(_Part):
     """What made the report."""
 
@@ -171,6 +179,8 @@ class Report(_Part):
     ladder: list[RungModel]
     measures: dict[str, FigureModel]
     reasons: list[ReasonModel]
+    exposure: list[ExposureModel] = Field(default_factory=list)
+    """Empty unless asked for. About the dataset as a whole: no row is said to have been seen."""
     views: dict[str, list[str]]
     """View → ids of at most 50 items, most telling first."""
     store: str

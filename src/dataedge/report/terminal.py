@@ -49,6 +49,8 @@ def render(report: Report, worst: Sequence[dict[str, Any]], where: Sequence[str]
         "",
         _reasons(report),
     ]
+    if report.exposure:
+        parts += ["", _exposure(report)]
     if worst:
         parts += ["", _worst(worst)]
     parts += ["", _next(report, where)]
@@ -129,6 +131,21 @@ def _reasons(report: Report) -> Table:
     table.add_column("why", style="dim")
     for reason in report.reasons:
         table.add_row(reason.id, ANSWERS[reason.answer], escape(reason.why))
+    return table
+
+
+def _exposure(report: Report) -> Table:
+    table = _table("Seen before? (the dataset as a whole)")
+    table.add_column("test", no_wrap=True)
+    table.add_column("p", justify="right", no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("power", justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("", style="dim")
+    for e in report.exposure:
+        p = "–" if e.value is None else f"{e.value:.2g}"
+        power = "–" if e.power is None else f"{e.power:.2f}"
+        table.add_row(e.test, p, f"{e.n:,}", power, e.status, escape(e.reason))
     return table
 
 
