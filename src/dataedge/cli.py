@@ -140,7 +140,8 @@ def report(directory: Directory, json: Json = None, debug: Debug = False) -> Non
 def items(
     directory: Directory,
     view: Annotated[
-        str, typer.Option("--view", help="suspects, edge, known, hard, overwritten, leaked.")
+        str,
+        typer.Option("--view", help="suspects, responses, edge, known, hard, overwritten, leaked."),
     ] = "suspects",
     worst: Annotated[int, typer.Option("--worst", metavar="N", help="How many.")] = 20,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON lines instead of CSV.")] = False,
@@ -214,7 +215,7 @@ def _print(audit_: Audit, json: str | None) -> None:
 
 
 def _worst(audit_: Audit, k: int = 5) -> list[dict[str, Any]]:
-    view = next((v for v in ("suspects", "hard") if audit_.report.views.get(v)), None)
+    view = next((v for v in ("suspects", "responses", "hard") if audit_.report.views.get(v)), None)
     if view is None:
         return []
     rows = audit_.items(view).head(k).to_dict("records")
