@@ -15,7 +15,7 @@ from tests.measure.test_responses import PERSONAL, corpus, plant
 from tests.test_audit import run
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 KINDS = ("truncated", "refusal", "copied", "language", "personal_data")
 SECRETS = ("jane.doe@", "4111111111111111", "555-0182", "2345678")
