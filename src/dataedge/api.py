@@ -39,7 +39,8 @@ def audit(
         fresh: forget what the directory holds first.
         quiet: no progress on stderr.
         options: fields of `dataedge.config.AuditConfig`: out, model, embedder, probe_items, limit,
-            seed, task, text_column, label_column, prompt_column, response_column, delta, count.
+            seed, task, text_column, label_column, prompt_column, response_column, delta, target,
+                count.
 
     Raises:
         AuditError: with a message that names the place and a hint that mends it.

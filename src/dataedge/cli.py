@@ -51,6 +51,9 @@ ResponseColumn = Annotated[
     str | None, typer.Option("--response-column", help="Column with the response.")
 ]
 Delta = Annotated[float | None, typer.Option("--delta", help="Smallest gain worth having [0.02].")]
+Target = Annotated[
+    float | None, typer.Option("--target", help="Accuracy to say the examples needed for.")
+]
 Count = Annotated[
     str | None, typer.Option("--count", help="task, or total: style counts as well [task].")
 ]
@@ -78,6 +81,7 @@ def audit(
     prompt_column: PromptColumn = None,
     response_column: ResponseColumn = None,
     delta: Delta = None,
+    target: Target = None,
     count: Count = None,
     json: Json = None,
     fresh: Fresh = False,

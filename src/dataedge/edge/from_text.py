@@ -47,7 +47,12 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     if climbed.without_other is not None and climbed.with_other is not None:
         with_bits = outcomes["with_data"].bits
         defined = definedness.of_responses(
-            with_bits, climbed.with_other, climb.weight, climb.clusters, seed=seed
+            with_bits,
+            climbed.with_other,
+            climb.weight,
+            climb.clusters,
+            seed=seed,
+            with_third=climbed.with_third,
         )
         known = novelty.known_responses(
             outcomes["without_data"].bits,

@@ -113,7 +113,8 @@ def alpha(given: Ints, n_classes: int, clusters: Ints, *, seed: int = 0, **detai
     def statistic(w: NDArray[np.float64]) -> NDArray[np.float64]:
         total, each = w @ m, w @ counts
         expected = (total**2 - np.square(each).sum(1)) / (total - 1)
-        return 1.0 - np.divide(w @ disagree, expected, out=np.ones(len(w)), where=expected > 0)
+        ratio = np.divide(w @ disagree, expected, out=np.ones(len(w)), where=expected > 0)
+        return np.asarray(1.0 - ratio)
 
     value = float(statistic(np.ones((1, n)))[0])
     low, high = bootstrap(statistic, clusters, seed=seed)
