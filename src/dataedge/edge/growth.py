@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.integer[Any]]
 
-ROWS = 4000
+ROWS = 6200
 """Rows of a curve; of more, a sample of whole clusters."""
 WIDTH = 512
 """Features up to which that many rows are taken; fewer of wider ones, so that the cost stays."""
@@ -108,7 +108,9 @@ class Growth:
         columns = zip(
             self.curve.sizes, self.curve.accuracy.mean(0), self.curve.bits.mean(0), strict=True
         )
-        return [{"train_items": n, "accuracy": a, "bits": b} for n, a, b in columns]
+        return [
+            {"train_items": float(n), "accuracy": float(a), "bits": float(b)} for n, a, b in columns
+        ]
 
     def measures(self, target: float) -> dict[str, Figure]:
         """examples_needed for a target accuracy, prior_examples (D_l), bits_learned."""
@@ -155,7 +157,7 @@ def measure_growth(
     if done is not None:
         done(1)
     dealt = shuffled(labels, seed=seed)
-    coarse = sizes[::-1][::2][::-1]  # every doubling
+    coarse = sizes[::-1][::4][::-1]
     control = bits_learned(
         learning_curve(X, dealt, n_classes, splits, clusters=own, sizes=coarse, seed=seed),
         seed=seed,
