@@ -8,7 +8,14 @@ cell's first seed, with the answers in hand, which favours the peer. The score's
 set on seeds from 100 on; the verdict is passed on seeds 0 to 4. Real errors: mmlu_redux, answers
 of 14 models against keys that people checked, beside cleanlab's CROWDLAB; reported, not judged.
 
-    python benchmarks/labels.py [--quick] [--out benchmarks/results/labels.json]
+Seconds are wall time on one thread. The peer's whole path is its tuning: five-fold probabilities
+and issues at each of the penalties (`seconds_peer`); `seconds_peer_one_penalty` is the same with
+the best penalty known beforehand.
+
+    python benchmarks/labels.py [--quick] [--out benchmarks/results/labels.json] [--most N]
+
+Every result is written to the file as it comes, and what stands there is not computed again;
+with --most, a run ends with code 75 after that many new results, and the next one goes on.
 """
 
 from __future__ import annotations
@@ -22,8 +29,9 @@ import sys
 import tempfile
 import time
 import warnings
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__).parent.resolve()]
 # files beside this one must not stand in for modules of the standard library
@@ -33,7 +41,11 @@ os.environ["OMP_NUM_THREADS"] = "1"  # logistic regression is slower on two thre
 import numpy as np
 
 from dataedge.edge.learner import Learner
+from dataedge.measure.annotators import crowdlab
 from dataedge.measure.labels import LabelQuality, label_quality
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 CACHE = Path(tempfile.gettempdir()) / "dataedge-bench-labels"
@@ -130,73 +142,134 @@ def peer(X: np.ndarray, given: np.ndarray, wrong: np.ndarray, penalty: float) ->
     return out
 
 
-def remembered(key: str, compute: Any) -> dict[str, float]:
-    """The peer is slow: its results are kept, so that a broken run goes on where it was."""
-    path = CACHE / f"{key}.json"
-    if not path.exists():
-        path.write_text(json.dumps(compute()))
-    result: dict[str, float] = json.loads(path.read_text())
-    return result
+class MoreToDoError(Exception):
+    """As many new results as were asked for; the next run goes on from the file."""
 
 
-def cell(dataset: str, kind: str, rate: float, size: Size, rate_clean: float) -> dict[str, Any]:
-    """One dataset, kind and rate: means over the seeds, ours against the peer's."""
+class Results:
+    """Every measurement by name, in a file from the moment it is made.
+
+    Args:
+        path: JSON file; None keeps nothing.
+        most: new measurements after which to stop; None for all.
+    """
+
+    def __init__(self, path: Path | None, most: int | None) -> None:
+        self.path, self.left = path, most
+        known = path is not None and path.exists()
+        self.runs: dict[str, dict[str, float]] = (
+            json.loads(path.read_text(encoding="utf-8"))["runs"] if path and known else {}
+        )
+
+    def get(self, name: str, compute: Callable[[], dict[str, float]]) -> dict[str, float]:
+        """The measurement of this name, made now unless it is there.
+
+        Raises:
+            MoreToDoError: it is not there and enough was made.
+        """
+        if name not in self.runs:
+            if self.left == 0:
+                raise MoreToDoError
+            self.runs[name] = compute()
+            self.left = None if self.left is None else self.left - 1
+            self.write({})
+            print(f"{name}: {json.dumps(self.runs[name])}", flush=True)
+        return self.runs[name]
+
+    def write(self, summary: dict[str, Any]) -> None:
+        """The file anew, in one step."""
+        if self.path is None:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({**summary, "runs": self.runs}, indent=1) + "\n"
+        temporary = self.path.with_suffix(".tmp")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(self.path)
+
+
+def sampled(dataset: str, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """The seed's rows: vectors, labels, K."""
+    X, y = embedded(dataset)
+    sample = np.sort(np.random.default_rng(seed).permutation(len(y))[:rows])
+    return X[sample], y[sample], int(y.max()) + 1
+
+
+def our_run(dataset: str, kind: str, rate: float, rows: int, seed: int) -> dict[str, float]:
+    """Our side of one cell and seed; with rate 0 nothing is flipped."""
     from sklearn.metrics import average_precision_score
 
-    X_all, y_all = embedded(dataset)
-    best, tuning, rows = size.penalties[0], 0.0, []
-    for seed in size.seeds:
-        sample = np.sort(np.random.default_rng(seed).permutation(len(y_all))[: size.rows])
-        X, y = X_all[sample], y_all[sample]
-        given = flipped(X, y, kind, rate, seed)
-        wrong, k = given != y, int(y_all.max()) + 1
+    X, y, k = sampled(dataset, rows, seed)
+    given = flipped(X, y, kind, rate, seed) if rate else y
+    wrong = given != y
+    found, seconds = ours(X, given, k, seed)
+    out = {"seconds": seconds, "flagged": float(found.suspect.mean())}
+    out |= {"rate": found.noise.value, "low": found.noise.low, "high": found.noise.high}
+    if rate:
+        out["precision"] = float(average_precision_score(wrong, -found.score))
+        out["f1"] = f1(found.suspect, wrong)
+    return out
 
-        def run(penalty: float) -> dict[str, float]:
-            key = f"{dataset}-{kind}-{rate}-{size.rows}-{seed}-{penalty}"  # noqa: B023
-            return remembered(key, lambda: peer(X, given, wrong, penalty))  # noqa: B023
+
+def peer_run(
+    dataset: str, kind: str, rate: float, rows: int, seed: int, penalty: float
+) -> dict[str, float]:
+    """The peer's side of one cell, seed and penalty."""
+    X, y, _ = sampled(dataset, rows, seed)
+    given = flipped(X, y, kind, rate, seed)
+    return peer(X, given, given != y, penalty)
+
+
+def cell(
+    dataset: str, kind: str, rate: float, size: Size, rate_clean: float, results: Results
+) -> dict[str, Any]:
+    """One dataset, kind and rate: means over the seeds, ours against the peer's."""
+    best, tuning, rows = size.penalties[0], 0.0, []
+    named = (dataset, kind, rate)
+    where = f"{dataset} {kind} {rate}"
+    for seed in size.seeds:
+
+        def theirs_at(penalty: float, seed: int = seed) -> dict[str, float]:
+            name = f"peer {where} seed {seed} penalty {penalty:g}"
+            return results.get(name, partial(peer_run, *named, size.rows, seed, penalty))
 
         if seed == size.seeds[0]:
-            tried = {penalty: run(penalty) for penalty in size.penalties}
+            tried = {penalty: theirs_at(penalty) for penalty in size.penalties}
             best = max(tried, key=lambda c: max(tried[c][score] for score in SCORES))
             tuning = sum(result["seconds"] for result in tried.values())
-        theirs = run(best)
-        found, seconds = ours(X, given, k, seed)
+        theirs = theirs_at(best)
+        mine = results.get(
+            f"ours {where} seed {seed}",
+            partial(our_run, *named, size.rows, seed),
+        )
         expected = rate + (1.0 - rate) * rate_clean
-        noise = found.noise
         rows.append(
             {
-                "ours": float(average_precision_score(wrong, -found.score)),
+                "ours": mine["precision"],
                 **{score: theirs[score] for score in SCORES},
-                "f1": f1(found.suspect, wrong),
+                "f1": mine["f1"],
                 "f1_peer": theirs["f1"],
-                "noise_error": abs(noise.value - expected),
-                "covered": float(noise.low <= expected <= noise.high),
-                "seconds": seconds,
+                "noise_error": abs(mine["rate"] - expected),
+                "covered": float(mine["low"] <= expected <= mine["high"]),
+                "seconds": mine["seconds"],
                 "seconds_peer_one_penalty": theirs["seconds"],
             }
         )
     mean = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
     mean["peer"] = max(mean[score] for score in SCORES)
-    return {
-        "dataset": dataset,
-        "kind": kind,
-        "rate": rate,
-        "penalty": best,
-        "seconds_peer": tuning,
-        **mean,
-    }
+    told = {"dataset": dataset, "kind": kind, "rate": rate, "penalty": best}
+    return {**told, "seconds_peer": tuning, **mean}
 
 
-def clean(dataset: str, size: Size) -> dict[str, float]:
+def clean(dataset: str, size: Size, results: Results) -> dict[str, float]:
     """Flagged share and noise rate with no flips, mean over the seeds."""
-    X, y = embedded(dataset)
-    shares, rates = [], []
-    for seed in size.seeds:
-        sample = np.sort(np.random.default_rng(seed).permutation(len(y))[: size.rows])
-        found, _ = ours(X[sample], y[sample], int(y.max()) + 1, seed)
-        shares.append(float(found.suspect.mean()))
-        rates.append(float(found.noise.value or 0.0))
-    return {"flagged": float(np.mean(shares)), "rate": float(np.mean(rates))}
+    found = [
+        results.get(
+            f"ours {dataset} as it is seed {seed}",
+            partial(our_run, dataset, "", 0.0, size.rows, seed),
+        )
+        for seed in size.seeds
+    ]
+    return {name: float(np.mean([f[name] for f in found])) for name in ("flagged", "rate")}
 
 
 def real_errors() -> dict[str, Any]:
@@ -217,11 +290,13 @@ def real_errors() -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         annotators = answers.assign(key=key)
-        scores = {"dataedge": found.score}
+        scores = {"dataedge_labels": found.score}
         for name, proba in (("votes", votes), ("learner", learner.loo_proba)):
             detail = get_label_quality_multiannotator(annotators, proba, verbose=False)
             quality = detail["detailed_label_quality"]["quality_annotator_key"]
-            scores[f"crowdlab_{name}"] = quality.to_numpy(float)
+            scores[f"cleanlab_{name}"] = quality.to_numpy(float)
+            codes = annotators.fillna(-1).to_numpy(np.int64)
+            scores[f"dataedge_crowd_{name}"] = crowdlab(codes, proba)[2][:, -1]
     kinds = table["error_type"].to_numpy()
     out: dict[str, Any] = {"noise": found.noise.value, "low": found.noise.low}
     out |= {"high": found.noise.high, "rows": len(key)}
@@ -267,6 +342,11 @@ def judge(cells: list[dict[str, Any]], calm: dict[str, dict[str, float]]) -> dic
             "<= 0.1",
             mean["seconds"] <= 0.1 * mean["seconds_peer"],
         ),
+        "wall time over the peer's with one penalty": (
+            mean["seconds"] / mean["seconds_peer_one_penalty"],
+            "reported",
+            True,
+        ),
     }
 
 
@@ -276,30 +356,37 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="one seed, two rates")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
+    parser.add_argument("--most", type=int, help="stop after so many new results (code 75)")
     args = parser.parse_args()
     size = QUICK if args.quick else FULL
     CACHE.mkdir(parents=True, exist_ok=True)
-    calm = {dataset: clean(dataset, size) for dataset in DATASETS}
+    results = Results(args.out, args.most)
+    try:
+        return report(size, results)
+    except MoreToDoError:
+        return 75
+
+
+def report(size: Size, results: Results) -> int:
+    """Everything, judged; what the file has is not computed again."""
+    redux = results.get("mmlu_redux", real_errors)
+    calm = {dataset: clean(dataset, size, results) for dataset in DATASETS}
     print("no flips:", json.dumps(calm), flush=True)
-    cells = []
-    for dataset in DATASETS:
-        for kind in KINDS:
-            for rate in size.rates:
-                done = cell(dataset, kind, rate, size, calm[dataset]["rate"])
-                cells.append(done)
-                shown = {k: round(v, 4) if isinstance(v, float) else v for k, v in done.items()}
-                print(json.dumps(shown), flush=True)
-    redux = real_errors()
-    print("mmlu_redux:", json.dumps(redux), flush=True)
+    cells = [
+        cell(dataset, kind, rate, size, calm[dataset]["rate"], results)
+        for dataset in DATASETS
+        for kind in KINDS
+        for rate in size.rates
+    ]
+    for done in cells:
+        shown = {k: round(v, 4) if isinstance(v, float) else v for k, v in done.items()}
+        print(json.dumps(shown))
     checks = judge(cells, calm)
     for name, (value, bound, ok) in checks.items():
         print(f"{'ok  ' if ok else 'MISS'} {name}: {value:.4f} ({bound})")
-    if args.out:
-        kept = {n: {"value": v, "bound": b, "ok": bool(o)} for n, (v, b, o) in checks.items()}
-        result = {"size": size._asdict(), "no_flips": calm, "cells": cells}
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        result |= {"mmlu_redux": redux, "checks": kept}
-        args.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    kept = {n: {"value": v, "bound": b, "ok": bool(o)} for n, (v, b, o) in checks.items()}
+    summary = {"size": size._asdict(), "checks": kept, "mmlu_redux": redux}
+    results.write({**summary, "no_flips": calm, "cells": cells})
     missed = [name for name, (_, _, ok) in checks.items() if not ok]
     print(f"labels: {'FAIL ' + '; '.join(missed) if missed else f'PASS {len(checks)} checks'}")
     return 1 if missed else 0

@@ -29,6 +29,9 @@ MEASURES = {
     "near_duplicate_share",
     "effective_rows",
     "definedness",
+    "examples_needed",
+    "prior_examples",
+    "bits_learned",
     "class_balance",
     "tokens",
 }
@@ -48,6 +51,7 @@ def test_the_report_is_whole(small_audit: dataedge.Audit) -> None:
     report = small_audit.report
     assert [r.rung for r in report.ladder] == [
         "chance", "zero_shot", "few_shot", "without_data", "retrieved", "learned", "with_data", "repaired",
+        "more_data",
     ]  # fmt: skip
     assert set(report.measures) >= MEASURES
     assert [r.id for r in report.reasons] == [

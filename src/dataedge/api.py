@@ -39,8 +39,8 @@ def audit(
         fresh: forget what the directory holds first.
         quiet: no progress on stderr.
         options: fields of `dataedge.config.AuditConfig`: out, model, embedder, probe_items, limit,
-            seed, task, text_column, label_column, prompt_column, response_column, delta, count,
-            exposure, control.
+            seed, task, text_column, label_column, prompt_column, response_column, delta, target,
+            count, exposure, control, base_url, send_to, concurrency, timeout, price_in, price_out.
 
     Raises:
         AuditError: with a message that names the place and a hint that mends it.
@@ -153,7 +153,10 @@ class Audit:
         """The items of a view with everything known of them, most telling first.
 
         Args:
-            view: one of `report.views`: suspects, edge, known, hard, overwritten, leaked.
+            view: one of `report.views`: suspects, responses, edge, known, hard, overwritten,
+                leaked.
+
+        Personal data that was found in an item is not shown: `sql` has the text as it is.
 
         Raises:
             AuditError: there is no such view.
@@ -171,13 +174,15 @@ class Audit:
             frame = store.con.sql(query, params={"ids": list(order)}).df()
         frame["texts"] = [list(t) for t in frame["texts"]]
         frame["rank"] = frame["item"].map(order)
+        if "defects" in frame:
+            _hide_personal(frame)
         ordered: pd.DataFrame = (
             frame.sort_values("rank").drop(columns="rank").reset_index(drop=True)
         )
         return ordered
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Query the store (tables items, findings, stage_*), read-only.
+        """Query the store (tables items, findings, response_findings, stage_*), read-only.
 
         The relation keeps the file open for reading until it is no longer referred to.
         """
@@ -208,6 +213,18 @@ class Audit:
 def json_text(report: Report) -> str:
     """The report as JSON, as in report.json."""
     return json.dumps(report.model_dump(mode="json"), indent=2)
+
+
+def _hide_personal(frame: pd.DataFrame) -> None:
+    """Addresses and numbers of items in which some were found, replaced by what they are."""
+    from dataedge.measure.responses import redact
+
+    found = frame["defects"].fillna("").str.contains("personal_data")
+    rows = zip(found, frame["texts"], frame["target"], strict=True)
+    kept = [
+        ([redact(t) for t in texts], redact(y)) if hit else (texts, y) for hit, texts, y in rows
+    ]
+    frame["texts"], frame["target"] = [t for t, _ in kept], [y for _, y in kept]
 
 
 def _forget(out: Path) -> None:

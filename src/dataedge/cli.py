@@ -70,6 +70,9 @@ ResponseColumn = Annotated[
     str | None, typer.Option("--response-column", help="Column with the response.")
 ]
 Delta = Annotated[float | None, typer.Option("--delta", help="Smallest gain worth having [0.02].")]
+Target = Annotated[
+    float | None, typer.Option("--target", help="Accuracy to say the examples needed for.")
+]
 Count = Annotated[
     str | None, typer.Option("--count", help="task, or total: style counts as well [task].")
 ]
@@ -108,6 +111,7 @@ def audit(
     prompt_column: PromptColumn = None,
     response_column: ResponseColumn = None,
     delta: Delta = None,
+    target: Target = None,
     count: Count = None,
     exposure: Exposure = None,
     control: Control = None,
@@ -178,7 +182,8 @@ def report(directory: Directory, json: Json = None, debug: Debug = False) -> Non
 def items(
     directory: Directory,
     view: Annotated[
-        str, typer.Option("--view", help="suspects, edge, known, hard, overwritten, leaked.")
+        str,
+        typer.Option("--view", help="suspects, responses, edge, known, hard, overwritten, leaked."),
     ] = "suspects",
     worst: Annotated[int, typer.Option("--worst", metavar="N", help="How many.")] = 20,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON lines instead of CSV.")] = False,
@@ -252,7 +257,7 @@ def _print(audit_: Audit, json: str | None) -> None:
 
 
 def _worst(audit_: Audit, k: int = 5) -> list[dict[str, Any]]:
-    view = next((v for v in ("suspects", "hard") if audit_.report.views.get(v)), None)
+    view = next((v for v in ("suspects", "responses", "hard") if audit_.report.views.get(v)), None)
     if view is None:
         return []
     rows = audit_.items(view).head(k).to_dict("records")

@@ -46,6 +46,8 @@ class AuditConfig(BaseModel):
     response_column: str | None = None
     delta: float = Field(default=0.02, ge=0, le=1)
     """Smallest gain worth having: accuracy, or bits per byte."""
+    target: float | None = Field(default=None, gt=0, le=1)
+    """Accuracy to say the examples needed for; δ above the best prompt without data if not given."""
     count: Literal["task", "total"] = "task"
     """What counts as an edge for prompt and response: the task part, or style with it."""
     exposure: bool = False

@@ -22,6 +22,7 @@ TOKENS_PER_SECOND = 500.0
 """A 135M model on two cores in bfloat16, with room to spare."""
 TEXTS_PER_SECOND = 200.0
 SCAFFOLD_TOKENS = 8
+CONTROL_ITEMS = 100
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,8 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
         size = data_tokens / len(dataset.items)
         more = work(len(dataset.items), size, control=config.control is not None)
         passes, tokens = passes + more[0], tokens + more[1]
+    # responses are embedded as well, to be compared with their prompts
+    texts = len(dataset.items) * (2 if dataset.task is Task.GENERATE else 1)
     out = config.out or str(Path("audits") / name_of(str(source)))
     return Plan(
         path=dataset.path,
@@ -153,7 +156,7 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
         data_tokens=data_tokens,
         passes=passes,
         tokens=tokens,
-        seconds=tokens / TOKENS_PER_SECOND + len(dataset.items) / TEXTS_PER_SECOND,
+        seconds=tokens / TOKENS_PER_SECOND + texts / TEXTS_PER_SECOND,
         model=model,
         out=out,
         stored=(Path(out) / FILE).is_file(),
@@ -208,7 +211,9 @@ def _work(dataset: Dataset, probe: Probe, held: int) -> tuple[int, int, int]:
     if dataset.task is Task.CLASSIFY:
         passes, tokens = passes + evaluation, tokens + evaluation * item
     elif dataset.task is Task.GENERATE:
-        passes, tokens = passes + 2 * evaluation, tokens + evaluation * (bare + longest)
+        control = min(evaluation, CONTROL_ITEMS)
+        passes += 2 * evaluation + control
+        tokens += evaluation * (bare + longest) + control * longest
     return passes, int(tokens), int(sum(size) / BYTES_PER_TOKEN)
 
 

@@ -94,6 +94,7 @@ def _run(
     setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, by_text, config)
     tokens = _tokens(setting)
     findings = _findings(setting, config, tokens)
+    _responses(store, engine, embedder, dataset, vectors, findings)
     with progress.task("redundancy", 1) as advance:
         findings.measures |= _redundancy(dataset, levels, vectors, config.seed)
         advance(1)
@@ -198,6 +199,24 @@ def _redundancy(
 ) -> dict[str, Figure]:
     counts = np.array([i.count for i in dataset.items])
     return redundancy.redundancy(counts, levels[NEAR], vectors, levels=levels, seed=seed)
+
+
+def _responses(
+    store: Store,
+    engine: Engine,
+    embedder: Embed,
+    dataset: Dataset,
+    vectors: NDArray[np.float32],
+    findings: Findings,
+) -> None:
+    """Defects of free-text responses; the table is empty for a task without any."""
+    from dataedge.edge.defects import SCHEMA, judge_responses
+
+    found = SCHEMA.empty_table()
+    if dataset.task is Task.GENERATE:
+        responses = embed(engine, embedder, [i.target for i in dataset.items])
+        found = judge_responses(findings, dataset, vectors, responses)
+    store.replace("response_findings", found)
 
 
 def _check_split(dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]) -> None:

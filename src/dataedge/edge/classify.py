@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 
+from dataedge.edge.growth import sample_clusters
 from dataedge.edge.ladder import Climb, Outcome, choose, keep, valid_items
 from dataedge.edge.learner import Learner
 from dataedge.figures import Figure, mean_figure
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from dataedge.edge.setting import Setting
 
+SHUFFLES = 3
+SHUFFLED_ITEMS = 4000
 LN2 = float(np.log(2))
 CONTENT_FREE = ("N/A", "", "[MASK]")
 MIXES = tuple((a, b) for a in (0.5, 0.75, 1.0, 1.5) for b in (0.0, 0.25, 0.5, 1.0))
@@ -37,16 +40,16 @@ class ClassifyClimb:
         log_without: shape (n_eval, K), calibrated log-probabilities of `without_data` (nats).
         log_with: shape (n_eval, K), of `with_data`.
         trials: per strategy name: k, shots, mean accuracy on development items and their number.
-        curve: (train items, accuracy, bits per item) of the learner.
-        shuffled: accuracy of the learner on shuffled labels, per evaluation item: the control.
+        shuffled: hits of the learner on shuffled labels, per evaluation item: the control.
+        shuffled_bits: what the labels cost with that learner, which must not be less than by chance.
     """
 
     climb: Climb
     log_without: NDArray[np.float64]
     log_with: NDArray[np.float64]
     trials: list[dict[str, Any]]
-    curve: list[tuple[int, float, float]]
     shuffled: NDArray[np.float64]
+    shuffled_bits: NDArray[np.float64]
 
 
 class Calibrated(NamedTuple):
@@ -228,7 +231,7 @@ class ClassifyLadder:
         log_with = (
             log_learned if outcomes["with_data"].detail["is"] == "learned" else base["retrieved"][1]
         )
-        shuffled = self._shuffled()
+        shuffled, shuffled_bits = self._shuffled()
         valid = valid_items(outcomes)
         index = s.evaluation[valid]
         climb = Climb(
@@ -249,8 +252,8 @@ class ClassifyLadder:
             base[without][1][valid],
             log_with[valid],
             trials,
-            self._curve(index),
             shuffled[valid],
+            shuffled_bits[valid],
         )
 
     # -- the other rungs -----------------------------------------------------------------------
@@ -292,24 +295,27 @@ class ClassifyLadder:
             gain_high=difference.high,
         )
 
-    def _shuffled(self) -> NDArray[np.float64]:
-        """Control: hits of the learner on shuffled labels, which must not beat chance."""
-        train = self.s.splits.train
-        y = np.random.default_rng(self.s.seed).permutation(self.y[train])
-        log_proba = self.predict(self.learner(train, y), self.s.evaluation)
-        return self._judge(log_proba, self.s.evaluation)[0]
+    def _shuffled(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Control: hits and bits of learners on shuffled labels, mean of three shuffles.
 
-    def _curve(self, index: NDArray[np.int64]) -> list[tuple[int, float, float]]:
-        """Accuracy and bits of the learner alone at n/8, n/4, n/2 and n train items."""
-        train = np.random.default_rng(self.s.seed).permutation(np.sort(self.s.splits.train))
-        points = []
-        for share in (8, 4, 2, 1):
-            part = train[: len(train) // share]
-            if len(part) < 2 * self.K or len(np.unique(self.y[part])) < 2:
-                continue
-            hits, bits = self._judge(self.predict(self.learner(part), index), index)
-            points.append((len(part), float(hits.mean()), float(bits.mean())))
-        return points
+        In bits, as everywhere, development items choose: a learner that is not two standard errors
+        better there than the label frequencies gives way to them.
+        """
+        s, rng = self.s, np.random.default_rng(self.s.seed)
+        train = s.splits.train
+        train = train[sample_clusters(s.clusters[train], SHUFFLED_ITEMS, s.seed)]
+        prior = [self._judge(np.tile(self.log_prior, (len(i), 1)), i)[1] for i in self._sides()]
+        hits, bits = np.zeros((2, SHUFFLES, len(s.evaluation)))
+        for turn in range(SHUFFLES):
+            learner = self.learner(train, rng.permutation(self.y[train]))
+            (_, tried), found = (self._judge(self.predict(learner, i), i) for i in self._sides())
+            saved = prior[0] - tried
+            better = saved.mean() > 2 * saved.std(ddof=1) / np.sqrt(len(saved))
+            hits[turn], bits[turn] = found[0], found[1] if better else prior[1]
+        return hits.mean(0), bits.mean(0)
+
+    def _sides(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return self.s.development, self.s.evaluation
 
     def _forms(self) -> tuple[Form, ...]:
         """Label forms that differ from each other."""

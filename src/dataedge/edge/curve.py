@@ -125,6 +125,8 @@ def learning_curve(
 ) -> Curve:
     """Fit the closed-form learner at every size of every order and judge it on held-out rows.
 
+    Penalties are chosen once per size, by the first order, and taken over by the others.
+
     Args:
         X: shape (n, d), or a list of blocks, as `Learner.fit` takes it.
         y: shape (n,), label codes 0 … n_classes − 1.
@@ -143,6 +145,7 @@ def learning_curve(
     reached, late = np.zeros((2, len(splits), len(sizes)))
     accuracy, bits = np.zeros_like(reached), np.zeros_like(reached)
     coded, residual = _Mean(len(y)), _Mean(len(y))
+    like: dict[int, Learner] = {}
     for r, split in enumerate(splits):
         cuts = _cuts(own[split.train], sizes)
         code = Code()
@@ -152,8 +155,9 @@ def learning_curve(
             coming = split.train[cut : cuts[s + 1]] if s + 1 < len(cuts) else split.train[:0]
             rows = np.concatenate([split.held, coming])
             learner = Learner().fit(
-                _take(X, seen), y[seen], n_classes, clusters=own[seen], seed=seed
+                _take(X, seen), y[seen], n_classes, clusters=own[seen], seed=seed, like=like.get(s)
             )
+            like.setdefault(s, learner)
             p = np.asarray(learner.predict_proba(_take(X, rows)), np.float64)
             given = p[np.arange(len(rows)), y[rows]]
             m = len(split.held)

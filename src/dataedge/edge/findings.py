@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dataedge.edge.verdict import Verdict
     from dataedge.figures import Figure
     from dataedge.items import Dataset
+    from dataedge.measure.responses import Losses
 
 VIEW_SIZE = 50
 
@@ -35,6 +36,7 @@ class Findings:
         measures: name → figure.
         columns: per item (n,) figures for the table `findings`; NaN or None where not measured.
         views: name → item positions, most telling first.
+        losses: of each item's response (n,), NaN where not measured; None for other tasks.
     """
 
     ladder: dict[str, Figure]
@@ -46,6 +48,7 @@ class Findings:
     measures: dict[str, Figure]
     columns: dict[str, Sequence[Any]]
     views: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    losses: Losses | None = None
 
     def table(self, dataset: Dataset) -> pa.Table:
         """One row per item, for SQL and for views."""

@@ -90,6 +90,32 @@ class Forecast:
         """Forecast at multiples of the largest size."""
         return {f: self.at(f * float(self.points.sizes[-1]), level=level) for f in factors}
 
+    def gain(self, start: float, end: float, *, level: float = 0.95) -> Figure:
+        """Accuracy gained (or bits saved) from one number of train rows to a larger one.
+
+        What the sizes share, such as how hard the held-out rows are, cancels.
+
+        Args:
+            start: train rows now.
+            end: up to eight times the largest size of the curve.
+            level: coverage of the interval.
+        """
+        unit = "accuracy" if self.metric == "accuracy" else "bits/item"
+        after = self.at(end, level=level)
+        if after.value is None:
+            return Figure.missing(after.reason, unit, after.status)
+        fitted = self.fits[self.law]
+        values = fitted.values(np.array([start, end], float))
+        saved = values[:, 0] - values[:, 1]
+        value = float(fitted.weight @ saved)
+        rng = np.random.default_rng(self.seed)
+        draws = value + _SPREAD * (rng.choice(saved, _DRAWS, p=fitted.weight) - value)
+        draws += rng.normal(0.0, self.points.own[-1], _DRAWS)
+        low, high = np.percentile(draws, [50 * (1 - level), 50 * (1 + level)])
+        ends = max(min(float(low), value), 0.0), max(float(high), value)
+        detail = {"law": self.law, "from": float(start), "to": float(end)}
+        return Figure(value, *ends, int(self.points.sizes[-1]), unit, detail=detail)
+
     def examples_for(self, target: float, *, level: float = 0.95) -> Figure:
         """Train rows needed to reach a target accuracy (or to come down to a target of bits).
 

@@ -9,6 +9,7 @@ import numpy as np
 from dataedge.edge import features
 from dataedge.edge.classify import ClassifyClimb, ClassifyLadder
 from dataedge.edge.findings import Findings, highest, scatter
+from dataedge.edge.growth import measure_growth
 from dataedge.edge.learner import Learner
 from dataedge.edge.reasons import (
     data_edge,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.config import AuditConfig
+    from dataedge.edge.growth import Growth
     from dataedge.edge.setting import Setting
 
 WELL_DEFINED = 0.5
@@ -57,13 +59,17 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     tuning = climb.difference("learned", climb.best_prompting, over=climb.best_prompting)
     over_chance = climb.difference("with_data", "chance")
     known, defined = _in_bits(setting, climbed)
+    growth = _growth(setting, described[1])
+    learned_weight = float(outcomes["learned"].detail.get("base_weight", 0.0))
+    climb.special["more_data"] = growth.rung(climb.figure("learned"), learned_weight)
+    target = float(outcomes["without_data"].gain.mean()) + config.delta
     verdict = decide(
         Evidence(
             edge,
             tuning,
             over_chance,
             defined.detail.get("share"),
-            _limits(climbed, quality.noise, defined),
+            _limits(climbed, growth.last_doubling, quality.noise, defined),
             config.delta,
             "accuracy",
             {},
@@ -99,6 +105,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             "label_noise": quality.noise,
             "label_conflicts": quality.conflicts,
             "definedness": defined,
+            **growth.measures(min(config.target or target, 1.0)),
         },
         columns=columns,
         views=_views(columns, quality, index),
@@ -119,6 +126,7 @@ def _in_bits(setting: Setting, climbed: ClassifyClimb) -> tuple[Figure, Figure]:
         chance.gain,
         climb.clusters,
         seed=seed,
+        bits_shuffled=climbed.shuffled_bits,
     )
     known = novelty.known_labels(chance.bits, without.bits, without.gain, climb.clusters, seed=seed)
     return known, defined
@@ -158,7 +166,23 @@ def judge_labels(
     )
 
 
-def _limits(climbed: ClassifyClimb, noise: Figure, defined: Figure) -> dict[Limit, float]:
+def _growth(setting: Setting, features: list[NDArray[np.float32]]) -> Growth:
+    """The learning curve of the train side, and what it foretells."""
+    train = setting.splits.train
+    with setting.engine.progress.task("learning curve", 2) as advance:
+        return measure_growth(
+            [block[train] for block in features],
+            setting.label_numbers[train],
+            len(setting.dataset.labels),
+            setting.clusters[train],
+            seed=setting.seed,
+            done=advance,
+        )
+
+
+def _limits(
+    climbed: ClassifyClimb, volume: float, noise: Figure, defined: Figure
+) -> dict[Limit, float]:
     """What each lack costs, in accuracy: known already, unlearned, mislabelled, undetermined.
 
     What is left to a perfect score counts as undetermined only where the input was shown to tell
@@ -168,8 +192,6 @@ def _limits(climbed: ClassifyClimb, noise: Figure, defined: Figure) -> dict[Limi
     reached = float(climb.outcomes["with_data"].gain.mean())
     without = float(climb.outcomes["without_data"].gain.mean())
     chance = float(climb.outcomes["chance"].gain.mean())
-    curve = [accuracy for _, accuracy, _ in climbed.curve]
-    volume = max(0.0, curve[-1] - curve[-2]) if len(curve) > 1 else 0.0
     repaired = climb.special["repaired"].detail.get("gain_over_learned") or 0.0
     quality = max(float(repaired), 0.0) + (noise.value or 0.0)
     limits: dict[Limit, float] = {

@@ -17,6 +17,7 @@ from dataedge.edge.reasons import (
 from dataedge.edge.verdict import Evidence, Limit, decide
 from dataedge.figures import Figure
 from dataedge.measure import definedness, novelty
+from dataedge.measure.responses import Losses
 from dataedge.probe.recall import recall
 from dataedge.probe.spec import load_probes
 
@@ -46,7 +47,12 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     if climbed.without_other is not None and climbed.with_other is not None:
         with_bits = outcomes["with_data"].bits
         defined = definedness.of_responses(
-            with_bits, climbed.with_other, climb.weight, climb.clusters, seed=seed
+            with_bits,
+            climbed.with_other,
+            climb.weight,
+            climb.clusters,
+            seed=seed,
+            with_third=climbed.with_third,
         )
         known = novelty.known_responses(
             outcomes["without_data"].bits,
@@ -121,7 +127,20 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             "hard": highest(columns["bits_per_byte_with"]),
             "overwritten": highest(-columns["edge_bits"], above=0.0),
         },
+        losses=_losses(setting, climbed),
     )
+
+
+def _losses(setting: Setting, climbed: GenerateClimb) -> Losses | None:
+    """Bits of each evaluated response under its own prompt and under another item's.
+
+    The latter stands in for L(y), the response by itself; both without the data.
+    """
+    if climbed.without_other is None:
+        return None
+    n, climb = len(setting.dataset.items), climbed.climb
+    own = scatter(n, climb.index, climb.outcomes["without_data"].bits)
+    return Losses(own, scatter(n, climb.index, climbed.without_other))
 
 
 def _recall(setting: Setting) -> Figure:

@@ -7,6 +7,7 @@ says what the answer is (task). Asking for it under another item's prompt tells 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 LN2 = float(np.log(2))
 NGRAM_ITEMS = 20_000
+CONTROL_ITEMS = 100
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class GenerateClimb:
         trials: per strategy: k, shots, bits per byte on development items.
         curve: (train items, bits per byte) of the n-gram mixture.
         shuffled: shape (n,), bits with an n-gram model of shuffled tokens: the control.
+        with_third: shape (n,), with the data, under yet another item's prompt, NaN beyond the first
+            items: the control of what the prompt tells; None for a corpus.
     """
 
     climb: Climb
@@ -47,6 +51,7 @@ class GenerateClimb:
     trials: list[dict[str, Any]]
     curve: list[tuple[int, float]]
     shuffled: NDArray[np.float64]
+    with_third: NDArray[np.float64] | None = None
 
 
 class GenerateLadder:
@@ -201,11 +206,17 @@ class GenerateLadder:
         shuffled = self.bits(without, s.evaluation, ngram=(shuffled_ngram, shuffled_weight))
 
         others: tuple[NDArray[np.float64], ...] = ()
+        third: NDArray[np.float64] | None = None
         if s.dataset.task is Task.GENERATE:
             other = self.other_prompts()
             others = (
                 self.bits(without, s.evaluation, other),
                 self.bits(with_data[0], s.evaluation, other, with_data[1]),
+            )
+            third = np.full(len(s.evaluation), np.nan)
+            few = slice(CONTROL_ITEMS)
+            third[few] = self.bits(
+                with_data[0], s.evaluation[few], self.other_prompts(1)[few], with_data[1]
             )
         valid = valid_items(outcomes) & np.isfinite(shuffled)
         for bits in others:
@@ -227,19 +238,23 @@ class GenerateLadder:
             trials,
             self._curve(without, index),
             shuffled[valid],
+            third[valid] if third is not None else None,
         )
 
-    def other_prompts(self) -> NDArray[np.int64]:
-        """For each evaluation item another one, of another near-duplicate cluster."""
+    def other_prompts(self, turn: int = 0) -> NDArray[np.int64]:
+        """For each evaluation item another one, of another near-duplicate cluster.
+
+        Args:
+            turn: 0 for the first such item in a random order, 1 for the next.
+        """
         s = self.s
         order = np.random.default_rng(s.seed).permutation(np.sort(s.evaluation))
         position = {int(i): p for p, i in enumerate(order)}
         out = np.empty(len(s.evaluation), np.int64)
         for row, index in enumerate(s.evaluation):
             candidates = np.roll(order, -position[int(index)] - 1)
-            out[row] = next(
-                (c for c in candidates if s.clusters[c] != s.clusters[index]), candidates[0]
-            )
+            others = (c for c in candidates if s.clusters[c] != s.clusters[index])
+            out[row] = next(islice(others, turn, None), candidates[0])
         return out
 
     def _chance(self) -> Outcome:

@@ -26,7 +26,10 @@ RUNGS = (
     "learned",
     "with_data",
     "repaired",
+    "more_data",
 )
+ONLY_LABELS = ("repaired", "more_data")
+"""Rungs of `classify` alone."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Climb:
         outcomes: per rung that was reached.
         missing: rung → why it was not.
         seed: of the bootstrap.
-        special: rungs that are judged on other items than the rest (repaired).
+        special: rungs that are not measured on these items (repaired, more_data).
         no_bits: why nothing is said in bits, where the base model gives no probabilities.
     """
 
@@ -114,8 +117,8 @@ class Climb:
 
     def ladder(self) -> dict[str, Figure]:
         """All rungs in order."""
-        wanted = RUNGS if self.unit == "accuracy" else RUNGS[:-1]
-        return {rung: self.figure(rung) for rung in wanted}
+        skipped = () if self.unit == "accuracy" else ONLY_LABELS
+        return {rung: self.figure(rung) for rung in RUNGS if rung not in skipped}
 
     @property
     def best_prompting(self) -> str:

@@ -8,6 +8,7 @@ near-duplicates) left out; their normalised geometric mean, weighted by held-out
 from __future__ import annotations
 
 from copy import copy
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any, Self
 
@@ -60,8 +61,6 @@ class Learner:
     scores: seven numbers, which is what is left of optimism.
 
     Attributes:
-        loo_core: shape (n, K), float32, out-of-sample probabilities of the label that belongs
-            to the text, with random label noise taken out.
         weights: shape (4,), weight of Gaussian, ridge, vote and log prior in the mean.
         floor: share of labels that follow the prior alone whatever the text says.
         penalty: ridge penalty, in units of the Gram matrix.
@@ -79,7 +78,6 @@ class Learner:
         (3, 2)
     """
 
-    loo_core: Floats
     weights: Floats
     floor: float
     penalty: float
@@ -94,6 +92,7 @@ class Learner:
         *,
         clusters: Ints | None = None,
         seed: int = 0,
+        like: Learner | None = None,
     ) -> Self:
         """Fit on features and integer labels.
 
@@ -104,6 +103,8 @@ class Learner:
             n_classes: K ≥ 2; classes without an item are allowed.
             clusters: shape (n,), number of each item's near-duplicate cluster.
             seed: of the sample on which penalties and weights are chosen (only if n is large).
+            like: a learner fitted on about as many items of the same kind, whose penalties and
+                voters are taken over; only the weights are fitted. Chosen anew if None.
 
         Returns:
             The learner itself.
@@ -117,10 +118,20 @@ class Learner:
         self._order = np.random.default_rng(seed).permutation(n)
         self._train(np.ones(n, bool))
         sample = np.sort(self._order[:_SAMPLE])
-        self._choose(sample[::2] if n > _SAMPLE else sample)
+        if like is None:
+            self._choose(sample[::2] if n > _SAMPLE else sample)
+        else:
+            self._adopt(like)
         self._fit_weights(sample)
-        self.loo_core = self._out_of_sample()
         return self
+
+    @cached_property
+    def loo_core(self) -> Floats:
+        """Out-of-sample probabilities of the label that belongs to the text, shape (n, K), float32.
+
+        Random label noise is taken out; see `loo_proba` for the labels as given.
+        """
+        return self._out_of_sample()
 
     @property
     def loo_proba(self) -> Floats:
@@ -203,7 +214,7 @@ class Learner:
     def _choose(self, sample: Ints) -> None:
         """Penalty, shrinkage and voters by the likelihood of left-out labels."""
         y = self._y[sample]
-        power = float(self._ridge.s.mean()) if len(self._ridge.s) else 1.0
+        power = self._power
         ridge = {p * power: self._loo(self._ridge, sample, p * power) for p in _PENALTIES}
         self.penalty = min(ridge, key=lambda p: fit_blend([ridge[p]], self._log_prior, y)[2])
         gauss = {s: self._loo(self._gaussian, sample, s) for s in _SHRINKS}
@@ -218,6 +229,18 @@ class Learner:
             if loss < best:
                 best, chosen = loss, (self.n_neighbors, self._fallback)
         self.n_neighbors, self._fallback = chosen
+
+    @property
+    def _power(self) -> float:
+        """Mean eigenvalue of the Gram matrix, the unit of the penalty."""
+        return float(self._ridge.s.mean()) if len(self._ridge.s) else 1.0
+
+    def _adopt(self, other: Learner) -> None:
+        """Another learner's settings, the penalty in units of this Gram matrix."""
+        self.penalty = other.penalty / other._power * self._power
+        self.shrink, self.n_neighbors = other.shrink, other.n_neighbors
+        self._fallback = other._fallback
+        self._fallback_weights = other._fallback_weights
 
     def _fit_weights(self, sample: Ints) -> None:
         self.weights, self.floor, _ = fit_blend(

@@ -20,7 +20,7 @@ _SHARPNESS = 10.0  # a neighbour's weight is exp(10 · cosine), relative to the 
 
 
 class Neighbours:
-    """Searches each item's neighbours once; votes can then be taken with any labels.
+    """Searches each item's neighbours once, when they are asked for; votes may use any labels.
 
     Args:
         vectors: shape (n, d), float32 unit vectors.
@@ -37,21 +37,30 @@ class Neighbours:
             self._index.hnsw.efSearch = 2 * _WIDTH
             self._index.train(vectors)
         self._index.add(vectors)
-        own = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+        self._vectors = vectors
+        self._own = np.arange(n)
+        if clusters is not None:
+            self._own = np.unique(clusters, return_inverse=True)[1]
         self._near = np.full((n, _WIDTH), -1, np.int32)
         self._similar = np.zeros((n, _WIDTH), np.float32)
-        todo, width = np.arange(n), _WIDTH + 1
+        self._known = np.zeros(n, bool)
+
+    def _find(self, rows: Ints) -> None:
+        """Search the neighbours of rows that were not asked for before."""
+        n, width = len(self._own), _WIDTH + 1
+        todo = np.unique(rows[~self._known[rows]])
+        self._known[todo] = True
         while len(todo):  # items with many twins look further
             width = min(width, n)
-            again = [self._keep_others(vectors, own, todo[b], width) for b in blocks(len(todo))]
+            again = [self._keep_others(todo[b], width) for b in blocks(len(todo))]
             if width >= min(n, 16 * _WIDTH):
                 break
             todo, width = np.concatenate(again), width * 4
 
-    def _keep_others(self, vectors: Floats, own: Ints, rows: Ints, width: int) -> Ints:
+    def _keep_others(self, rows: Ints, width: int) -> Ints:
         """Store the neighbours outside each row's cluster; return rows that have too few."""
-        cosine, found = self._index.search(vectors[rows], width)
-        ok = (found >= 0) & (own[found] != own[rows][:, None])
+        cosine, found = self._index.search(self._vectors[rows], width)
+        ok = (found >= 0) & (self._own[found] != self._own[rows][:, None])
         order = np.argsort(~ok, axis=1, kind="stable")[:, :_WIDTH]
         kept, m = np.take_along_axis(ok, order, 1), order.shape[1]
         self._near[rows, :m] = np.where(kept, np.take_along_axis(found, order, 1), -1)
@@ -61,6 +70,7 @@ class Neighbours:
 
     def of(self, rows: Ints, keep: NDArray[np.bool_]) -> tuple[Ints, Floats]:
         """Neighbours (−1 where none) and cosines of fitted items, nearest kept ones first."""
+        self._find(np.asarray(rows))
         near, similar = self._near[rows], self._similar[rows]
         if keep.all():
             return near, similar

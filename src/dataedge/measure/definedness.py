@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dataedge.figures import Figure, mean_figure
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -22,6 +23,7 @@ def of_labels(
     clusters: Ints,
     *,
     seed: int,
+    bits_shuffled: Floats | None = None,
 ) -> Figure:
     """bits(chance) − bits(learned): what the input was shown to say about the label.
 
@@ -32,9 +34,10 @@ def of_labels(
         hits_chance: shape (n,), hits of the majority label.
         clusters: shape (n,).
         seed: of the bootstrap.
+        bits_shuffled: shape (n,), of the learner on shuffled labels; bits(chance) minus these is
+            the control, which must be 0 within its interval.
 
     Example:
-        >>> import numpy as np
         >>> of_labels(np.ones(8), np.zeros(8), np.ones(8), np.ones(8), np.arange(8), seed=0).value
         1.0
     """
@@ -47,11 +50,24 @@ def of_labels(
         share=_ratio(bits_chance - bits_learned, bits_chance),
         shuffled_over_chance=control.value,
         shuffled_over_chance_low=control.low,
+        **_control(
+            "bits(chance) − bits(learned on shuffled labels)",
+            None if bits_shuffled is None else bits_chance - bits_shuffled,
+            np.ones(len(clusters)),
+            clusters,
+            seed,
+        ),
     )
 
 
 def of_responses(
-    with_: Floats, with_other: Floats, size: Floats, clusters: Ints, *, seed: int
+    with_: Floats,
+    with_other: Floats,
+    size: Floats,
+    clusters: Ints,
+    *,
+    seed: int,
+    with_third: Floats | None = None,
 ) -> Figure:
     """L_with(y|x') − L_with(y|x) in bits per byte: what the prompt says about the response.
 
@@ -61,10 +77,41 @@ def of_responses(
         size: shape (n,), bytes of the response.
         clusters: shape (n,).
         seed: of the bootstrap.
+        with_third: shape (n,), under yet another item's prompt, NaN where not measured;
+            L_with(y|x'') − L_with(y|x') is the control, which must be 0 within its interval.
+
+    Example:
+        >>> own, other = np.full(8, 10.0), np.full(8, 14.0)
+        >>> found = of_responses(own, other, np.full(8, 8.0), np.arange(8), seed=0, with_third=other)
+        >>> found.value, found.detail["control"]["value"]
+        (0.5, 0.0)
     """
     told = with_other - with_
     share = _ratio(told, with_other)
-    return mean_figure(told, clusters, unit="bits/byte", seed=seed, weights=size, share=share)
+    third = None if with_third is None else with_third - with_other
+    control = _control("L_with(y|x'') − L_with(y|x')", third, size, clusters, seed)
+    return mean_figure(
+        told, clusters, unit="bits/byte", seed=seed, weights=size, share=share, **control
+    )
+
+
+def _control(
+    what: str, difference: Floats | None, size: Floats, clusters: Ints, seed: int
+) -> dict[str, Any]:
+    """The same figure where there is nothing to find, for the detail; empty if not measured."""
+    good = np.zeros(0, bool) if difference is None else np.isfinite(difference)
+    if difference is None or not good.any():
+        return {}
+    found = mean_figure(difference[good], clusters[good], unit="", seed=seed, weights=size[good])
+    return {
+        "control": {
+            "what": what,
+            "value": found.value,
+            "low": found.low,
+            "high": found.high,
+            "n": found.n,
+        }
+    }
 
 
 def _ratio(part: Floats, whole: Floats) -> float:

@@ -88,7 +88,7 @@ def figure(value: FigureModel | EdgeModel) -> str:
     """A value with its interval, in few characters."""
     if value.value is None:
         return "–"
-    digits = 0 if value.unit in ("items", "tokens", "clusters") else 3
+    digits = 0 if value.unit in ("items", "tokens", "clusters", "bits") else 3
     text = f"{value.value:,.{digits}f}"
     if value.low is not None and value.high is not None:
         text += f" [{value.low:,.{digits}f}, {value.high:,.{digits}f}]"

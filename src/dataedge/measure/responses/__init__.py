@@ -7,12 +7,13 @@ languages pair up, what a shuffled response looks like. None of them deletes any
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dataedge.figures import Figure
 from dataedge.measure.responses.check import Check, Finding
 from dataedge.measure.responses.language import check_language
-from dataedge.measure.responses.personal import check_personal
+from dataedge.measure.responses.personal import check_personal, redact
 from dataedge.measure.responses.relation import Losses, check_ifd, check_unrelated
 from dataedge.measure.responses.text import (
     check_boilerplate,
@@ -36,6 +37,8 @@ __all__ = [
     "Finding",
     "Losses",
     "check_responses",
+    "redact",
+    "response_defects",
     "response_findings",
     "response_measures",
 ]
@@ -159,6 +162,35 @@ def response_measures(
         _share(len(rows), len(responses)) if responses else Figure.missing("no rows", "share")
     )
     return figures
+
+
+def response_defects(checks: dict[str, Check], n: int) -> Figure:
+    """Share of items with at least one finding, with its 95 % Wilson interval.
+
+    Args:
+        checks: what `check_responses` returned.
+        n: items that were checked.
+
+    Returns:
+        Figure whose detail has `kinds`, items found per kind that could be checked, and `skipped`,
+        kind → why it could not.
+
+    Example:
+        >>> checks = check_responses(["How do I reset it?"] * 2, ["Sorry, I cannot help.", "Hold it."])
+        >>> figure = response_defects(checks, 2)
+        >>> figure.value, figure.detail["kinds"]["refusal"], figure.detail["skipped"]["ifd"]
+        (0.5, 1, 'no base-model losses were given')
+    """
+    if n == 0:
+        return Figure.missing("no responses", "share")
+    rows = {f.index for check in checks.values() for f in check.findings}
+    figure = _share(len(rows), n)
+    detail: dict[str, Any] = {
+        "items": len(rows),
+        "kinds": {k: len(c.findings) for k, c in checks.items() if not c.skipped},
+        "skipped": {k: c.skipped for k, c in checks.items() if c.skipped},
+    }
+    return replace(figure, detail=detail)
 
 
 def _share(count: int, n: int, z: float = 1.959964) -> Figure:

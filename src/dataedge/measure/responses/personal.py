@@ -47,6 +47,24 @@ def check_personal(prompts: Sequence[str], responses: Sequence[str]) -> Check:
     return Check("personal_data", found, len(responses))
 
 
+def redact(text: str) -> str:
+    """The text with every address or number that `check_personal` finds put out of sight.
+
+    Example:
+        >>> redact("Write to jane@corp.de or call (212) 555-0182 about order 17.")
+        'Write to [e-mail address] or call [phone number] about order 17.'
+    """
+    text = _EMAIL.sub("[e-mail address]", text)
+    text = _CARD.sub(lambda m: "[card number]" if _is_card(m[0]) else m[0], text)
+    text = _PHONE.sub(lambda m: "[phone number]" if 8 <= _digits(m[0]) <= 15 else m[0], text)
+    return _PHONE_SAID.sub(
+        lambda m: (
+            m[0].replace(m["number"], "[phone number]") if 7 <= _digits(m["number"]) <= 15 else m[0]
+        ),
+        text,
+    )
+
+
 def luhn(digits: str) -> bool:
     """Whether a card number passes its checksum (ISO/IEC 7812-1, annex B).
 
@@ -73,14 +91,19 @@ def _kinds(text: str) -> dict[str, float]:
             )
     if not re.search(r"\d{2}", text):
         return out
-    cards = [re.sub(r"\D", "", m[0]) for m in _CARD.finditer(text)]
-    if any(luhn(c) and not c.endswith("0000") for c in cards):  # round numbers are sums, not cards
+    if any(_is_card(m[0]) for m in _CARD.finditer(text)):
         out["card number"] = 1.0
     if any(8 <= _digits(m[0]) <= 15 for m in _PHONE.finditer(text)) or any(
         7 <= _digits(m["number"]) <= 15 for m in _PHONE_SAID.finditer(text)
     ):
         out["phone number"] = 0.9
     return out
+
+
+def _is_card(text: str) -> bool:
+    """Whether digits pass the checksum; round numbers are sums, not cards."""
+    digits = re.sub(r"\D", "", text)
+    return luhn(digits) and not digits.endswith("0000")
 
 
 def _digits(text: str) -> int:

@@ -29,7 +29,8 @@ class Losses:
 
     Attributes:
         given_prompt: shape (n,), L(y|x), of the response after its prompt.
-        alone: shape (n,), L(y), of the response by itself.
+        alone: shape (n,), L(y), of the response by itself; or after another item's prompt, which
+            tells as little about it.
     """
 
     given_prompt: Floats
