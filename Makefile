@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: audit test lint bench clean
+.PHONY: audit test test-endpoint lint bench clean
 
 audit: $(VENV)/.installed
 	$(BIN)/dataedge audit data/outfits
@@ -14,6 +14,13 @@ test: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	HF_HUB_OFFLINE=1 $(BIN)/pytest
+
+# Endpoint tests, with two servers that are not ours; llama-cpp-python is compiled, for minutes.
+test-endpoint: $(VENV)/.installed
+	CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON" \
+		$(BIN)/pip install --quiet -c constraints.txt -e '.[servers]'
+	HF_HUB_OFFLINE=1 $(BIN)/pytest -m 'servers or not servers' tests/models/test_endpoint.py \
+		tests/test_endpoint_audit.py tests/test_real_servers.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check --fix .

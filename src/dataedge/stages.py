@@ -311,6 +311,10 @@ def _findings(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings
         from dataedge.edge import from_labels
 
         return from_labels.find(setting, config, tokens)
+    if setting.facts.no_bits:
+        from dataedge.edge import from_answers
+
+        return from_answers.find(setting, config, tokens)
     from dataedge.edge import from_text
 
     return from_text.find(setting, config, tokens)

@@ -28,6 +28,8 @@ RUNGS = (
     "repaired",
     "more_data",
 )
+BITS = "bits/byte"
+"""The one unit in which lower is better."""
 ONLY_LABELS = ("repaired", "more_data")
 """Rungs of `classify` alone."""
 
@@ -58,7 +60,7 @@ class Climb:
     """A ladder that was climbed.
 
     Attributes:
-        unit: accuracy, or bits/byte (lower is better there).
+        unit: accuracy, exact match, or bits/byte (lower is better there).
         index: shape (n,), which dataset items the evaluation items are.
         weight: shape (n,), bytes per item, or ones.
         clusters: shape (n,), for the bootstrap.
@@ -82,7 +84,7 @@ class Climb:
     @property
     def sign(self) -> float:
         """+1 where the unit is better when higher."""
-        return 1.0 if self.unit == "accuracy" else -1.0
+        return -1.0 if self.unit == BITS else 1.0
 
     def figure(self, rung: str) -> Figure:
         """A rung's value in the task's own unit, with its interval."""

@@ -131,7 +131,7 @@ def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tu
     sentences.append(
         f"Tuning gain over the best prompting, retrieval included: {signed(e.tuning_gain, e.unit)}."
     )
-    if label == "inconclusive":
+    if label == "inconclusive" and e.edge.value is not None:
         more = items_to_settle(e.edge, e.delta)
         sentences.append(
             f"About {more:,} evaluation items (now {e.edge.n}) would settle it if the gain stays as it is."
@@ -171,7 +171,7 @@ def signed(figure: Figure, unit: str) -> str:
     if figure.value is None:
         return f"not measured ({figure.reason})"
     scale, name, digits = (
-        (100, "points of accuracy", 1) if unit == "accuracy" else (1, "bits per byte", 3)
+        (1, "bits per byte", 3) if unit == "bits/byte" else (100, f"points of {unit}", 1)
     )
     text = f"{figure.value * scale:+.{digits}f} {name}"
     if figure.low is None or figure.high is None:

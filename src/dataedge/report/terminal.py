@@ -97,7 +97,7 @@ def figure(value: FigureModel | EdgeModel) -> str:
 
 def _ladder(report: Report) -> Table:
     unit = report.ladder[0].unit
-    better = "higher is better" if unit == "accuracy" else "lower is better"
+    better = "lower is better" if unit == "bits/byte" else "higher is better"
     table = _table(f"Ladder ({unit}, {better})")
     table.add_column("rung", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)

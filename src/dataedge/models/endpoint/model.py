@@ -33,7 +33,7 @@ CHAT = "\u241fchat\u241f"
 ECHO_AT_MOST = 8
 """Labels that are sent in full per prompt; of more, those that the likeliest next tokens put first."""
 CHOICE_TOKENS = 12
-"""Tokens to write when a label is asked for."""
+"""Tokens to write when a label is asked for, at most; about one for three letters of the longest."""
 
 
 class EndpointModel:
@@ -212,25 +212,29 @@ class EndpointModel:
         width = self.proven.width
         if not width:
             return walk.written(choices, self._write(prompt, CHOICE_TOKENS))
+        longest = max(len(choice) for choice in choices)
+        tokens = min(CHOICE_TOKENS, 1 + -(-longest // 3))
         if self.proven.route == "chat":
-            return walk.score(
-                choices, lambda b: [] if b else self._likeliest_chat(prompt), loose=True
-            )
-        return walk.score(choices, lambda beginning: self._likeliest(prompt + beginning))
 
-    def _likeliest(self, prompt: str) -> list[list[reading.Piece]]:
+            def turn(beginning: str) -> list[list[reading.Piece]]:
+                return [] if beginning else self._likeliest_chat(prompt, tokens)
+
+            return walk.score(choices, turn, loose=True)
+        return walk.score(choices, lambda beginning: self._likeliest(prompt + beginning, tokens))
+
+    def _likeliest(self, prompt: str, tokens: int) -> list[list[reading.Piece]]:
         width = self.proven.width
-        return self._believable(
-            self.client.complete(prompt, max_tokens=CHOICE_TOKENS, logprobs=width)
-        )
+        return self._believable(self.client.complete(prompt, max_tokens=tokens, logprobs=width))
 
-    def _likeliest_chat(self, prompt: str) -> list[list[reading.Piece]]:
+    def _likeliest_chat(self, prompt: str, tokens: int) -> list[list[reading.Piece]]:
         asked: dict[str, Any] = {"logprobs": True, "top_logprobs": self.proven.width}
-        return self._believable(self.client.chat(prompt, max_tokens=CHOICE_TOKENS, **asked))
+        return self._believable(self.client.chat(prompt, max_tokens=tokens, **asked))
 
     @staticmethod
     def _believable(choice: dict[str, Any]) -> list[list[reading.Piece]]:
         rows = reading.likeliest(choice)
+        if not rows and text_of(choice) == "":
+            return []  # it ended at once, and servers tell nothing of that
         if not rows:
             raise reading.UnreadableError("asked for the likeliest tokens, it returned none")
         for row in rows:
@@ -288,6 +292,8 @@ class EndpointModel:
         if self.proven.width:
             route = self.proven.route or "completions"
             rows = self._believable(ask_next(self.client, route, self.proven.width))
+            if not rows:
+                raise reading.UnreadableError("asked for the likeliest tokens, it returned none")
             return np.array([piece.logprob or 0.0 for piece in rows[0][:3]])
         return np.zeros(0)  # text alone varies with what else a server has to do
 

@@ -123,10 +123,11 @@ def _width(client: Client, route: Route) -> tuple[int, str]:
 
 
 def ask_next(client: Client, route: Route, width: int) -> dict[str, Any]:
-    """The answer to the fixed question, with the likeliest tokens."""
+    """What follows a fixed beginning, with the likeliest tokens; it must not be the end of it."""
     if route == "chat":
         return client.chat(QUESTION, max_tokens=2, logprobs=True, top_logprobs=width, again=True)
-    return client.complete(QUESTION, max_tokens=2, logprobs=width, again=True)
+    beginning = " ".join(SENTENCE.split(" ")[: CUTS[-1]])
+    return client.complete(beginning, max_tokens=2, logprobs=width, again=True)
 
 
 def _doubt_row(row: list[reading.Piece], again: list[list[reading.Piece]]) -> str | None:
@@ -156,8 +157,9 @@ def _doubt_given(
         return score(way, prefixes, continuations)
 
     try:
-        reason = doubt(plainly, None, tolerance=TOLERANCE)
-        return reason or _doubt_positions(client, plainly, width)
+        reasons = [doubt(plainly, None, tolerance=TOLERANCE)]
+        reasons.append(_doubt_positions(client, plainly, width))
+        return " ".join(reason for reason in reasons if reason) or None
     except (RefusedError, reading.UnreadableError) as error:
         return f"{error}."
     except AuditError as error:

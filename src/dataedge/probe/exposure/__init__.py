@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dataedge.figures import Figure
 from dataedge.probe.exposure.control_test import ARM_ROWS, control_test
 from dataedge.probe.exposure.field_test import BLOCK, FIELD_ROWS, random_field_test
 from dataedge.probe.exposure.order_test import (
@@ -28,7 +29,6 @@ from dataedge.probe.exposure.order_test import (
 
 if TYPE_CHECKING:
     from dataedge.engine.local import Engine
-    from dataedge.figures import Figure
     from dataedge.items import Dataset
     from dataedge.probe.scoring import ModelFacts, ModelHandle
 
@@ -52,6 +52,9 @@ def exposure(
         control: rows of the same source that the model cannot have seen, if there are any.
         seed: of samples, shuffles and permutations, all fixed before a score is seen.
     """
+    if facts.no_bits:
+        names = ("random_field", "order", "control_set")
+        return {name: Figure.missing(facts.no_bits, "p-value") for name in names}
     return {
         "random_field": random_field_test(engine, handle, dataset, seed=seed),
         "order": order_test(engine, handle, facts, dataset, seed=seed),

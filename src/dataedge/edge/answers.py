@@ -1,0 +1,147 @@
+"""The ladder of short responses where no probabilities are told: which answers are right.
+
+For a server that generates text and nothing else. What retrieval and learning add is seen from
+whether the answer that is written matches the response, after the normalisation of
+`probe/matching`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.edge.ladder import Climb, Outcome, choose
+from dataedge.errors import AuditError, ExitCode
+from dataedge.probe.matching import SHORT_WORDS, normalised_match
+from dataedge.probe.prompting import Strategy, nearest
+from dataedge.probe.scoring import Generate, ask_text
+from dataedge.probe.search import Trial, successive_halving
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.edge.setting import Setting
+    from dataedge.probe.prompting import Shots
+
+EXACT_MATCH = "exact match"
+ANSWER_TOKENS = 32
+
+
+class AnswersLadder:
+    """Climbs the ladder of prompts and short responses in exact match.
+
+    Args:
+        setting: the audit's materials.
+
+    Raises:
+        AuditError: the responses are too long for answers to match them.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.s = setting
+        words = [len(item.target.split()) for item in setting.dataset.items]
+        if np.median(words) > SHORT_WORDS:
+            raise AuditError(
+                f"responses of {np.median(words):.0f} words (median) are judged in bits per byte, "
+                f"and {setting.facts.no_bits}: {' '.join(setting.facts.notes)}",
+                hint="ask a model on this machine (--model embedded, hf/<path>, gguf/<path>), or a "
+                "server that scores given text",
+                code=ExitCode.NO_CONCLUSION,
+            )
+
+    def hits(self, strategy: Strategy, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """1 where what the model writes matches the item's response, shape (m,)."""
+        stage = Generate(self.s.handle, ANSWER_TOKENS)
+        said = ask_text(self.s.engine, stage, self.s.prompts(strategy, indices))
+        between = strategy.template.between
+        cut = [text.strip().split(between or "\n\n")[0] for text in said]
+        return self.right(cut, indices)
+
+    def right(self, said: Sequence[str], indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """1 where an answer matches the item's response, shape (m,)."""
+        items = self.s.dataset.items
+        pairs = zip(said, indices, strict=True)
+        return np.array([float(normalised_match(a, items[i].target)) for a, i in pairs])
+
+    def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
+        """Answers that are right among the first m development items."""
+        return _trial(strategy, self.hits(strategy, self.s.development[:m]))
+
+    def climb(self) -> tuple[Climb, list[dict[str, Any]]]:
+        """All rungs, and the trials of every strategy."""
+        s = self.s
+        majority = Counter(s.dataset.items[i].target for i in s.splits.train).most_common(1)[0][0]
+        outcomes = {
+            "chance": _outcome(
+                f"always {majority[:40]!r}, the most frequent response",
+                None,
+                self.right([majority] * len(s.evaluation), s.evaluation),
+            )
+        }
+        missing: dict[str, str] = {}
+        trials: list[dict[str, Any]] = []
+        best = [Strategy(t) for t in s.probe.templates if s.usable(t)]
+        rungs: tuple[tuple[str, Shots], ...] = (
+            ("zero_shot", "none"),
+            ("few_shot", "random"),
+            ("retrieved", "retrieved"),
+        )
+        for rung, shots in rungs:
+            width = 1 if shots == "retrieved" else 2
+            candidates = best if shots == "none" else s.strategies(best[:width], shots)
+            if not candidates:
+                missing[rung] = "no demonstrations fit the model's context"
+                continue
+            ranked, tried = successive_halving(candidates, self.attempt, len(s.development))
+            trials += [t.record(rung) for t in tried.values()]
+            chosen = ranked[0].candidate
+            outcomes[rung] = _outcome(
+                chosen.name,
+                self.hits(chosen, s.development),
+                self.hits(chosen, s.evaluation),
+                s.prompt_tokens(chosen),
+            )
+            if shots == "none":
+                best = [t.candidate for t in ranked[:2]]
+        choose(outcomes, "without_data", ("zero_shot", "few_shot"))
+        outcomes["learned"] = _outcome(
+            f"the response of the most similar of {len(s.splits.train)} train items",
+            self._copied(s.development),
+            self._copied(s.evaluation),
+        )
+        choose(outcomes, "with_data", ("retrieved", "learned"))
+        climb = Climb(
+            EXACT_MATCH,
+            s.evaluation,
+            np.ones(len(s.evaluation)),
+            s.clusters[s.evaluation],
+            outcomes,
+            missing,
+            s.seed,
+            no_bits=s.facts.no_bits,
+        )
+        return climb, trials
+
+    def _copied(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """1 where the response of the most similar train item is right, shape (m,)."""
+        s = self.s
+        near = nearest(s.vectors[indices], s.vectors[s.splits.train], 1)[:, 0]
+        return self.right([s.dataset.items[s.splits.train[j]].target for j in near], indices)
+
+
+def _trial(strategy: Strategy | None, hits: NDArray[np.float64]) -> Trial[Any]:
+    return Trial(strategy, len(hits), hits, 1.0 - hits, np.ones(len(hits)))
+
+
+def _outcome(
+    how: str,
+    development: NDArray[np.float64] | None,
+    evaluation: NDArray[np.float64],
+    prompt_tokens: float | None = None,
+) -> Outcome:
+    trial = None if development is None else _trial(None, development)
+    return Outcome(how, trial, evaluation, np.zeros(len(evaluation)), prompt_tokens)

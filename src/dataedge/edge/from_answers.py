@@ -1,0 +1,83 @@
+"""From short responses, judged by exact match alone, to findings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dataedge.edge.answers import EXACT_MATCH, AnswersLadder
+from dataedge.edge.findings import Findings, highest, scatter
+from dataedge.edge.reasons import (
+    data_edge,
+    latency_and_cost,
+    prompting_ceiling,
+    prompting_impractical,
+)
+from dataedge.edge.verdict import Evidence, decide
+from dataedge.figures import Figure
+
+if TYPE_CHECKING:
+    from dataedge.config import AuditConfig
+    from dataedge.edge.setting import Setting
+
+
+def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
+    """Everything the audit says about prompts and responses of a model that only writes.
+
+    Args:
+        setting: the audit's materials.
+        config: thresholds.
+        tokens: tokens of the dataset, for the reasons.
+    """
+    climb, trials = AnswersLadder(setting).climb()
+    outcomes, why = climb.outcomes, climb.no_bits
+    edge = climb.difference("with_data", "without_data")
+    if not any(outcomes[rung].gain.any() for rung in ("without_data", "with_data")):
+        reason = "not one answer matched its response, with or without the data"
+        edge = Figure.missing(reason, EXACT_MATCH, "underpowered")
+    tuning = climb.difference("learned", climb.best_prompting, over=climb.best_prompting)
+    over_chance = climb.difference("with_data", "chance")
+    verdict = decide(Evidence(edge, tuning, over_chance, None, {}, config.delta, EXACT_MATCH, {}))
+    n = len(setting.dataset.items)
+    without, with_ = outcomes["without_data"].gain, outcomes["with_data"].gain
+    no_labels = Figure.missing("the task has no labels", "share")
+    return Findings(
+        ladder=climb.ladder(),
+        edge=edge,
+        tuning_gain=tuning,
+        parts={},
+        verdict=verdict,
+        reasons=[
+            prompting_ceiling(trials, tuning, delta=config.delta, higher_is_better=True),
+            prompting_impractical(
+                tokens,
+                setting.facts.context,
+                tuning,
+                setting.answer_among_nearest(),
+                delta=config.delta,
+            ),
+            data_edge(verdict, edge, tuning),
+            latency_and_cost(
+                outcomes[climb.best_prompting].prompt_tokens,
+                setting.tuned_tokens(),
+                tuning,
+                config.price_in,
+            ),
+        ],
+        measures={
+            "known_share": Figure.missing(why, "share"),
+            "surprisal_bits_per_byte": Figure.missing(why, "bits/byte"),
+            "label_noise": no_labels,
+            "label_conflicts": no_labels,
+            "definedness": Figure.missing(why, "bits/byte"),
+        },
+        columns={
+            "right_without": scatter(n, climb.index, without),
+            "right_with": scatter(n, climb.index, with_),
+        },
+        views={
+            "edge": highest(scatter(n, climb.index, with_ - without), above=0.0),
+            "known": highest(scatter(n, climb.index, without), above=0.0),
+            "hard": highest(scatter(n, climb.index, 1.0 - with_), above=0.0),
+            "overwritten": highest(scatter(n, climb.index, without - with_), above=0.0),
+        },
+    )
