@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ import dataedge
 from dataedge.cli import app
 from dataedge.errors import AuditError, ExitCode
 from dataedge.models import open_model
+from tests.models.tiny import TEXT
 from tests.servers.openai_form import EVERYTHING, Behaviour, serve
 
 if TYPE_CHECKING:
@@ -144,3 +146,57 @@ def test_the_key_is_in_no_file(
     for file in (tmp_path / "a").iterdir():
         assert b"very-secret" not in file.read_bytes(), file.name
     assert json.loads((tmp_path / "a" / "report.json").read_text())["model"]["usage"]["requests"]
+
+
+@pytest.fixture(scope="module")
+def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Prompts with short responses that follow from a word of theirs."""
+    towns = ["Leeds", "York", "Hull", "Ripon", "Selby", "Skipton", "Thirsk", "Malton"]
+    words = " ".join(TEXT).split()
+    rng = random.Random(0)
+    rows = [
+        {
+            "prompt": f"{' '.join(rng.sample(words, 8))}: which line serves {towns[i % 8]}, {towns[i % 8]}",
+            "completion": f"line {i % 8}",
+        }
+        for i in range(100)
+    ]
+    path = tmp_path_factory.mktemp("data") / "lines.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_short_responses_are_judged_by_exact_match(
+    local: LocalModel, questions: Path, tmp_path: Path
+) -> None:
+    with serve(local, Behaviour(offers=frozenset({"completions"}))) as url:
+        options = {"base_url": url, "model": "openai/tiny", "out": str(tmp_path / "a")}
+        done = dataedge.audit(questions, probe_items=24, task="generate", **options)
+    assert {rung.unit for rung in done.report.ladder} == {"exact match"}
+    learned = done.ladder.loc["learned"]
+    assert learned["value"] > 0.5  # the nearest question names the same town
+    assert done.verdict.label in ("edge", "no_edge", "inconclusive")
+    assert "points of exact match" in done.verdict.why[0]
+    for name in ("known_share", "surprisal_bits_per_byte", "definedness"):
+        assert done.measures[name].value is None
+        assert "no log-probabilities" in done.measures[name].reason
+
+
+def test_long_responses_and_plain_text_need_log_probabilities(
+    local: LocalModel, tmp_path: Path
+) -> None:
+    words = [f"the {a} of {b} is {c}" for a in "pqrstu" for b in "vwxyz" for c in "klmno"]
+    long = tmp_path / "long.jsonl"
+    long.write_text(
+        "".join(json.dumps({"prompt": w, "completion": " ".join([w] * 4)}) + "\n" for w in words)
+    )
+    plain = tmp_path / "plain.jsonl"
+    plain.write_text("".join(json.dumps({"text": " and ".join([w] * 4)}) + "\n" for w in words))
+    with serve(local, Behaviour(offers=frozenset({"completions"}))) as url:
+        for data in (long, plain):
+            with pytest.raises(AuditError, match="bits per byte") as caught:
+                dataedge.audit(
+                    data, base_url=url, model="openai/tiny", out=str(tmp_path / data.stem)
+                )
+            assert caught.value.code is ExitCode.NO_CONCLUSION
+            assert "server" in caught.value.message

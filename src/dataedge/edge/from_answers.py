@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataedge.edge.answers import EXACT_MATCH, AnswersLadder
 from dataedge.edge.findings import Findings, highest, scatter
@@ -38,6 +38,10 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     over_chance = climb.difference("with_data", "chance")
     verdict = decide(Evidence(edge, tuning, over_chance, None, {}, config.delta, EXACT_MATCH, {}))
     n = len(setting.dataset.items)
+    columns: dict[str, Any] = {
+        "right_without": scatter(n, climb.index, outcomes["without_data"].gain),
+        "right_with": scatter(n, climb.index, outcomes["with_data"].gain),
+    }
     without, with_ = outcomes["without_data"].gain, outcomes["with_data"].gain
     no_labels = Figure.missing("the task has no labels", "share")
     return Findings(
@@ -70,10 +74,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             "label_conflicts": no_labels,
             "definedness": Figure.missing(why, "bits/byte"),
         },
-        columns={
-            "right_without": scatter(n, climb.index, without),
-            "right_with": scatter(n, climb.index, with_),
-        },
+        columns=columns,
         views={
             "edge": highest(scatter(n, climb.index, with_ - without), above=0.0),
             "known": highest(scatter(n, climb.index, without), above=0.0),
