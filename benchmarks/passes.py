@@ -50,8 +50,8 @@ def audit_share(probe_items: int) -> dict[str, float]:
             super().setup()
             self.load_seconds += time.perf_counter() - started
 
-    def opened(config: Any) -> Any:
-        handles.append(open_handle(config))
+    def opened(config: Any, directory: Any) -> Any:
+        handles.append(open_handle(config, directory))
         return handles[-1]
 
     stages.open_handle, stages.Embed = opened, Timed  # type: ignore[misc, assignment]

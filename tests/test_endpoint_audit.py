@@ -34,7 +34,7 @@ def run(local: LocalModel, small_dataset: Path) -> Callable[..., Audit]:
     def audit(out: Path, behaviour: Behaviour, **options: Any) -> Audit:
         with serve(local, behaviour) as url:
             given = {"base_url": url, "model": "openai/tiny", "timeout": 20.0, **options}
-            return dataedge.audit(small_dataset, out=str(out), probe_items=24, **given)
+            return dataedge.audit(small_dataset, out=str(out), **{"probe_items": 24, **given})
 
     return audit
 
@@ -42,7 +42,7 @@ def run(local: LocalModel, small_dataset: Path) -> Callable[..., Audit]:
 def test_an_audit_by_text_is_the_local_one(
     run: Callable[..., Audit], small_audit: Audit, tmp_path: Path
 ) -> None:
-    done = run(tmp_path / "a", Behaviour(), price_in=0.5, price_out=2.0)
+    done = run(tmp_path / "a", Behaviour(), price_in=0.5, price_out=2.0, probe_items=40)
     near, here = done.report, small_audit.report
     assert done.verdict.label == small_audit.verdict.label
     for rung, other in zip(near.ladder, here.ladder, strict=True):
@@ -63,7 +63,7 @@ def test_an_audit_by_text_is_the_local_one(
     assert latency.evidence["cost"]["best_prompt_per_1000_requests"] > 0
 
 
-@pytest.mark.parametrize("fault", ["shift", "zeros", "nan", "drop", "cache"])
+@pytest.mark.parametrize("fault", ["shift", "nan"])
 def test_no_number_of_a_lying_array_is_used(
     run: Callable[..., Audit], fault: str, tmp_path: Path
 ) -> None:
@@ -76,7 +76,7 @@ def test_no_number_of_a_lying_array_is_used(
     assert done.verdict.label in ("edge", "no_edge", "inconclusive")
 
 
-@pytest.mark.parametrize("offers", [{"completions"}, {"chat"}, {"completions", "chat"}])
+@pytest.mark.parametrize("offers", [{"completions"}, {"chat"}])
 def test_without_probabilities_accuracy_alone_is_told(
     run: Callable[..., Audit], offers: set[str], tmp_path: Path
 ) -> None:
@@ -109,7 +109,8 @@ def test_an_audit_goes_on_where_the_server_broke_off(
         again = [a for a in asked if a in before and "number" in a]  # rows of the data
         dataedge.audit(small_dataset, base_url=url, **options)
         assert len(behaviour.seen) == count + len(asked)  # all is stored: nothing is asked
-    assert len(again) <= 64  # the batch that was under way
+    assert len(again) <= 4  # what was under way
+    assert not (tmp_path / "a" / "answers.jsonl").exists()
     assert done.report.status == "ok"
 
 

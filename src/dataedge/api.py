@@ -229,6 +229,7 @@ def _hide_personal(frame: pd.DataFrame) -> None:
 
 def _forget(out: Path) -> None:
     """Delete what an audit's directory holds, unless another process is writing there."""
+    from dataedge.models.endpoint.journal import FILE as ANSWERS
     from dataedge.store import FILE, Store
 
     try:
@@ -236,7 +237,7 @@ def _forget(out: Path) -> None:
     except AuditError as error:
         if error.code is ExitCode.NO_CONCLUSION:  # in use; a broken file may go
             raise
-    for file in (out / FILE, out / f"{FILE}.wal", out / REPORT):
+    for file in (out / FILE, out / f"{FILE}.wal", out / REPORT, out / ANSWERS):
         file.unlink(missing_ok=True)
 
 

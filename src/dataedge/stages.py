@@ -54,7 +54,7 @@ def run(
     Raises:
         AuditError: what the user can mend; what was stored until then stays.
     """
-    handle = open_handle(config)
+    handle = open_handle(config, store.path.parent)
     usage = f"usage {handle.id} {handle.revision}"
     before = store.recall(usage)
     try:
@@ -118,7 +118,7 @@ def _run(
     return report
 
 
-def open_handle(config: AuditConfig) -> ModelHandle:
+def open_handle(config: AuditConfig, directory: Path | None = None) -> ModelHandle:
     """The base model of a configuration, not loaded and nothing asked yet.
 
     Raises:
@@ -130,7 +130,7 @@ def open_handle(config: AuditConfig) -> ModelHandle:
     if server is not None:
         server.check_consent()
     name, revision = identity(config)
-    return ModelHandle(name, revision, lambda: open_configured(config))
+    return ModelHandle(name, revision, lambda: open_configured(config, directory))
 
 
 def _facts(store: Store, handle: ModelHandle) -> ModelFacts:

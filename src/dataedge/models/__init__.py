@@ -63,14 +63,19 @@ def identity(config: AuditConfig) -> tuple[str, str]:
     return (server.id, server.revision) if server else model_identity(config.model)
 
 
-def open_configured(config: AuditConfig) -> BaseModel:
-    """The base model of a configuration, with what it can do proven."""
+def open_configured(config: AuditConfig, directory: Path | None = None) -> BaseModel:
+    """The base model of a configuration, with what it can do proven.
+
+    Args:
+        config: names it.
+        directory: of the audit, where a server's answers are kept over a crash.
+    """
     server = connection(config)
     if server is None:
         return open_model(config.model)
     from dataedge.models.endpoint import EndpointModel
 
-    return EndpointModel(server)
+    return EndpointModel(server, directory)
 
 
 def model_identity(spec: str) -> tuple[str, str]:

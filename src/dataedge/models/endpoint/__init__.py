@@ -1,11 +1,12 @@
 """A base model behind an OpenAI-compatible server.
 
-connection  where it is, and whether anything may be sent there
-client      one request: retries, usage, what went wrong in a sentence
-reading     a server's arrays of log-probabilities → tokens that can be believed
-walk        labels scored from the likeliest next tokens, or from what was written
-proof       what the server was shown to do
-model       the base model itself
+* connection: where it is, and whether anything may be sent there
+* client: one request: retries, usage, what went wrong in a sentence
+* journal: answers on disk until the store has them
+* reading: a server's arrays of log-probabilities → tokens that can be believed
+* walk: labels scored from the likeliest next tokens, or from what was written
+* proof: what the server was shown to do
+* model: the base model itself
 """
 
 from __future__ import annotations

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from dataedge.errors import AuditError, ExitCode
 from dataedge.models.endpoint.connection import KEY
+from dataedge.models.endpoint.journal import key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dataedge.models.endpoint.connection import Connection
+    from dataedge.models.endpoint.journal import Journal
 
 KEPT = 4096  # answers remembered, so that a failing neighbour in a batch costs nothing again
 AGAIN = "run the same command again: what was answered so far is kept"
@@ -47,14 +49,22 @@ class Client:
 
     Args:
         connection: where; nothing is sent before its check has passed.
+        journal: keeps answers over a crash.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, journal: Journal) -> None:
         self.connection = connection
+        self.journal = journal
         self.usage = Usage()
         self._openai = connection.open()
         self._lock = threading.Lock()
-        self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict(journal.read())
+
+    def forget(self) -> None:
+        """Drop every answer: the server is not believed any longer."""
+        self.journal.clear()
+        with self._lock:
+            self._answers.clear()
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -103,11 +113,13 @@ class Client:
             RefusedError: the server rejects this request; another may pass.
             AuditError: the server cannot be reached, or answers nothing that can be used.
         """
-        asked = json.dumps([kind, body, extra], sort_keys=True)
+        asked = key(kind, body, extra)
         with self._lock:
             if not again and asked in self._answers:
                 return self._answers[asked]
         found = _choice(self._call(send, body, extra))
+        if not again:
+            self.journal.write(asked, found)
         with self._lock:
             self._count(found["usage"])
             self._answers[asked] = found

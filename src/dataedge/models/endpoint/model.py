@@ -13,16 +13,19 @@ from dataedge.models.base import Capabilities, Scored
 from dataedge.models.batching import report
 from dataedge.models.endpoint import reading, walk
 from dataedge.models.endpoint.client import Client
+from dataedge.models.endpoint.journal import Journal
 from dataedge.models.endpoint.proof import TOLERANCE, Proven, ask_next, prove, text_of
 from dataedge.models.handshake import SENTENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from dataedge.models.endpoint.connection import Connection
-    from dataedge.models.endpoint.proof import Given
+    from dataedge.models.endpoint.journal import Journal
+from dataedge.models.endpoint.proof import Given
 
 CONTEXT = 4096
 """Tokens that are taken to fit; servers do not say."""
@@ -46,15 +49,17 @@ class EndpointModel:
 
     Args:
         connection: where; checked for consent before anything is sent.
+        directory: of the audit, where answers are kept over a crash.
 
     Raises:
         AuditError: no consent, no connection, or nothing that could be used.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, directory: Path | None = None) -> None:
         self.connection = connection
         self.id, self.revision = connection.id, connection.revision
-        self.client = Client(connection)
+        self.client = Client(connection, Journal(directory, self.revision))
+        self._settled = False
         self._pool = ThreadPoolExecutor(max_workers=connection.concurrency)
         try:
             self.proven: Proven = prove(self.client, self._prove_given)
@@ -94,6 +99,8 @@ class EndpointModel:
     def close(self) -> None:
         """Let go of the connection."""
         self._pool.shutdown()
+        if self._settled:
+            self.client.journal.clear()
         self.client.close()
 
     # -- what BaseModel asks -------------------------------------------------------------------
@@ -266,6 +273,9 @@ class EndpointModel:
         done: Callable[[int], None] | None,
     ) -> list[Any]:
         """Answers in order, several under way at once; the first failure is raised at the end."""
+        if self._settled:  # what the last call returned is in the store by now
+            self.client.journal.clear()
+        self._settled = False
         waiting = [self._pool.submit(ask, one) for one in asked]
         answers: list[Any] = []
         failure: Exception | None = None
@@ -310,8 +320,10 @@ class EndpointModel:
         apart = now.shape != self._canary.shape or np.abs(now - self._canary).max(initial=0.0)
         if apart > 2 * TOLERANCE:
             raise self._changed("it answers a fixed sentence differently")
+        self._settled = True
 
     def _changed(self, why: str) -> AuditError:
+        self.client.forget()
         return AuditError(
             f"{self.connection.base_url} has changed while it was asked: {why}",
             hint="make sure that it serves one model, then run the same command again; the answers "
