@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from dataedge.load import chat
 from dataedge.load.annotators import majority
 from dataedge.load.cells import UnusableError, answer_cell, conversation_cell, text_cell
 from dataedge.load.passages import head_and_rest, row_passages
+from dataedge.load.profile import profile
+from dataedge.load.quantities import Bins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,7 +112,10 @@ class _Collected:
         self.crossed: set[tuple[object, ...]] = set()
 
     def add(self, item: Item) -> None:
-        key = (item.texts, item.target, item.annotations, item.rejected, item.label_missing)
+        key = (
+            *(item.texts, item.target, item.annotations, item.rejected, item.label_missing),
+            item.number,
+        )
         first = self._items.setdefault(key, item)
         self._counts[key] = self._counts.get(key, 0) + 1
         if item.split == first.split:
@@ -130,12 +136,37 @@ def _labelled(table: Table, reading: Reading) -> Parse:
     texts = [(name, table.column(name)) for name in reading.texts]
     label = _labels(table, reading.target) if reading.target else None
     annotators = [_labels(table, name) for name in reading.annotators]
+    if reading.target and profile(table, reading.target).measured:
+        return _measured(table, reading, reading.target)
 
     def parse(at: int) -> Iterator[Item]:
         inputs = tuple(text_cell(name, column[at]) for name, column in texts)
         votes = tuple(read(at) for read in annotators)
         target = (label(at) or "") if label else majority(votes)
         yield Item(inputs, target, row=at + 1, label_missing=not target, annotations=votes)
+
+    return parse
+
+
+def _measured(table: Table, reading: Reading, name: str) -> Parse:
+    """Quantities: the class by quartile, and the number itself."""
+    texts = [(text, table.column(text)) for text in reading.texts]
+    column = table.column(name)
+
+    def number(at: int) -> float | None:
+        value = column[at]
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return None
+        found = float(text_cell(name, value))
+        return found if math.isfinite(found) else None
+
+    bins = Bins([v for v in map(number, range(len(table))) if v is not None])
+
+    def parse(at: int) -> Iterator[Item]:
+        inputs = tuple(text_cell(text, cells[at]) for text, cells in texts)
+        value = number(at)
+        target = "" if value is None else bins.of(value)
+        yield Item(inputs, target, row=at + 1, label_missing=value is None, number=value)
 
     return parse
 
