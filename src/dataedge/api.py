@@ -153,8 +153,8 @@ class Audit:
         """The items of a view with everything known of them, most telling first.
 
         Args:
-            view: one of `report.views`: suspects, responses, edge, known, hard, overwritten,
-                leaked.
+            view: one of `report.views`: suspects, disputed, responses, edge, known, hard,
+                overwritten, leaked.
 
         Personal data that was found in an item is not shown: `sql` has the text as it is.
 

@@ -183,7 +183,9 @@ def items(
     directory: Directory,
     view: Annotated[
         str,
-        typer.Option("--view", help="suspects, responses, edge, known, hard, overwritten, leaked."),
+        typer.Option(
+            "--view", help="suspects, disputed, responses, edge, known, hard, overwritten, leaked."
+        ),
     ] = "suspects",
     worst: Annotated[int, typer.Option("--worst", metavar="N", help="How many.")] = 20,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON lines instead of CSV.")] = False,

@@ -30,6 +30,7 @@ class Item:
         label_missing: the row had an empty label (it is kept for redundancy, not for the edge).
         annotations: one label per annotator column, in column order; None where it is empty.
         rejected: the response that was not preferred, where the data has one.
+        number: the label as a quantity, where it is one; the target is then its class.
         count: how many rows of the dataset are this item.
         row: first row (1-based, in the order read) with this content.
         split: the dataset's own name for the row's split (train, test), if it has one.
@@ -43,11 +44,13 @@ class Item:
     label_missing: bool = False
     annotations: tuple[str | None, ...] = ()
     rejected: str | None = None
+    number: float | None = None
 
     @property
     def id(self) -> str:
         """The content's identity: 16 hex digits of sha256 over texts, target and annotations."""
-        return content_id(self.texts, self.target, self.annotations, self.rejected)
+        quantity = () if self.number is None else (self.number,)
+        return content_id(self.texts, self.target, self.annotations, self.rejected, *quantity)
 
     @property
     def text(self) -> str:

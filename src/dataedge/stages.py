@@ -236,6 +236,12 @@ def _store_items(
     for name in ("train", "development", "evaluation", "leaked"):
         side[getattr(splits, name)] = name
     items = dataset.items
+    extra: dict[str, Any] = {}
+    if any(i.number is not None for i in items):
+        extra["number"] = pa.array([i.number for i in items], pa.float64())
+    if any(i.annotations for i in items):
+        said = [list(i.annotations) for i in items]
+        extra["annotations"] = pa.array(said, pa.list_(pa.string()))
     store.replace(
         "items",
         pa.table(
@@ -247,6 +253,7 @@ def _store_items(
                 "target": [i.target for i in items],
                 "side": list(side),
                 "cluster": clusters,
+                **extra,
             }
         ),
     )

@@ -241,16 +241,21 @@ def frame(label):
     return pd.DataFrame({"text": [f"words {i}" for i in range(60)], "label": label})
 
 
-def test_numeric_targets_are_no_classes():
-    error = refused(frame([i / 7 for i in range(60)]))
-    assert (
-        "column 'label' has 60 different numbers: numeric targets are not classes" in error.message
-    )
-    assert "Bin" in error.hint
+def test_numbers_of_several_annotators():
+    data = frame([i / 7 for i in range(60)]).assign(other=[i / 9 for i in range(60)])
+    error = refused(data, label_column="label,other")
+    assert "column 'label' holds numbers: annotators' labels must be classes" in error.message
+    assert "--label-column" in error.hint
 
 
-def test_multi_label_lists():
-    error = refused(frame([["a", "b"]] * 60))
+@pytest.mark.parametrize(
+    "labels",
+    [["a", "b"], '["a", "b"]', "['a']", "('a', 'b')", "{'a', 'b'}"],
+    ids=["list", "json", "one", "tuple", "set"],
+)
+@pytest.mark.parametrize("flags", [{}, {"label_column": "label"}], ids=["by name", "by flag"])
+def test_multi_label_lists(labels, flags):
+    error = refused(frame([labels] * 60), **flags)
     assert "column 'label' holds several labels per row" in error.message
     assert "one row per label" in error.hint
 

@@ -266,3 +266,26 @@ def test_gsm8k_is_mostly_clean_and_planted_defects_show() -> None:
         flagged = {f.index for f in check_one(kind, p, r).findings}
         assert len(flagged & set(planted_rows)) >= 0.95 * 60, kind
         assert len(flagged - set(planted_rows)) <= 0.02 * len(p), kind
+
+
+@pytest.mark.skipif(not GSM8K.exists(), reason="../shared/data/gsm8k is absent")
+def test_gsm8k_answers_are_close_to_their_questions_and_swapped_ones_are_not() -> None:
+    from dataedge.models.embedder import open_embedder
+
+    lines = GSM8K.read_text(encoding="utf-8").splitlines()[:250]
+    rows = [json.loads(line) for line in lines]
+    texts = [[r[key] for r in rows] for key in ("question", "answer")]
+    encode = open_embedder("embedded").encode
+    prompt, response = (
+        np.asarray(encode(t, batch_size=64, normalize_embeddings=True, show_progress_bar=False))
+        for t in texts
+    )
+    checks = check_responses(*texts, vectors_prompt=prompt, vectors_response=response)
+    assert not checks["unrelated"].skipped
+    assert len({f.index for c in checks.values() for f in c.findings}) <= 0.02 * 250
+    swapped = np.random.default_rng(0).choice(250, 20, replace=False)
+    response[swapped] = response[np.roll(swapped, 1)]
+    checks = check_responses(*texts, vectors_prompt=prompt, vectors_response=response)
+    flagged = {f.index for f in checks["unrelated"].findings}
+    assert len(flagged & set(swapped)) >= 0.95 * 20
+    assert len(flagged - set(swapped)) <= 0.02 * 250

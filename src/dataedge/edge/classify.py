@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 
-from dataedge.edge.growth import sample_clusters
+from dataedge.edge.control import shuffled_control
 from dataedge.edge.ladder import Climb, Outcome, choose, keep, valid_items
 from dataedge.edge.learner import Learner
 from dataedge.figures import Figure, mean_figure
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from dataedge.edge.setting import Setting
 
-SHUFFLES = 3
-SHUFFLED_ITEMS = 4000
 LN2 = float(np.log(2))
 CONTENT_FREE = ("N/A", "", "[MASK]")
 MIXES = tuple((a, b) for a in (0.5, 0.75, 1.0, 1.5) for b in (0.0, 0.25, 0.5, 1.0))
@@ -126,13 +124,14 @@ class ClassifyLadder:
     def _trial(
         self, strategy: Strategy | None, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
     ) -> Trial[Any]:
-        hits, bits = self._judge(log_proba, indices)
+        hits, bits = self.judge(log_proba, indices)
         m = len(indices)
         return Trial(strategy, m, np.nan_to_num(hits), np.nan_to_num(bits, nan=20.0), np.ones(m))
 
-    def _judge(
+    def judge(
         self, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Hits and bits of items under log-probabilities (m, K), shape (m,) each."""
         labels = self.y[indices]
         bits = -log_proba[np.arange(len(indices)), labels] / LN2
         hits = np.where(np.isfinite(bits), log_proba.argmax(axis=1) == labels, np.nan)
@@ -144,9 +143,9 @@ class ClassifyLadder:
         """Report a chosen strategy on the evaluation items: (outcome, log p on dev, on eval)."""
         fitted, development = self.calibrate(strategy, len(self.s.development))
         evaluation = fitted.log_proba(self.scores(strategy, self.s.evaluation))
-        hits, bits = self._judge(evaluation, self.s.evaluation)
+        hits, bits = self.judge(evaluation, self.s.evaluation)
         how = f"{strategy.name}, calibration {fitted.kind}, T {fitted.temperature:.2g}"
-        raw_hits, _ = self._judge(self.scores(strategy, self.s.evaluation), self.s.evaluation)
+        raw_hits, _ = self.judge(self.scores(strategy, self.s.evaluation), self.s.evaluation)
         outcome = Outcome(
             how,
             self._trial(strategy, development, self.s.development),
@@ -188,7 +187,7 @@ class ClassifyLadder:
         a, b = min(MIXES, key=loss)
         development = _normalise(a * own + b * np.nan_to_num(base[0]))
         evaluation = _normalise(a * self.predict(learner, self.s.evaluation) + b * base[1])
-        hits, bits = self._judge(evaluation, self.s.evaluation)
+        hits, bits = self.judge(evaluation, self.s.evaluation)
         outcome = Outcome(
             f"closed-form learner on {self.description} of {len(self.s.splits.train)} items, "
             f"base model weight {b:g}",
@@ -231,7 +230,7 @@ class ClassifyLadder:
         log_with = (
             log_learned if outcomes["with_data"].detail["is"] == "learned" else base["retrieved"][1]
         )
-        shuffled, shuffled_bits = self._shuffled()
+        shuffled, shuffled_bits = shuffled_control(self)
         valid = valid_items(outcomes)
         index = s.evaluation[valid]
         climb = Climb(
@@ -259,7 +258,7 @@ class ClassifyLadder:
     # -- the other rungs -----------------------------------------------------------------------
 
     def _chance(self) -> Outcome:
-        hits, bits = self._judge(
+        hits, bits = self.judge(
             np.tile(self.log_prior, (len(self.s.evaluation), 1)), self.s.evaluation
         )
         majority = self.s.dataset.labels[int(self.log_prior.argmax())]
@@ -294,28 +293,6 @@ class ClassifyLadder:
             gain_low=difference.low,
             gain_high=difference.high,
         )
-
-    def _shuffled(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Control: hits and bits of learners on shuffled labels, mean of three shuffles.
-
-        In bits, as everywhere, development items choose: a learner that is not two standard errors
-        better there than the label frequencies gives way to them.
-        """
-        s, rng = self.s, np.random.default_rng(self.s.seed)
-        train = s.splits.train
-        train = train[sample_clusters(s.clusters[train], SHUFFLED_ITEMS, s.seed)]
-        prior = [self._judge(np.tile(self.log_prior, (len(i), 1)), i)[1] for i in self._sides()]
-        hits, bits = np.zeros((2, SHUFFLES, len(s.evaluation)))
-        for turn in range(SHUFFLES):
-            learner = self.learner(train, rng.permutation(self.y[train]))
-            (_, tried), found = (self._judge(self.predict(learner, i), i) for i in self._sides())
-            saved = prior[0] - tried
-            better = saved.mean() > 2 * saved.std(ddof=1) / np.sqrt(len(saved))
-            hits[turn], bits[turn] = found[0], found[1] if better else prior[1]
-        return hits.mean(0), bits.mean(0)
-
-    def _sides(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        return self.s.development, self.s.evaluation
 
     def _forms(self) -> tuple[Form, ...]:
         """Label forms that differ from each other."""

@@ -10,7 +10,7 @@ from dataedge.edge import features
 from dataedge.edge.classify import ClassifyClimb, ClassifyLadder
 from dataedge.edge.findings import Findings, highest, scatter
 from dataedge.edge.growth import measure_growth
-from dataedge.edge.learner import Learner
+from dataedge.edge.labelled import judge_annotators, judge_labels
 from dataedge.edge.reasons import (
     data_edge,
     latency_and_cost,
@@ -19,7 +19,7 @@ from dataedge.edge.reasons import (
 )
 from dataedge.edge.verdict import Evidence, Limit, decide
 from dataedge.figures import Figure
-from dataedge.measure import definedness, labels, novelty
+from dataedge.measure import definedness, novelty
 from dataedge.probe.scoring import Likelihood, ask_likelihood
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.edge.growth import Growth
     from dataedge.edge.setting import Setting
+    from dataedge.measure import labels
 
 WELL_DEFINED = 0.5
 """Share of the label's information from which the input is said to determine it."""
@@ -45,10 +46,12 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         described = describe(setting)
         advance(1)
         index = np.flatnonzero(setting.label_numbers >= 0)
-        quality = judge_labels(setting, described[1], index)
+        judged = judge_labels(setting, described[1], index)
+        quality = judged.quality
         # what is pruned from the train side must not have looked at evaluation labels
         train = setting.splits.train
-        pruned = train[judge_labels(setting, described[1], train).suspect]
+        pruned = train[judge_labels(setting, described[1], train).quality.suspect]
+        annotated = judge_annotators(setting, judged)
         advance(1)
     suspects = np.zeros(len(setting.dataset.items), bool)
     suspects[index[quality.suspect]] = True
@@ -76,6 +79,12 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         )
     )
     columns = _columns(setting, climbed, quality, index, suspects)
+    views = _views(columns, quality, index)
+    agreement: dict[str, Figure] = {}
+    if annotated is not None:
+        columns |= annotated.columns
+        views["disputed"] = annotated.disputed
+        agreement["annotator_agreement"] = annotated.agreement
     return Findings(
         ladder=climb.ladder(),
         edge=edge,
@@ -104,11 +113,12 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             "surprisal_bits_per_byte": _surprisal(setting),
             "label_noise": quality.noise,
             "label_conflicts": quality.conflicts,
+            **agreement,
             "definedness": defined,
             **growth.measures(min(config.target or target, 1.0)),
         },
         columns=columns,
-        views=_views(columns, quality, index),
+        views=views,
     )
 
 
@@ -141,27 +151,6 @@ def describe(setting: Setting) -> tuple[str, list[NDArray[np.float32]]]:
         setting.label_numbers,
         len(setting.dataset.labels),
         setting.clusters,
-        seed=setting.seed,
-    )
-
-
-def judge_labels(
-    setting: Setting, blocks: list[NDArray[np.float32]], index: NDArray[np.int64]
-) -> labels.LabelQuality:
-    """Label quality of some labelled items, each out of sample, by these items alone."""
-    names = setting.dataset.labels
-    y, clusters = setting.label_numbers[index], setting.clusters[index]
-    learner = Learner().fit(
-        [block[index] for block in blocks], y, len(names), clusters=clusters, seed=setting.seed
-    )
-    return labels.label_quality(
-        learner.loo_core,
-        y,
-        clusters=clusters,
-        twins=clusters,
-        label_names=names,
-        neighbour_labels=learner.neighbour_labels,
-        refit=learner.refit_without,
         seed=setting.seed,
     )
 

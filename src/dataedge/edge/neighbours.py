@@ -44,6 +44,9 @@ class Neighbours:
         self._near = np.full((n, _WIDTH), -1, np.int32)
         self._similar = np.zeros((n, _WIDTH), np.float32)
         self._known = np.zeros(n, bool)
+        if n > EXACT:  # all at once, so that the index's own copy of the vectors is the only one
+            self._find(np.arange(n))
+            self._vectors = vectors[:0]
 
     def _find(self, rows: Ints) -> None:
         """Search the neighbours of rows that were not asked for before."""

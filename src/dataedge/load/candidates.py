@@ -86,6 +86,8 @@ class Candidates:
                 return self.labelled(self._one_label(usable), annotators)
             if labels and not annotators and not has_other:
                 self.refuse_label(labels[0])
+                if self.columns[labels[0]].measured:
+                    return self.labelled(labels[0])
         return self.labelled(None, annotators) if annotators else None
 
     def _one_label(self, labels: Sequence[str]) -> str:
@@ -99,24 +101,26 @@ class Candidates:
         return next((n for n in labels if not self.columns[n].number), labels[0])
 
     def refuse_label(self, name: str) -> None:
-        """Raises for a label column that is a quantity or holds several labels per row."""
+        """Raises for a label column that holds several labels per row."""
         column = self.all[name]
-        if column.measured:
+        if column.nested or column.listed:
             raise AuditError(
-                f"{self.where}: column '{name}' has {column.distinct:,} different numbers: "
-                "numeric targets are not classes",
-                "Bin them into a few classes, or name another column with --label-column",
-            )
-        if column.nested:
-            raise AuditError(
-                f"{self.where}: column '{name}' holds several labels per row",
-                "Write one row per label, or name another column with --label-column",
+                f"{self.where}: column '{name}' holds several labels per row (lists): an audit "
+                "takes one label of a closed set per text",
+                "Write one row per label, or one yes/no column per label and audit each by itself "
+                "with --label-column",
             )
 
     def labelled(self, label: str | None, annotators: tuple[str, ...] = ()) -> Reading:
         """A label (or annotators who vote) with the text beside it."""
         taken = [*([label] if label else []), *annotators]
-        return Reading("labelled", self.texts(taken), label, annotators)
+        reading = Reading("labelled", self.texts(taken), label, annotators)
+        if label is None or not self.all[label].measured:
+            return reading
+        return reading.noting(
+            f"{self.where}: '{label}' holds {self.all[label].distinct:,} different numbers: read as "
+            "classes by quartile; suspects are judged by the numbers themselves"
+        )
 
     def texts(self, taken: Collection[str]) -> tuple[str, ...]:
         """The one or two texts that stand beside the columns taken.

@@ -138,7 +138,12 @@ def _classify(candidates: Candidates, value: str) -> Reading:
     for name in labels:
         candidates.refuse_label(name)
         column = candidates.all[name]
-        if column.filled >= 20 and column.distinct == column.filled:
+        if len(labels) > 1 and column.measured:
+            raise AuditError(
+                f"{where}: column '{name}' holds numbers: annotators' labels must be classes",
+                "Name one column of numbers with --label-column",
+            )
+        if column.filled >= 20 and column.distinct == column.filled and not column.measured:
             raise AuditError(
                 f"{where}: column '{name}' has another value in every row: it is no label",
                 "Name a column whose values repeat with --label-column",

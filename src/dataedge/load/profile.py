@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _LETTER = re.compile(r"[^\W\d_]")
+_LISTED = re.compile(r"""\s*[\[({]\s*(?:(["']).*\1\s*,?\s*)?[\])}]\s*""", re.DOTALL)
 _NESTED = re.compile(r"\s*\[\s*\{")
 
 
@@ -26,6 +27,7 @@ class Profile:
         distinct: how many different ones.
         values: the different ones, unless they are many.
         nested: most cells are lists or objects (or the JSON text of a list of objects).
+        listed: most cells are the text of a list of texts, such as ["a", "b"].
         number: every filled cell is a number.
         integral: every filled cell is a whole number or a truth value.
         words: mean number of words per cell.
@@ -39,6 +41,7 @@ class Profile:
     distinct: int = 0
     values: frozenset[str] = frozenset()
     nested: bool = False
+    listed: bool = False
     number: bool = False
     integral: bool = False
     words: float = 0.0
@@ -59,7 +62,8 @@ class Profile:
         few = 2 <= self.distinct <= max(20, self.filled // 5)
         short = self.words <= 3.5 and self.length <= 40
         whole = self.integral or not self.number
-        return few and 2 * self.distinct <= self.filled and short and whole and not self.nested
+        single = not self.nested and not self.listed
+        return few and 2 * self.distinct <= self.filled and short and whole and single
 
     @property
     def wordy(self) -> bool:
@@ -69,7 +73,7 @@ class Profile:
     @property
     def class_like(self) -> bool:
         """Could be a label if its name says so: values repeat, or there are few rows."""
-        if not self.filled or self.nested or self.measured:
+        if not self.filled or self.nested or self.listed or self.measured:
             return False
         short = self.words <= 3.5 and self.length <= 40
         repeats = 2 * self.distinct <= self.filled
@@ -116,6 +120,7 @@ def profile(table: Table, name: str) -> Profile:
         distinct=len(distinct),
         values=frozenset(distinct) if len(distinct) <= 1000 else frozenset(),
         nested=2 * sum(bool(_NESTED.match(c)) for c in cells[:1000]) > min(n, 1000),
+        listed=2 * sum(bool(_LISTED.fullmatch(c)) for c in cells[:1000]) > min(n, 1000),
         number=number,
         integral=truth or (number and all(float(c).is_integer() for c in distinct)),
         words=sum(len(c.split()) for c in cells) / n,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError
 from dataedge.items import Item
 from dataedge.load import chat
-from dataedge.load.annotators import majority
 from dataedge.load.cells import UnusableError, answer_cell, conversation_cell, text_cell
+from dataedge.load.label_rows import parse_labelled
 from dataedge.load.passages import head_and_rest, row_passages
 
 if TYPE_CHECKING:
@@ -109,7 +109,10 @@ class _Collected:
         self.crossed: set[tuple[object, ...]] = set()
 
     def add(self, item: Item) -> None:
-        key = (item.texts, item.target, item.annotations, item.rejected, item.label_missing)
+        key = (
+            *(item.texts, item.target, item.annotations, item.rejected, item.label_missing),
+            item.number,
+        )
         first = self._items.setdefault(key, item)
         self._counts[key] = self._counts.get(key, 0) + 1
         if item.split == first.split:
@@ -124,48 +127,6 @@ class _Collected:
             item if (count := self._counts[key]) == 1 else replace(item, count=count)
             for key, item in self._items.items()
         ]
-
-
-def _labelled(table: Table, reading: Reading) -> Parse:
-    texts = [(name, table.column(name)) for name in reading.texts]
-    label = _labels(table, reading.target) if reading.target else None
-    annotators = [_labels(table, name) for name in reading.annotators]
-
-    def parse(at: int) -> Iterator[Item]:
-        inputs = tuple(text_cell(name, column[at]) for name, column in texts)
-        votes = tuple(read(at) for read in annotators)
-        target = (label(at) or "") if label else majority(votes)
-        yield Item(inputs, target, row=at + 1, label_missing=not target, annotations=votes)
-
-    return parse
-
-
-def _labels(table: Table, name: str) -> Callable[[int], str | None]:
-    """Reads a label column: truth values in lower case, whole numbers without a point."""
-    column = table.column(name)
-    words = {v.strip().lower() for v in column if isinstance(v, str)} - {""}
-    truth = bool(words) and words <= {"true", "false"}
-    whole = all(_whole(v) for v in column if v is not None and v != "")
-
-    def read(at: int) -> str | None:
-        value = column[at]
-        if value is None or (isinstance(value, str) and not value.strip()):
-            return None
-        text = text_cell(name, value)
-        if truth:
-            return text.lower()
-        return str(int(float(text))) if whole and not text.lstrip("+-").isdigit() else text
-
-    return read
-
-
-def _whole(value: Any) -> bool:
-    if isinstance(value, bool):
-        return False
-    try:
-        return float(value).is_integer()
-    except (TypeError, ValueError):
-        return False
 
 
 def _pair(table: Table, reading: Reading) -> Parse:
@@ -242,7 +203,7 @@ def _corpus(table: Table, reading: Reading) -> Parse:
 
 
 _PARSERS: dict[str, Callable[[Table, Reading], Parse]] = {
-    "labelled": _labelled,
+    "labelled": parse_labelled,
     "pair": _pair,
     "chat": _chat,
     "preference": _preference,

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.models.endpoint.connection import Connection
-    from dataedge.models.endpoint.journal import Journal
 from dataedge.models.endpoint.proof import Given
 
 CONTEXT = 4096
