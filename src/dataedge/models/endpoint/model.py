@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.models.endpoint.connection import Connection
-from dataedge.models.endpoint.proof import Given
+    from dataedge.models.endpoint.proof import Given
 
 CONTEXT = 4096
 """Tokens that are taken to fit; servers do not say."""
