@@ -15,7 +15,7 @@ LEVEL = {
     "measure": 3,
     "edge": 4,
     "report": 5,
-    "stages": 6, "plan": 7, "api": 7, "cli": 8, "__init__": 9,
+    "stages": 6, "plan": 7, "api": 7, "cli_options": 8, "cli_probes": 8, "cli": 8, "__init__": 9,
 }  # fmt: skip
 FAMILIES = {
     "minhash": "redundancy",

@@ -7,6 +7,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dataedge.cli_options import (
+    BaseUrl,
+    Control,
+    Count,
+    Debug,
+    Delta,
+    Directory,
+    Embedder,
+    Exposure,
+    Fresh,
+    Json,
+    LabelColumn,
+    Limit,
+    Model,
+    Out,
+    PriceIn,
+    PriceOut,
+    ProbeItems,
+    Probes,
+    PromptColumn,
+    Quiet,
+    ResponseColumn,
+    Seed,
+    SendTo,
+    Source,
+    Target,
+    Task,
+    TextColumn,
+)
+from dataedge.cli_probes import app as probes_app
 from dataedge.errors import AuditError, ExitCode
 
 if TYPE_CHECKING:
@@ -19,77 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Does this dataset give a real edge over a base model? Measured, with intervals.",
 )
-probes = typer.Typer(no_args_is_help=True, help="What is asked of the base model.")
-app.add_typer(probes, name="probes")
-
-Source = Annotated[
-    str, typer.Argument(metavar="DATA", help="File or directory with the data, or a hub id.")
-]
-Directory = Annotated[str, typer.Argument(metavar="AUDIT", help="Directory of a finished audit.")]
-Out = Annotated[
-    str | None, typer.Option("--out", metavar="DIR", help="Where to write [audits/<name>].")
-]
-Model = Annotated[
-    str | None,
-    typer.Option("--model", help="embedded, hf/<path or id>, gguf/<path>, openai/<name>."),
-]
-BaseUrl = Annotated[
-    str | None,
-    typer.Option("--base-url", metavar="URL", help="Where an OpenAI-compatible server listens."),
-]
-SendTo = Annotated[
-    str | None,
-    typer.Option(
-        "--send-to", metavar="HOST", help="Consent to send the data's texts to this host."
-    ),
-]
-PriceIn = Annotated[
-    float | None,
-    typer.Option("--price-in", metavar="P", help="Price of a million tokens that a server reads."),
-]
-PriceOut = Annotated[
-    float | None,
-    typer.Option("--price-out", metavar="P", help="Price of a million tokens that it writes."),
-]
-Embedder = Annotated[str | None, typer.Option("--embedder", help="embedded, st/<path or id>.")]
-ProbeItems = Annotated[
-    int | None,
-    typer.Option("--probe-items", metavar="N", help="Held-out items to ask about [400]."),
-]
-Limit = Annotated[
-    int | None, typer.Option("--limit", metavar="N", help="Audit a sample of N distinct items.")
-]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of every draw [0].")]
-Task = Annotated[str | None, typer.Option("--task", help="classify, generate or corpus.")]
-TextColumn = Annotated[str | None, typer.Option("--text-column", help="Column with the text.")]
-LabelColumn = Annotated[str | None, typer.Option("--label-column", help="Column with the label.")]
-PromptColumn = Annotated[
-    str | None, typer.Option("--prompt-column", help="Column with the prompt.")
-]
-ResponseColumn = Annotated[
-    str | None, typer.Option("--response-column", help="Column with the response.")
-]
-Delta = Annotated[float | None, typer.Option("--delta", help="Smallest gain worth having [0.02].")]
-Target = Annotated[
-    float | None, typer.Option("--target", help="Accuracy to say the examples needed for.")
-]
-Count = Annotated[
-    str | None, typer.Option("--count", help="task, or total: style counts as well [task].")
-]
-Exposure = Annotated[
-    bool | None, typer.Option("--exposure", help="Test whether the model has seen the data.")
-]
-Control = Annotated[
-    str | None,
-    typer.Option("--control", metavar="PATH", help="Rows of the same source it has not seen."),
-]
-Json = Annotated[
-    str | None,
-    typer.Option("--json", metavar="FILE", help="Write report.json there; - for stdout."),
-]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what the audit's directory holds.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]
+app.add_typer(probes_app, name="probes")
 
 
 @app.command()
@@ -103,6 +63,7 @@ def audit(
     price_out: PriceOut = None,
     embedder: Embedder = None,
     probe_items: ProbeItems = None,
+    probes: Probes = None,
     limit: Limit = None,
     seed: Seed = None,
     task: Task = None,
@@ -149,6 +110,7 @@ def plan(
     price_out: PriceOut = None,
     embedder: Embedder = None,
     probe_items: ProbeItems = None,
+    probes: Probes = None,
     limit: Limit = None,
     seed: Seed = None,
     task: Task = None,
@@ -208,32 +170,6 @@ def schema() -> None:
     from dataedge.report.model import Report
 
     typer.echo(json_.dumps(Report.model_json_schema(), indent=2))
-
-
-@probes.command("ls")
-def probes_ls(
-    extra: Annotated[
-        str | None, typer.Option("--probes", metavar="DIR", help="Your own, added.")
-    ] = None,
-) -> None:
-    """List the probes."""
-    from dataedge.probe.spec import load_probes
-
-    for probe in load_probes(extra).values():
-        names = ", ".join(t.name for t in probe.templates)
-        typer.echo(
-            f"{probe.name} v{probe.version}  {probe.task}, {probe.scoring}  templates {names}"
-        )
-        typer.echo(f"  {probe.summary}")
-
-
-@probes.command("check")
-def probes_check(file: Annotated[str, typer.Argument(metavar="FILE")]) -> None:
-    """Check a probe file; the message names the line."""
-    from dataedge.probe.spec import load_probe
-
-    probe = load_probe(file)
-    typer.echo(f"{file}: fine ({probe.name}, {len(probe.templates)} templates)")
 
 
 def _print(audit_: Audit, json: str | None) -> None:

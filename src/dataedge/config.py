@@ -36,6 +36,9 @@ class AuditConfig(BaseModel):
     """embedded, st/<hub id or path>."""
     probe_items: int = Field(default=400, ge=20, le=100_000)
     """Held-out items that the base model is asked about: a quarter to choose on, the rest to report."""
+    probes: str | None = None
+    """Directory (or file) with probes of your own: in place of a built-in one of the same name, else
+    their templates are tried beside those of their task."""
     limit: int | None = Field(default=None, ge=20)
     """Audit a sample of this many distinct items."""
     seed: int = Field(default=0, ge=0)

@@ -127,8 +127,8 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     from dataedge.api import read
     from dataedge.config import make_config
     from dataedge.models import connection, identity
-    from dataedge.probe.spec import load_probes
-    from dataedge.stages import PROBE_OF, name_of
+    from dataedge.probe.library import load_probes, searched_probe
+    from dataedge.stages import name_of
     from dataedge.store import FILE
 
     path = Path(str(source))
@@ -137,7 +137,8 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     model, _ = identity(config)
     server = connection(config)
     held = min(config.probe_items, int(0.4 * len(dataset.items)))
-    passes, tokens, data_tokens = _work(dataset, load_probes()[PROBE_OF[dataset.task]], held)
+    probe = searched_probe(dataset.task.value, load_probes(config.probes))
+    passes, tokens, data_tokens = _work(dataset, probe, held)
     if config.exposure or config.control:
         from dataedge.probe.exposure import work
 

@@ -23,8 +23,8 @@ from dataedge.figures import Figure
 from dataedge.items import Dataset, Task
 from dataedge.load.splits import Splits, split
 from dataedge.measure import minhash, redundancy, volume
+from dataedge.probe.library import load_probes, searched_probe
 from dataedge.probe.scoring import ModelFacts, ModelHandle, Tokens, ask_tokens
-from dataedge.probe.spec import load_probes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +43,6 @@ REMOTE_SAMPLE = 64
 """Texts whose tokens are counted: all that a machine has time for, few where each has its price."""
 FEWEST_HELD_OUT = 4
 """Development and evaluation items below which nothing can be said."""
-PROBE_OF = {Task.CLASSIFY: "classify", Task.GENERATE: "respond", Task.CORPUS: "surprisal"}
 
 
 def run(
@@ -54,6 +53,7 @@ def run(
     Raises:
         AuditError: what the user can mend; what was stored until then stays.
     """
+    load_probes(config.probes)  # a mistake in one is told before anything is asked
     handle = open_handle(config, store.path.parent)
     usage = f"usage {handle.id} {handle.revision}"
     before = store.recall(usage)
@@ -272,9 +272,20 @@ def _setting(
 ) -> Setting:
     from dataedge.edge.setting import Setting
 
-    probe = load_probes()[PROBE_OF[dataset.task]]
+    probes = load_probes(config.probes)
+    probe = searched_probe(dataset.task.value, probes)
     return Setting(
-        engine, handle, facts, probe, dataset, splits, clusters, vectors, by_text, config.seed
+        engine,
+        handle,
+        facts,
+        probe,
+        dataset,
+        splits,
+        clusters,
+        vectors,
+        by_text,
+        config.seed,
+        probes,
     )
 
 

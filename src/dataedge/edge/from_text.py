@@ -19,7 +19,6 @@ from dataedge.figures import Figure
 from dataedge.measure import definedness, novelty
 from dataedge.measure.responses import Losses
 from dataedge.probe.recall import recall
-from dataedge.probe.spec import load_probes
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
@@ -152,7 +151,7 @@ def _recall(setting: Setting) -> Figure:
     return recall(
         setting.engine,
         setting.handle,
-        load_probes()["recall"],
+        setting.probes["recall"],
         write,
         [items[i].target for i in rows],
         setting.clusters[rows],

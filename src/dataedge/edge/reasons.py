@@ -55,6 +55,10 @@ def prompting_ceiling(
     evidence = {
         "curve_over_k": {kind: sorted(points.items()) for kind, points in curve.items()},
         "measured_on": "development items",
+        "tried": [
+            {name: t[name] for name in ("rung", "strategy", "development", "n") if name in t}
+            for t in trials
+        ],
         "tuning_gain": _brief(learned_over_prompting),
     }
     steps = [

@@ -19,7 +19,7 @@ from dataedge.probe.prompting import (
 from dataedge.probe.scoring import Likelihood, Tokens, ask_likelihood, ask_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -49,6 +49,7 @@ class Setting:
         vectors: shape (n, d), of each item's input, unit length.
         by_text: for each input text its vectors, shape (n, d).
         seed: of draws and resampling.
+        probes: all by name, for what is asked beside the ladder.
     """
 
     engine: Engine
@@ -61,6 +62,7 @@ class Setting:
     vectors: NDArray[np.float32]
     by_text: tuple[NDArray[np.float32], ...]
     seed: int
+    probes: Mapping[str, Probe]
 
     @cached_property
     def prompter(self) -> Prompter:

@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from dataedge.errors import AuditError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Location = tuple[int | str, ...]
+
+PLACES = {
+    "instruction": ("labels",),
+    "question": ("text", "prompt", "label_name"),
+    "answer": ("label", "response"),
+}
+"""What may stand in braces in each part of a template."""
+SCORING = {
+    "classify": "choices",
+    "generate": "likelihood",
+    "corpus": "likelihood",
+    "any": "generation",
+}
+"""How a probe of each task is scored."""
+ENDINGS = (".yaml", ".yml")
+HINT = "docs/probes.md shows how one is written; `dataedge probes ls` lists those that are there"
+
+Count = Annotated[int, Field(ge=1)]
 
 
 class Template(BaseModel):
     """One way to ask: instruction, then demonstrations, then the question."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str
+    name: str = Field(min_length=1)
     """What the report calls it."""
     instruction: str = ""
     """Stands once at the top; may hold {labels}."""
     question: str
-    """What is asked of an item; may hold {text} or {prompt}, {label_name}."""
+    """What is asked of an item; holds {text} or {prompt} (they mean the same), may hold {label_name}."""
     answer: str
     """How the answer continues the question: holds {label} or {response}."""
     between: str = "\n\n"
@@ -28,46 +53,60 @@ class Template(BaseModel):
     chat: bool = False
     """Put it all in one user turn of the model's chat template."""
 
-    @model_validator(mode="after")
-    def _answer_has_its_place(self) -> Template:
-        if "{label}" not in self.answer and "{response}" not in self.answer:
-            raise ValueError("answer must hold {label} or {response}")
-        if "{text}" not in self.question and "{prompt}" not in self.question:
-            raise ValueError("question must hold {text} or {prompt}")
-        return self
+    @field_validator("instruction", "question", "answer")
+    @classmethod
+    def _places_are_known(cls, text: str, info: ValidationInfo) -> str:
+        known = PLACES[str(info.field_name)]
+        for place in re.findall(r"\{(\w+)\}", text):
+            if place not in known:
+                near = difflib.get_close_matches(place, known, n=1)
+                meant = f"; did you mean {{{near[0]}}}?" if near else ""
+                allowed = ", ".join(f"{{{k}}}" for k in known)
+                raise ValueError(f"unknown place {{{place}}}, it may hold {allowed}{meant}")
+        return text
+
+    @field_validator("question")
+    @classmethod
+    def _question_has_its_place(cls, text: str) -> str:
+        if "{text}" not in text and "{prompt}" not in text:
+            raise ValueError("it must hold {text} or {prompt}")
+        return text
+
+    @field_validator("answer")
+    @classmethod
+    def _answer_has_its_place(cls, text: str) -> str:
+        if "{label}" not in text and "{response}" not in text:
+            raise ValueError("it must hold {label} or {response}")
+        return text
 
 
 class Demonstrations(BaseModel):
     """How many train items are shown, drawn at random or nearest to the question."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    random: tuple[int, ...] = ()
-    retrieved: tuple[int, ...] = ()
+    random: tuple[Count, ...] = ()
+    retrieved: tuple[Count, ...] = ()
 
 
 class Probe(BaseModel):
     """A probe file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    name: str
+    name: str = Field(min_length=1)
     version: int = Field(ge=1)
     task: Literal["classify", "generate", "corpus", "any"]
     summary: str
     scoring: Literal["choices", "likelihood", "generation"]
     templates: tuple[Template, ...] = Field(min_length=1)
-    label_forms: tuple[Literal["given", "humanised"], ...] = ("given",)
+    label_forms: tuple[Literal["given", "humanised"], ...] = Field(default=("given",), min_length=1)
     demonstrations: Demonstrations = Demonstrations()
-    calibration: tuple[Literal["none", "batch", "contextual"], ...] = ("none",)
+    calibration: tuple[Literal["none", "batch", "contextual"], ...] = Field(
+        default=("none",), min_length=1
+    )
     max_tokens: int = Field(default=24, ge=1)
-    """Generation only: how far to go on."""
+    """Where text is generated: how far to go on."""
     items: int = Field(default=48, ge=1)
-    """Generation only: how many items are asked."""
-
-
-def builtin_directory() -> Path:
-    """Where the probes that come with dataedge are: in the wheel, or in the checkout."""
-    inside = Path(__file__).parents[1] / "probes"
-    return inside if inside.is_dir() else Path(__file__).parents[3] / "probes"
+    """Where text is generated: how many items are asked."""
 
 
 def load_probe(path: str | Path) -> Probe:
@@ -76,46 +115,108 @@ def load_probe(path: str | Path) -> Probe:
     Raises:
         AuditError: with file and line of what is wrong.
     """
+    return read_probe(path)[0]
+
+
+def read_probe(path: str | Path) -> tuple[Probe, yaml.Node]:
+    """A probe with the YAML it was read from, for the lines of further mistakes.
+
+    Raises:
+        AuditError: with file and line of what is wrong.
+    """
     path = Path(path)
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"))
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
     except OSError as error:
         raise AuditError(f"{path}: {error.strerror}", hint="name a probe file") from error
+    except UnicodeDecodeError as error:
+        raise AuditError(f"{path}: not UTF-8", hint="save the file as UTF-8") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise AuditError(f"{path}{line}: not YAML", hint="check indentation and quotes") from error
+    if node is None:
+        raise AuditError(f"{path}:1: the file is empty", hint=HINT)
+    for location, message in _repeated(node):
+        raise mistake(path, node, location, message)
     try:
-        return Probe.model_validate(data)
+        probe = Probe.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        number = _line(node, first["loc"])
-        raise AuditError(
-            f"{path}:{number}: {where}: {first['msg']}",
-            hint="compare with the built-in files: `dataedge probes ls`",
-        ) from error
+        first = _telling(error.errors())
+        raise mistake(path, node, first["loc"], _in_words(first)) from error
+    for location, message in _contradictions(probe):
+        raise mistake(path, node, location, message)
+    return probe, node
 
 
-def load_probes(extra: str | Path | None = None) -> dict[str, Probe]:
-    """The built-in probes by name, with the user's own added or in their place."""
-    found: dict[str, Probe] = {}
-    for directory in (builtin_directory(), Path(extra) if extra else None):
-        if directory is None:
-            continue
-        files = sorted(directory.glob("*.yaml"))
-        if not files:
-            raise AuditError(
-                f"{directory}: no probe files (*.yaml)", hint="name a directory with probes"
-            )
-        for file in files:
-            probe = load_probe(file)
-            found[probe.name] = probe
-    return found
+def mistake(path: Path, node: yaml.Node, location: Location, message: str) -> AuditError:
+    """The error for what is wrong at a place in a file: file, line, place, what."""
+    where = ".".join(str(part) for part in location) or "the file"
+    return AuditError(f"{path}:{line_of(node, location)}: {where}: {message}", hint=HINT)
 
 
-def _line(node: Any, location: tuple[int | str, ...]) -> int:
+def _telling(found: list[Any]) -> Any:
+    """The first mistake; a misspelt key before the one that is missing for it."""
+    lacking = {e["loc"][:-1] for e in found if e["type"] == "missing"}
+    misspelt = (e for e in found if e["type"] == "extra_forbidden" and e["loc"][:-1] in lacking)
+    return next(misspelt, found[0])
+
+
+def _in_words(error: Any) -> str:
+    """What pydantic found, with the key that was probably meant."""
+    if error["type"] == "missing":
+        return "missing"
+    if error["type"] != "extra_forbidden":
+        return str(error["msg"]).removeprefix("Value error, ")
+    parents: dict[Any, type[BaseModel]] = {
+        "templates": Template,
+        "demonstrations": Demonstrations,
+    }
+    parent = parents.get(error["loc"][0], Probe) if len(error["loc"]) > 1 else Probe
+    key = str(error["loc"][-1])
+    near = difflib.get_close_matches(key, parent.model_fields, n=1)
+    return "unknown key" + (
+        f"; did you mean {near[0]}?" if near else f"; known are {', '.join(parent.model_fields)}"
+    )
+
+
+def _contradictions(probe: Probe) -> Iterator[tuple[Location, str]]:
+    """What is wrong between one part of a probe and another."""
+    if probe.scoring != SCORING[probe.task]:
+        yield ("scoring",), f"a probe of task {probe.task} is scored by {SCORING[probe.task]}"
+    wanted = "label" if probe.task == "classify" else "response"
+    seen: set[str] = set()
+    for i, template in enumerate(probe.templates):
+        if template.name in seen:
+            yield ("templates", i, "name"), f"there is another template {template.name!r}"
+        seen.add(template.name)
+        if f"{{{wanted}}}" not in template.answer:
+            yield ("templates", i, "answer"), f"for task {probe.task} it must hold {{{wanted}}}"
+        if wanted != "label" and ("{labels}" in template.instruction):
+            yield ("templates", i, "instruction"), f"task {probe.task} has no {{labels}}"
+        if wanted != "label" and "{label_name}" in template.question:
+            yield ("templates", i, "question"), f"task {probe.task} has no {{label_name}}"
+
+
+def _repeated(node: yaml.Node, at: Location = ()) -> Iterator[tuple[Location, str]]:
+    """Keys that stand twice in one mapping: YAML would silently take the last."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            name = str(key.value)
+            if name in seen:
+                line = key.start_mark.line + 1
+                yield (*at, name), f"stands there twice, the second time on line {line}"
+            seen.add(name)
+            yield from _repeated(value, (*at, name))
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            yield from _repeated(value, (*at, i))
+
+
+def line_of(node: Any, location: Location) -> int:
     """The line on which the value at `location` begins (1-based)."""
     line = int(node.start_mark.line) + 1 if node is not None else 1
     for part in location:
