@@ -169,7 +169,8 @@ def _sent(
     server: Connection, dataset: Dataset, config: AuditConfig, passes: int, tokens: int
 ) -> Sent:
     """A server shares no beginnings between prompts: demonstrations are sent with every question."""
-    from dataedge.models.endpoint.model import CHOICE_TOKENS, ECHO_AT_MOST
+    from dataedge.models.endpoint.asking import CHOICE_TOKENS
+    from dataedge.models.endpoint.model import ECHO_AT_MOST
 
     labels = len(dataset.labels)
     each = labels if 0 < labels <= ECHO_AT_MOST else 1

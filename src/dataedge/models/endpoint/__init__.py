@@ -6,6 +6,7 @@
 * reading: a server's arrays of log-probabilities → tokens that can be believed
 * walk: labels scored from the likeliest next tokens, or from what was written
 * proof: what the server was shown to do
+* asking: single questions, by the means that were proven
 * model: the base model itself
 """
 

@@ -11,10 +11,11 @@ import numpy as np
 from dataedge.errors import AuditError, ExitCode
 from dataedge.models.base import Capabilities, Scored
 from dataedge.models.batching import report
-from dataedge.models.endpoint import reading, walk
+from dataedge.models.endpoint import reading
+from dataedge.models.endpoint.asking import CHAT, START, Asker
 from dataedge.models.endpoint.client import Client
 from dataedge.models.endpoint.journal import Journal
-from dataedge.models.endpoint.proof import TOLERANCE, Proven, ask_next, prove, text_of
+from dataedge.models.endpoint.proof import TOLERANCE, Proven, ask_next, prove
 from dataedge.models.handshake import SENTENCE
 
 if TYPE_CHECKING:
@@ -28,14 +29,8 @@ if TYPE_CHECKING:
 
 CONTEXT = 4096
 """Tokens that are taken to fit; servers do not say."""
-START = "\n"
-"""What stands in the place of an empty prompt: the first token must follow something."""
-CHAT = "\u241fchat\u241f"
-"""In front of a prompt that is to be sent as a user's turn."""
 ECHO_AT_MOST = 8
 """Labels that are sent in full per prompt; of more, those that the likeliest next tokens put first."""
-CHOICE_TOKENS = 12
-"""Tokens to write when a label is asked for, at most; about one for three letters of the longest."""
 
 
 class EndpointModel:
@@ -58,11 +53,13 @@ class EndpointModel:
         self.connection = connection
         self.id, self.revision = connection.id, connection.revision
         self.client = Client(connection, Journal(directory, self.revision))
+        self.ask = Asker(self.client)
         self._settled = False
         self._pool = ThreadPoolExecutor(max_workers=connection.concurrency)
         try:
             self.proven: Proven = prove(self.client, self._prove_given)
             self._require_route()
+            self.ask = Asker(self.client, self.proven)
             self.capabilities = self._capabilities()
             self._canary = self._sing()
         except BaseException:
@@ -125,7 +122,7 @@ class EndpointModel:
                 code=ExitCode.NO_CONCLUSION,
             )
         found = self._all(
-            lambda pair: self._given(way, *pair), zip(prefixes, continuations, strict=True), done
+            lambda pair: self.ask.given(way, *pair), zip(prefixes, continuations, strict=True), done
         )
         self._listen()
         return found
@@ -148,7 +145,7 @@ class EndpointModel:
             sums = self._in_full(prompts, choices, everything)
             report(done, len(prompts))
             return sums
-        rows = self._all(lambda prompt: self._choose(prompt, choices), prompts, done)
+        rows = self._all(lambda prompt: self.ask.choose(prompt, choices), prompts, done)
         self._listen()
         sums = np.array(rows).reshape(len(prompts), len(choices))
         if self.proven.given is None:
@@ -173,7 +170,7 @@ class EndpointModel:
         self, prompts: Sequence[str], max_tokens: int, stop: Sequence[str] = ()
     ) -> list[str]:
         """Greedy continuations, cut at the first stop string."""
-        texts = self._all(lambda prompt: self._write(prompt, max_tokens), prompts, None)
+        texts = self._all(lambda prompt: self.ask.write(prompt, max_tokens), prompts, None)
         self._listen()
         return [_cut(text, stop) for text in texts]
 
@@ -190,78 +187,14 @@ class EndpointModel:
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Tokens of each text as the server counts them, its own frame included: shape (n,)."""
-        counts = self._all(self._count, texts, None)
+        counts = self._all(self.ask.count, texts, None)
         return np.array(counts, dtype=np.int64)
-
-    # -- one request ---------------------------------------------------------------------------
-
-    def _given(self, way: Given, prefix: str, continuation: str, *, again: bool = False) -> Scored:
-        if not continuation:
-            return Scored(np.zeros(0, np.int64), np.zeros(0), 0)
-        prefix = prefix or START
-        whole = prefix + continuation
-        if way == "echo":
-            choice = self.client.complete(whole, max_tokens=1, echo=True, logprobs=1, again=again)
-            pieces = reading.from_echo(choice, whole)
-        else:
-            choice = self.client.complete(whole, max_tokens=1, prompt_logprobs=0, again=again)
-            pieces = reading.from_prompt_logprobs(choice, whole)
-        return reading.continuation(pieces, prefix)
 
     def _prove_given(
         self, way: Given, prefixes: Sequence[str], continuations: Sequence[str]
     ) -> list[Scored]:
         pairs = zip(prefixes, continuations, strict=True)
-        return [self._given(way, *pair, again=True) for pair in pairs]
-
-    def _choose(self, prompt: str, choices: Sequence[str]) -> NDArray[np.float64]:
-        width = self.proven.width
-        if not width:
-            return walk.written(choices, self._write(prompt, CHOICE_TOKENS))
-        longest = max(len(choice) for choice in choices)
-        tokens = min(CHOICE_TOKENS, 1 + -(-longest // 3))
-        if self.proven.route == "chat":
-
-            def turn(beginning: str) -> list[list[reading.Piece]]:
-                return [] if beginning else self._likeliest_chat(prompt, tokens)
-
-            return walk.score(choices, turn, loose=True)
-        return walk.score(choices, lambda beginning: self._likeliest(prompt + beginning, tokens))
-
-    def _likeliest(self, prompt: str, tokens: int) -> list[list[reading.Piece]]:
-        width = self.proven.width
-        return self._believable(self.client.complete(prompt, max_tokens=tokens, logprobs=width))
-
-    def _likeliest_chat(self, prompt: str, tokens: int) -> list[list[reading.Piece]]:
-        asked: dict[str, Any] = {"logprobs": True, "top_logprobs": self.proven.width}
-        return self._believable(self.client.chat(prompt, max_tokens=tokens, **asked))
-
-    @staticmethod
-    def _believable(choice: dict[str, Any]) -> list[list[reading.Piece]]:
-        rows = reading.likeliest(choice)
-        if not rows and text_of(choice) == "":
-            return []  # it ended at once, and servers tell nothing of that
-        if not rows:
-            raise reading.UnreadableError("asked for the likeliest tokens, it returned none")
-        for row in rows:
-            values = [p.logprob or 0.0 for p in row]
-            if np.exp(values).sum() > 1.01 or (len(values) > 2 and len(set(values)) == 1):
-                raise reading.UnreadableError("it returned likeliest tokens that cannot be true")
-        return rows
-
-    def _write(self, prompt: str, max_tokens: int) -> str:
-        as_chat = prompt.startswith(CHAT) or self.proven.route == "chat"
-        prompt = prompt.removeprefix(CHAT)
-        ask = self.client.chat if as_chat else self.client.complete
-        text = text_of(ask(prompt, max_tokens=max_tokens))
-        if text is None:
-            raise reading.UnreadableError("asked to write, it returned no text")
-        return text
-
-    def _count(self, text: str) -> int:
-        ask = self.client.chat if self.proven.route == "chat" else self.client.complete
-        counted = ask(text or START, max_tokens=1)["usage"].get("prompt_tokens")
-        return counted if isinstance(counted, int) else -(-len(text.encode()) // 4)
+        return [self.ask.given(way, *pair, again=True) for pair in pairs]
 
     # -- all of them ---------------------------------------------------------------------------
 
@@ -296,11 +229,11 @@ class EndpointModel:
         """What the server makes of a fixed sentence, by the means that are in use."""
         if self.proven.given is not None:
             first, rest = SENTENCE.split(" ", 1)
-            scored = self._given(self.proven.given, first, " " + rest, again=True)
+            scored = self.ask.given(self.proven.given, first, " " + rest, again=True)
             return np.asarray(scored.logprobs)
         if self.proven.width:
             route = self.proven.route or "completions"
-            rows = self._believable(ask_next(self.client, route, self.proven.width))
+            rows = self.ask.believable(ask_next(self.client, route, self.proven.width))
             if not rows:
                 raise reading.UnreadableError("asked for the likeliest tokens, it returned none")
             return np.array([piece.logprob or 0.0 for piece in rows[0][:3]])
