@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import dataedge
-from dataedge.probe.recall import words_in_common
+from dataedge.probe.recall import longest_run, words_in_common
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +118,10 @@ def test_passages_have_no_parts(tmp_path: Path, tiny_model: str) -> None:
     assert [r.rung for r in audit.report.ladder] == RUNGS
     assert audit.report.edge.parts == {}
     assert audit.measures["label_noise"].status == "skipped"
-    assert audit.measures["verbatim_recall"].status == "ok"
+    recalled = audit.measures["verbatim_recall"]
+    assert recalled.status == "ok"
+    assert recalled.detail["longest_run"] <= recalled.detail["longest_run_most"]
+    assert recalled.detail["longest_run_control"] >= 0
     assert np.isfinite(audit.edge.value)
 
 
@@ -126,3 +129,9 @@ def test_words_in_common_stops_at_the_first_difference() -> None:
     assert words_in_common("a b x d", "a b c d") == 0.5
     assert words_in_common("", "a") == 0.0
     assert words_in_common("a", "") == 0.0
+
+
+def test_the_longest_run_stands_anywhere() -> None:
+    assert longest_run("x y the old Mill, by z", "He went to the old mill by night") == 4
+    assert longest_run("", "a b") == 0
+    assert longest_run("— a b", "— c") == 0
