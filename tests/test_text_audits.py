@@ -69,6 +69,27 @@ def test_ladder_in_bits_per_byte_with_parts_that_add_up(defined: dataedge.Audit)
     )
 
 
+def test_short_answers_are_said_and_their_losses_kept(defined: dataedge.Audit) -> None:
+    measures = defined.measures
+    for name in ("exact_match_zero_shot", "exact_match", "knowledge"):
+        found = measures[name]
+        assert (found.status, found.unit) == ("ok", "share")
+        assert found.low <= found.value <= found.high
+    known = measures["knowledge"]
+    counts = [known.detail[k] for k in ("HighlyKnown", "MaybeKnown", "WeaklyKnown", "Unknown")]
+    assert sum(counts) == known.n <= 32
+    assert "Gekhman" in known.reason  # a model of 30,000 weights knows none of it
+    table = defined.sql(
+        "select loss_given, loss_alone, pvi_bits, ifd_loss_ratio, side from items join findings "
+        "using (item)"
+    ).df()
+    given = table[table["side"] == "evaluation"]
+    assert given.notna().all(axis=None)
+    assert table[table["side"] != "evaluation"]["loss_alone"].isna().all()
+    assert np.allclose(given["pvi_bits"], given["loss_alone"] - given["loss_given"])
+    assert np.allclose(given["ifd_loss_ratio"], given["loss_given"] / given["loss_alone"])
+
+
 def test_an_answer_that_follows_from_nothing_has_style_and_no_task(
     undefined: dataedge.Audit,
 ) -> None:
