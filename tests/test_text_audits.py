@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import dataedge
-from dataedge.probe.recall import words_in_common
+from dataedge.probe.recall import longest_run, words_in_common
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +69,27 @@ def test_ladder_in_bits_per_byte_with_parts_that_add_up(defined: dataedge.Audit)
     )
 
 
+def test_short_answers_are_said_and_their_losses_kept(defined: dataedge.Audit) -> None:
+    measures = defined.measures
+    for name in ("exact_match_zero_shot", "exact_match", "knowledge"):
+        found = measures[name]
+        assert (found.status, found.unit) == ("ok", "share")
+        assert found.low <= found.value <= found.high
+    known = measures["knowledge"]
+    counts = [known.detail[k] for k in ("HighlyKnown", "MaybeKnown", "WeaklyKnown", "Unknown")]
+    assert sum(counts) == known.n <= 32
+    assert "Gekhman" in known.reason  # a model of 30,000 weights knows none of it
+    table = defined.sql(
+        "select loss_given, loss_alone, pvi_bits, ifd_loss_ratio, side from items join findings "
+        "using (item)"
+    ).df()
+    given = table[table["side"] == "evaluation"]
+    assert given.notna().all(axis=None)
+    assert table[table["side"] != "evaluation"]["loss_alone"].isna().all()
+    assert np.allclose(given["pvi_bits"], given["loss_alone"] - given["loss_given"])
+    assert np.allclose(given["ifd_loss_ratio"], given["loss_given"] / given["loss_alone"])
+
+
 def test_an_answer_that_follows_from_nothing_has_style_and_no_task(
     undefined: dataedge.Audit,
 ) -> None:
@@ -118,7 +139,10 @@ def test_passages_have_no_parts(tmp_path: Path, tiny_model: str) -> None:
     assert [r.rung for r in audit.report.ladder] == RUNGS
     assert audit.report.edge.parts == {}
     assert audit.measures["label_noise"].status == "skipped"
-    assert audit.measures["verbatim_recall"].status == "ok"
+    recalled = audit.measures["verbatim_recall"]
+    assert recalled.status == "ok"
+    assert recalled.detail["longest_run"] <= recalled.detail["longest_run_most"]
+    assert recalled.detail["longest_run_control"] >= 0
     assert np.isfinite(audit.edge.value)
 
 
@@ -126,3 +150,9 @@ def test_words_in_common_stops_at_the_first_difference() -> None:
     assert words_in_common("a b x d", "a b c d") == 0.5
     assert words_in_common("", "a") == 0.0
     assert words_in_common("a", "") == 0.0
+
+
+def test_the_longest_run_stands_anywhere() -> None:
+    assert longest_run("x y the old Mill, by z", "He went to the old mill by night") == 4
+    assert longest_run("", "a b") == 0
+    assert longest_run("— a b", "— c") == 0

@@ -163,6 +163,28 @@ def test_generation_is_greedy_and_stops(model):
         model.generate(prompts, 1000)
 
 
+def test_draws_depend_on_seed_and_prompt_alone(model):
+    prompts = [*SHARED, *PROMPTS]
+    drawn = model.generate(prompts, 8, temperature=1.0, seed=1)
+    assert drawn == model.generate(prompts, 8, temperature=1.0, seed=1)
+    alone = [model.generate([p], 8, temperature=1.0, seed=1)[0] for p in prompts]
+    assert drawn == alone
+    assert drawn != model.generate(prompts, 8, temperature=1.0, seed=2)
+    assert model.generate(prompts, 8, temperature=1e-6, seed=3) == model.generate(prompts, 8)
+
+
+def test_first_tokens_are_drawn_as_often_as_they_are_probable(model):
+    ids = list(model.tokens.prompts(["fee"])[0])
+    with tiny.torch.inference_mode():
+        logits = model.forward.net(input_ids=tiny.torch.tensor([ids])).logits[0, -1].float()
+    wanted = (logits / 0.5).softmax(-1)
+    top = int(wanted.argmax())
+    text = model.tokens.tokenizer.decode([top], skip_special_tokens=True)
+    found = [model.generate(["fee"], 1, temperature=0.5, seed=s)[0] == text for s in range(300)]
+    p = float(wanted[top])
+    assert abs(np.mean(found) - p) < 3 * np.sqrt(p * (1 - p) / 300) + 0.02
+
+
 def test_hidden_states_do_not_depend_on_company(model):
     texts = [*tiny.QUESTIONS, tiny.QUESTIONS[0], tiny.TEXT[0]]
     together = model.hidden(texts)

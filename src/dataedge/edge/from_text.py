@@ -14,8 +14,10 @@ from dataedge.edge.reasons import (
     prompting_ceiling,
     prompting_impractical,
 )
+from dataedge.edge.spoken import both_losses, spoken
 from dataedge.edge.verdict import Evidence, Limit, decide
 from dataedge.figures import Figure
+from dataedge.items import Task
 from dataedge.measure import definedness, novelty
 from dataedge.measure.responses import Losses
 from dataedge.probe.recall import recall
@@ -79,6 +81,10 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     # where the task itself gains nothing, what tuning gains is style, and no reason to tune
     gain = tuning if verdict.label == "edge" or counted is total else counted
     columns = _columns(setting, climbed)
+    said = {}
+    if setting.dataset.task is Task.GENERATE:
+        columns |= both_losses(setting, climbed)
+        said = spoken(setting, climbed.chosen["zero_shot"], climbed.chosen["without_data"])
     no_labels = Figure.missing("the task has no labels", "share")
     return Findings(
         ladder=climb.ladder(),
@@ -115,6 +121,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
                 else "passages given their first words",
             ),
             "verbatim_recall": _recall(setting),
+            **said,
             "label_noise": no_labels,
             "label_conflicts": no_labels,
             "definedness": defined,

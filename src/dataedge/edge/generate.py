@@ -43,6 +43,7 @@ class GenerateClimb:
         shuffled: shape (n,), bits with an n-gram model of shuffled tokens: the control.
         with_third: shape (n,), with the data, under yet another item's prompt, NaN beyond the first
             items: the control of what the prompt tells; None for a corpus.
+        chosen: rung → the prompting strategy that development items put first.
     """
 
     climb: Climb
@@ -51,6 +52,7 @@ class GenerateClimb:
     trials: list[dict[str, Any]]
     curve: list[tuple[int, float]]
     shuffled: NDArray[np.float64]
+    chosen: dict[str, Strategy]
     with_third: NDArray[np.float64] | None = None
 
 
@@ -238,6 +240,7 @@ class GenerateLadder:
             trials,
             self._curve(without, index),
             shuffled[valid],
+            {**chosen, "without_data": without},
             third[valid] if third is not None else None,
         )
 

@@ -84,9 +84,23 @@ class BaseModel(Protocol):
         ...
 
     def generate(
-        self, prompts: Sequence[str], max_tokens: int, stop: Sequence[str] = ()
+        self,
+        prompts: Sequence[str],
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        *,
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> list[str]:
-        """Greedy continuations, cut at the first stop string."""
+        """Continuations, cut at the first stop string.
+
+        Args:
+            prompts: n of them.
+            max_tokens: to add to each at most.
+            stop: strings that end an answer; they are not part of it.
+            temperature: 0 for the likeliest token at each step, else tokens are drawn.
+            seed: of the draws; one prompt's are the same whatever it is asked beside.
+        """
         ...
 
     def chat(self, user: str) -> str:

@@ -1,9 +1,11 @@
-"""Greedy generation for a batch of prompts."""
+"""Generation for a batch of prompts: the likeliest token at each step, or a drawn one."""
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
 if TYPE_CHECKING:
@@ -22,8 +24,10 @@ def continue_rows(
     prefix: SharedPrefix | None,
     max_tokens: int,
     stop: Sequence[str],
+    temperature: float = 0.0,
+    seed: int = 0,
 ) -> list[str]:
-    """Continue each row greedily until it ends, meets a stop string or has `max_tokens`.
+    """Continue each row until it ends, meets a stop string or has `max_tokens`.
 
     Args:
         forward: the network.
@@ -32,6 +36,8 @@ def continue_rows(
         prefix: what was run beforehand.
         max_tokens: tokens to add at most.
         stop: strings that end an answer; they are not part of it.
+        temperature: of the draws; 0 takes the likeliest token.
+        seed: of the draws.
     """
     skip = prefix.length if prefix is not None else 0
     width = max(len(row.ids) for row in rows) - skip
@@ -47,8 +53,12 @@ def continue_rows(
     cache = prefix.grown(count) if prefix is not None else None
     answers: list[list[int]] = [[] for _ in rows]
     going = set(range(count))
-    for _ in range(max_tokens):
+    for step in range(max_tokens):
         out, cache = forward.step(ids, positions, seen, cache)
+        if temperature > 0:
+            out = out / temperature
+            for i in going:
+                out[i] += _gumbel(seed, rows[i].ids, step, out.shape[1]).to(out.device)
         best = out.argmax(dim=-1)
         for i in sorted(going):
             answers[i].append(int(best[i]))
@@ -60,6 +70,16 @@ def continue_rows(
         positions = positions[:, -1:] + 1
         seen = torch.cat([seen, seen.new_ones((count, 1))], dim=1)
     return [_text(tokens, answer, stop) for answer in answers]
+
+
+def _gumbel(seed: int, prompt: Sequence[int], step: int, size: int) -> torch.Tensor:
+    """Noise that turns the likeliest token into a draw (Gumbel 1954), shape (vocabulary,).
+
+    It depends on the seed, the prompt and the step alone, not on the other rows of a batch.
+    """
+    key = f"{seed} {step} ".encode() + np.asarray(prompt, np.int64).tobytes()
+    rng = np.random.default_rng(int.from_bytes(sha256(key).digest()[:16], "little"))
+    return torch.from_numpy(rng.gumbel(size=size).astype(np.float32))
 
 
 def _stopped(tokens: Tokens, answer: list[int], stop: Sequence[str]) -> bool:

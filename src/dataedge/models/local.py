@@ -152,9 +152,23 @@ class LocalModel:
         return choose(self, prompts, choices, done)
 
     def generate(
-        self, prompts: Sequence[str], max_tokens: int, stop: Sequence[str] = ()
+        self,
+        prompts: Sequence[str],
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        *,
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> list[str]:
-        """Greedy continuations, cut at the first stop string."""
+        """Continuations, cut at the first stop string.
+
+        Args:
+            prompts: n of them.
+            max_tokens: to add to each at most.
+            stop: strings that end an answer; they are not part of it.
+            temperature: 0 for the likeliest token at each step, else tokens are drawn.
+            seed: of the draws; one prompt's are the same whatever it is asked beside.
+        """
         from dataedge.models.generate import continue_rows
 
         asked = self.tokens.prompts(prompts)
@@ -173,7 +187,9 @@ class LocalModel:
         self.truncated += sum(1 for prompt in asked if len(prompt) > room)
         texts = {}
         for batch, prefix in self.passes(rows, extra=max_tokens):
-            answers = continue_rows(self.forward, self.tokens, batch, prefix, max_tokens, stop)
+            answers = continue_rows(
+                self.forward, self.tokens, batch, prefix, max_tokens, stop, temperature, seed
+            )
             texts.update({row.owner: text for row, text in zip(batch, answers, strict=True)})
         by_prompt = {prompt: texts[owner] for owner, prompt in enumerate(unique)}
         return [by_prompt[prompt] for prompt in asked]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,18 @@ def words_in_common(said: str, true: str, limit: int = WORDS) -> float:
     return run / len(wanted) if wanted else 0.0
 
 
+def longest_run(said: str, true: str) -> int:
+    """Words of the longest passage that both have word for word, wherever it stands.
+
+    Example:
+        >>> longest_run("he met us at the old mill", "down at the old mill, by the stream")
+        4
+    """
+    given, wanted = ([w for w in _words(text) if w] for text in (said, true))
+    match = SequenceMatcher(None, given, wanted, autojunk=False)
+    return match.find_longest_match().size
+
+
 def recall(
     engine: Engine,
     handle: ModelHandle,
@@ -63,7 +76,9 @@ def recall(
 
     Returns:
         The mean, with `detail.control`: the same against another item's text, which shows how
-        much two texts of this kind begin alike anyway.
+        much two texts of this kind begin alike anyway. `detail.longest_run` is the mean number of
+        words of the longest run in common with the item's own text, wherever it stands there,
+        `longest_run_control` with another item's, `longest_run_most` the longest of all.
     """
     n = min(probe.items, len(targets))
     if not n:
@@ -75,8 +90,18 @@ def recall(
     own = np.array([words_in_common(s, t) for s, t in zip(said, targets[:n], strict=True)])
     other = np.roll(np.arange(n), 1)
     control = np.array([words_in_common(s, targets[j]) for s, j in zip(said, other, strict=True)])
+    runs = [longest_run(s, t) for s, t in zip(said, targets[:n], strict=True)]
+    others = [longest_run(s, targets[j]) for s, j in zip(said, other, strict=True)]
     return mean_figure(
-        own, clusters[:n], unit="share", seed=seed, control=float(control.mean()), words=WORDS
+        own,
+        clusters[:n],
+        unit="share",
+        seed=seed,
+        control=float(control.mean()),
+        words=WORDS,
+        longest_run=float(np.mean(runs)),
+        longest_run_control=float(np.mean(others)),
+        longest_run_most=max(runs),
     )
 
 

@@ -185,23 +185,32 @@ class Likelihood(_Ask):
 
 
 class Generate(_Ask):
-    """Stage: prompt → greedy continuation."""
+    """Stage: prompt → continuation.
+
+    Args:
+        handle: the base model.
+        max_tokens: to add at most.
+        options: `stop`, `temperature`, `seed` of the model's `generate`, where they are not its
+            defaults.
+    """
 
     name = "generate"
     batch_size = 16
 
-    def __init__(self, handle: ModelHandle, max_tokens: int) -> None:
+    def __init__(self, handle: ModelHandle, max_tokens: int, **options: Any) -> None:
         super().__init__(handle)
         self.max_tokens = max_tokens
+        self.options = options
 
     def params(self) -> dict[str, Any]:
-        """Answers depend on the model and on how long it may go on."""
-        return {**super().params(), "max_tokens": self.max_tokens}
+        """Answers depend on the model, on how long it may go on, and on the options."""
+        return {**super().params(), "max_tokens": self.max_tokens, **self.options}
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Columns unit, prompt → unit, text."""
         started = time.perf_counter()
-        texts = self.handle.model.generate(batch["prompt"].to_pylist(), self.max_tokens)
+        prompts = batch["prompt"].to_pylist()
+        texts = self.handle.model.generate(prompts, self.max_tokens, **self.options)
         self.handle.ask_seconds += time.perf_counter() - started
         return pa.record_batch({"unit": batch["unit"], "text": pa.array(texts, pa.string())})
 
@@ -280,7 +289,7 @@ def ask_tokens(engine: Engine, stage: Tokens, texts: Sequence[str]) -> list[NDAr
 
 
 def ask_text(engine: Engine, stage: Generate, prompts: Sequence[str]) -> list[str]:
-    """Greedy continuations; empty where the model failed."""
+    """Continuations; empty where the model failed."""
     table = engine.run(
         stage, pa.table({"unit": [unit_id(p) for p in prompts], "prompt": list(prompts)})
     )

@@ -167,9 +167,31 @@ class EndpointModel:
         return np.asarray(sums.reshape(picked.shape), dtype=np.float64)
 
     def generate(
-        self, prompts: Sequence[str], max_tokens: int, stop: Sequence[str] = ()
+        self,
+        prompts: Sequence[str],
+        max_tokens: int,
+        stop: Sequence[str] = (),
+        *,
+        temperature: float = 0.0,
+        seed: int = 0,  # noqa: ARG002
     ) -> list[str]:
-        """Greedy continuations, cut at the first stop string."""
+        """Continuations, cut at the first stop string.
+
+        Args:
+            prompts: n of them.
+            max_tokens: to add to each at most.
+            stop: strings that end an answer; they are not part of it.
+            temperature: 0.
+            seed: has no effect.
+
+        Raises:
+            AuditError: a temperature is given: servers do not draw the same twice.
+        """
+        if temperature:
+            raise AuditError(
+                f"{self.id}: only the likeliest answer is asked of a server, none is drawn",
+                hint="name a model on this machine: --model",
+            )
         texts = self._all(lambda prompt: self.ask.write(prompt, max_tokens), prompts, None)
         self._listen()
         return [_cut(text, stop) for text in texts]
