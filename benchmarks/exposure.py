@@ -44,7 +44,8 @@ from dataedge.probe.exposure.control_test import control_test, read_features
 from dataedge.probe.exposure.field_test import random_field_test
 from dataedge.probe.exposure.order_test import ask_orders, order_ranks, order_test
 from dataedge.probe.exposure.permutation import auroc_interval, matching_test, rank_sum_test
-from dataedge.probe.scoring import Choices, Likelihood, ModelHandle, ask_choices, ask_likelihood
+from dataedge.probe.handle import ModelHandle
+from dataedge.probe.scoring import Choices, Likelihood, ask_choices, ask_likelihood
 from dataedge.progress import Progress
 from dataedge.store import Store
 

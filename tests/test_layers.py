@@ -13,6 +13,7 @@ LEVEL = {
     "config": 1, "store": 1, "engine": 1, "load": 1, "models": 1,
     "embed": 2, "probe": 2,
     "measure": 3,
+    "materials": 4,
     "edge": 4,
     "report": 5,
     "stages": 6, "plan": 7, "api": 7, "cli_options": 8, "cli_probes": 8, "cli": 8, "__init__": 9,

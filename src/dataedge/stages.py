@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
+from dataedge import materials
 from dataedge.embed import Embed, embed
 from dataedge.engine.local import Engine
 from dataedge.errors import AuditError, ExitCode
 from dataedge.figures import Figure
 from dataedge.items import Dataset, Task
 from dataedge.load.splits import Splits, split
-from dataedge.measure import minhash, redundancy, volume
+from dataedge.measure import redundancy, volume
+from dataedge.probe.handle import ModelFacts, ModelHandle
 from dataedge.probe.library import load_probes, searched_probe
-from dataedge.probe.scoring import ModelFacts, ModelHandle, Tokens, ask_tokens
+from dataedge.probe.scoring import Tokens, ask_tokens
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,13 +37,9 @@ if TYPE_CHECKING:
     from dataedge.report.model import Report
     from dataedge.store import Store
 
-NEAR = 0.8
-"""Jaccard similarity of character n-grams from which two texts are near duplicates."""
 TOKEN_SAMPLE = 20_000
 REMOTE_SAMPLE = 64
 """Texts whose tokens are counted: all that a machine has time for, few where each has its price."""
-FEWEST_HELD_OUT = 4
-"""Development and evaluation items below which nothing can be said."""
 
 
 def run(
@@ -81,14 +78,14 @@ def _run(
     embedder = Embed(config.embedder)
 
     progress.say(f"{dataset.path}: {len(dataset.items):,} items, task {dataset.task.value}")
-    vectors, by_text = _vectors(engine, embedder, dataset)
+    vectors, by_text = materials.vectors(engine, embedder, dataset)
     with progress.task("duplicates", 1) as advance:
-        levels = _levels(dataset)
-        clusters = _clusters(dataset, levels)
+        levels = materials.near_duplicates(dataset)
+        clusters = materials.clusters(dataset, levels)
         advance(1)
     splits = split(dataset, clusters, probe_items=config.probe_items, seed=config.seed)
-    _check_split(dataset, splits, clusters)
-    _store_items(store, dataset, splits, clusters)
+    materials.check_split(dataset, splits, clusters)
+    materials.store_items(store, dataset, splits, clusters)
     facts = _facts(store, handle)
     _check_answerable(dataset, handle, facts)
     setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, by_text, config)
@@ -156,41 +153,6 @@ def _check_answerable(dataset: Dataset, handle: ModelHandle, facts: ModelFacts) 
     raise AuditError(what, hint="name another base model with --model", code=ExitCode.NO_CONCLUSION)
 
 
-def _vectors(
-    engine: Engine, embedder: Embed, dataset: Dataset
-) -> tuple[NDArray[np.float32], tuple[NDArray[np.float32], ...]]:
-    """Vectors of the whole inputs, and of each input text where there are two to classify."""
-    items = dataset.items
-    whole = embed(engine, embedder, [i.text for i in items])
-    texts = len(items[0].texts)
-    if dataset.task is not Task.CLASSIFY or texts == 1:
-        return whole, (whole,)
-    return whole, tuple(embed(engine, embedder, [i.texts[t] for i in items]) for t in range(texts))
-
-
-def _levels(dataset: Dataset) -> dict[float, NDArray[np.int64]]:
-    """Near-duplicate clusters at several thresholds.
-
-    By the input where the task is to classify (so that twins with different labels are found),
-    by the whole text otherwise.
-    """
-    items = dataset.items
-    classify = dataset.task is Task.CLASSIFY
-    return minhash.near_duplicate_levels(
-        [i.text if classify else f"{i.text}\n{i.target}" for i in items]
-    )
-
-
-def _clusters(dataset: Dataset, levels: dict[float, NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Items that must not stand on both sides of a split; an identical prompt counts as well."""
-    clusters = levels[NEAR]
-    if dataset.task is not Task.GENERATE:
-        return clusters
-    return redundancy.join(
-        clusters, minhash.near_duplicates([i.text for i in dataset.items], threshold=0.95)
-    )
-
-
 def _redundancy(
     dataset: Dataset,
     levels: dict[float, NDArray[np.int64]],
@@ -198,7 +160,7 @@ def _redundancy(
     seed: int,
 ) -> dict[str, Figure]:
     counts = np.array([i.count for i in dataset.items])
-    return redundancy.redundancy(counts, levels[NEAR], vectors, levels=levels, seed=seed)
+    return redundancy.redundancy(counts, levels[materials.NEAR], vectors, levels=levels, seed=seed)
 
 
 def _responses(
@@ -217,46 +179,6 @@ def _responses(
         responses = embed(engine, embedder, [i.target for i in dataset.items])
         found = judge_responses(findings, dataset, vectors, responses)
     store.replace("response_findings", found)
-
-
-def _check_split(dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]) -> None:
-    if min(len(splits.development), len(splits.evaluation)) < FEWEST_HELD_OUT:
-        raise AuditError(
-            f"{dataset.path}: {len(dataset.items):,} items in only {len(np.unique(clusters)):,} groups of "
-            "near duplicates; too few can be held out without a twin in the train side",
-            hint="add rows that differ from each other by more than a few characters",
-            code=ExitCode.NO_CONCLUSION,
-        )
-
-
-def _store_items(
-    store: Store, dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]
-) -> None:
-    side = np.full(len(dataset.items), "unused", object)
-    for name in ("train", "development", "evaluation", "leaked"):
-        side[getattr(splits, name)] = name
-    items = dataset.items
-    extra: dict[str, Any] = {}
-    if any(i.number is not None for i in items):
-        extra["number"] = pa.array([i.number for i in items], pa.float64())
-    if any(i.annotations for i in items):
-        said = [list(i.annotations) for i in items]
-        extra["annotations"] = pa.array(said, pa.list_(pa.string()))
-    store.replace(
-        "items",
-        pa.table(
-            {
-                "item": [i.id for i in items],
-                "row": [i.row for i in items],
-                "count": [i.count for i in items],
-                "texts": pa.array([list(i.texts) for i in items], pa.list_(pa.string())),
-                "target": [i.target for i in items],
-                "side": list(side),
-                "cluster": clusters,
-                **extra,
-            }
-        ),
-    )
 
 
 def _setting(

@@ -21,9 +21,9 @@ from dataedge.edge.setting import Setting
 from dataedge.figures import Figure
 from dataedge.items import Dataset, Item, Task
 from dataedge.load.splits import Splits, split
+from dataedge.probe.handle import ModelFacts
 from dataedge.probe.library import load_probes, searched_probe
 from dataedge.probe.prompting import DEMONSTRATION_TOKENS, Strategy
-from dataedge.probe.scoring import ModelFacts
 from dataedge.probe.search import successive_halving
 
 PROBES = load_probes()

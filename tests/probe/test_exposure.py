@@ -23,7 +23,7 @@ from dataedge.probe.exposure.permutation import (
     rank_sum_test,
 )
 from dataedge.probe.exposure.rows import load_control
-from dataedge.probe.scoring import ModelHandle
+from dataedge.probe.handle import ModelHandle
 from dataedge.progress import Progress
 from dataedge.store import Store
 from tests.models import tiny

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dataedge.engine.local import Engine
+from dataedge.probe.handle import ModelFacts, ModelHandle
 from dataedge.probe.knowledge import (
     CATEGORIES,
     SAMPLES,
@@ -17,7 +18,6 @@ from dataedge.probe.knowledge import (
     knowledge,
     unasked,
 )
-from dataedge.probe.scoring import ModelFacts, ModelHandle
 from dataedge.progress import Progress
 from dataedge.store import Store
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dataedge.items import Dataset, Item, Task
+from dataedge.probe.handle import ModelFacts
 from dataedge.probe.prompting import (
     Prompter,
     Strategy,
@@ -12,7 +13,6 @@ from dataedge.probe.prompting import (
     nearest,
     random_shots,
 )
-from dataedge.probe.scoring import ModelFacts
 from dataedge.probe.spec import Template
 
 FACTS = ModelFacts(True, True, True, True, 512, (), "<user>", "</user>")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset, Item
     from dataedge.load.splits import Splits
-    from dataedge.probe.scoring import ModelFacts, ModelHandle
+    from dataedge.probe.handle import ModelFacts, ModelHandle
     from dataedge.probe.spec import Probe, Template
 
 NEAREST = 8

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.engine.local import Engine
-    from dataedge.probe.scoring import ModelFacts, ModelHandle
+    from dataedge.probe.handle import ModelFacts, ModelHandle
 
 __all__ = [
     "CATEGORIES",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.items import Dataset, Item
-    from dataedge.probe.scoring import ModelFacts
+    from dataedge.probe.handle import ModelFacts
     from dataedge.probe.spec import Template
 
 MAX_CHARACTERS = 6000

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.engine.local import Engine
-    from dataedge.probe.scoring import ModelHandle
+    from dataedge.probe.handle import ModelHandle
     from dataedge.probe.spec import Probe
 
 WORDS = 12

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataedge.figures import Figure
     from dataedge.items import Dataset
     from dataedge.load.splits import Splits
-    from dataedge.probe.scoring import ModelFacts, ModelHandle
+    from dataedge.probe.handle import ModelFacts, ModelHandle
 
 DIGITS = 6
 

@@ -30,7 +30,7 @@ from dataedge.probe.exposure.order_test import (
 if TYPE_CHECKING:
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset
-    from dataedge.probe.scoring import ModelFacts, ModelHandle
+    from dataedge.probe.handle import ModelFacts, ModelHandle
 
 
 def exposure(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset
-    from dataedge.probe.scoring import ModelHandle
+    from dataedge.probe.handle import ModelHandle
 
     Floats = NDArray[np.float64]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset
-    from dataedge.probe.scoring import ModelFacts, ModelHandle
+    from dataedge.probe.handle import ModelFacts, ModelHandle
 
     Floats = NDArray[np.float64]
 

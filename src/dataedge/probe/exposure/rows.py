@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset
-    from dataedge.probe.scoring import ModelHandle
+    from dataedge.probe.handle import ModelHandle
 
 LONGEST = 4_000
 """Characters of a row that are read."""

@@ -1,0 +1,115 @@
+"""A base model by name: what it was shown to do, and opened when it is first asked something."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from dataedge.errors import AuditError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataedge.models.base import BaseModel, ChoiceScores
+
+_MARK = "\u241fUSER\u241f"
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model without opening it again; proven once, kept in the store."""
+
+    token_logprobs: bool
+    full_vocabulary: bool
+    generation: bool
+    chat: bool
+    context: int
+    notes: tuple[str, ...]
+    chat_before: str = ""
+    chat_after: str = ""
+    choices: ChoiceScores = "logprobs"
+    remote: bool = False
+
+    @property
+    def no_bits(self) -> str:
+        """Why nothing can be said in bits of given text; empty where it can."""
+        if self.token_logprobs:
+            return ""
+        return "the model's server gives no log-probabilities of given text that could be used"
+
+
+class ModelHandle:
+    """A base model that is opened when it is first asked something.
+
+    Args:
+        id: as the report names it.
+        revision: hash of its weights.
+        opener: opens it.
+    """
+
+    def __init__(self, id: str, revision: str, opener: Callable[[], BaseModel]) -> None:  # noqa: A002
+        self.id = id
+        self.revision = revision
+        self._opener = opener
+        self._model: BaseModel | None = None
+        self.proven: ModelFacts | None = None
+        self.load_seconds = 0.0
+        self.ask_seconds = 0.0
+
+    @property
+    def model(self) -> BaseModel:
+        """The open model."""
+        if self._model is None:
+            started = time.perf_counter()
+            opened = self._opener()
+            self.load_seconds += time.perf_counter() - started
+            _check_unchanged(self.proven, opened)
+            self._model = opened
+        return self._model
+
+    @property
+    def opened(self) -> BaseModel | None:
+        """The model if it had to be opened, else None."""
+        return self._model
+
+    def usage(self, before: dict[str, int] | None) -> dict[str, int]:
+        """Requests and tokens of a server, those of earlier runs added; empty for other models."""
+        now: dict[str, int] = getattr(self._model, "usage", {})
+        return {
+            name: (before or {}).get(name, 0) + now.get(name, 0) for name in now or before or {}
+        }
+
+    def close(self) -> None:
+        """Let go of a server's connection."""
+        close = getattr(self._model, "close", None)
+        if close is not None:
+            close()
+
+    def facts(self) -> ModelFacts:
+        """Open the model and write down what it was shown to do."""
+        model = self.model
+        before = after = ""
+        if model.capabilities.chat:
+            before, _, after = model.chat(_MARK).partition(_MARK)
+        proven = asdict(model.capabilities)
+        proven["notes"] = tuple(proven["notes"])
+        return ModelFacts(**proven, chat_before=before, chat_after=after)
+
+    def params(self) -> dict[str, Any]:
+        """What every answer depends on."""
+        return {"model": self.id, "revision": self.revision}
+
+
+def _check_unchanged(proven: ModelFacts | None, model: BaseModel) -> None:
+    """A server must still do what it did when the audit began; weights on this machine do."""
+    now = model.capabilities
+    if proven is None or not now.remote:
+        return
+    if (proven.choices, proven.token_logprobs) != (now.choices, now.token_logprobs):
+        raise AuditError(
+            f"{model.id} can do something else than when this audit began (labels by "
+            f"{proven.choices}, now by {now.choices}): {' '.join(now.notes)}",
+            hint="put the server back as it was, or begin anew with --fresh",
+            code=ExitCode.NO_CONCLUSION,
+        )
