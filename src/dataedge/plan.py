@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataedge.items import Task
+from dataedge.probe.knowledge import CONTEXTS, ITEMS, SAMPLES
+from dataedge.probe.matching import are_short
 from dataedge.probe.prompting import DEMONSTRATION_TOKENS, label_names
 from dataedge.probe.search import schedule
 
@@ -214,8 +216,12 @@ def _work(dataset: Dataset, probe: Probe, held: int) -> tuple[int, int, int]:
         passes, tokens = passes + evaluation, tokens + evaluation * item
     elif dataset.task is Task.GENERATE:
         control = min(evaluation, CONTROL_ITEMS)
-        passes += 2 * evaluation + control
-        tokens += evaluation * (bare + longest) + control * longest
+        passes += 3 * evaluation + control  # under another prompt, without and with; and under none
+        tokens += evaluation * (2 * bare + longest) + control * longest
+        if are_short([i.target for i in dataset.items]):  # answers are said as well
+            said, drawn = min(evaluation, probe.items), min(evaluation, ITEMS)
+            passes += 2 * said + (CONTEXTS + SAMPLES) * drawn
+            tokens += 2 * said * (bare + item) + (CONTEXTS + SAMPLES) * drawn * (bare + item)
     return passes, int(tokens), int(sum(size) / BYTES_PER_TOKEN)
 
 

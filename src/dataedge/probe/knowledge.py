@@ -26,6 +26,7 @@ __all__ = [
     "CATEGORIES",
     "CONTEXTS",
     "ITEMS",
+    "SAMPLES",
     "SHOTS",
     "Speaker",
     "categories",

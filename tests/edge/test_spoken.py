@@ -1,0 +1,124 @@
+"""Which items are asked to be said, and when none are; with a base model that is a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from dataedge.edge.setting import Setting
+from dataedge.edge.spoken import NAMES, spoken
+from dataedge.engine.local import Engine
+from dataedge.errors import AuditError
+from dataedge.items import Dataset, Item, Task
+from dataedge.load.splits import split
+from dataedge.models.endpoint.model import EndpointModel
+from dataedge.probe.library import load_probes
+from dataedge.probe.prompting import Strategy
+from dataedge.probe.scoring import ModelFacts, ModelHandle
+from dataedge.progress import Progress
+from dataedge.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+N = 200
+PROBES = load_probes()
+
+
+class Table:
+    """Says the answer of even questions; its tokens are words."""
+
+    def __init__(self) -> None:
+        self.prompts: list[str] = []
+        self.options: list[dict[str, Any]] = []
+
+    def generate(self, prompts: Any, max_tokens: int, **options: Any) -> list[str]:
+        self.prompts += prompts
+        self.options += [{"max_tokens": max_tokens, **options}] * len(prompts)
+        numbers = [int(p.rsplit("number ", 1)[1].split()[0]) for p in prompts]
+        return [f" it is {i}" if i % 2 == 0 else " who knows" for i in numbers]
+
+    def tokenize(self, texts: Any) -> list[np.ndarray]:
+        return [np.arange(len(t.split())) for t in texts]
+
+
+def made(target: Any) -> Dataset:
+    items = tuple(Item((f"number {i}",), target(i), i + 1) for i in range(N))
+    return Dataset("d", Task.GENERATE, items, N, {"prompt": "p", "response": "r"})
+
+
+@pytest.fixture
+def setting(tmp_path: Path) -> Iterator[Any]:
+    model = Table()
+    opener: Any = lambda: model  # noqa: E731
+    handle = ModelHandle("table", "1", opener)
+    handle._model = opener()
+    facts = ModelFacts(True, True, True, False, 512, ())
+    vectors = np.ones((N, 2), np.float32)
+    with Store(tmp_path / "s") as store:
+        engine = Engine(store, Progress(quiet=True))
+
+        def make(target: Any, **facts_: Any) -> tuple[Setting, Table]:
+            data = made(target)
+            sides = split(data, np.arange(N), probe_items=160, seed=0)
+            given = replace(facts, **facts_)
+            own = (PROBES["respond"], data, sides, np.arange(N), vectors, (vectors,), 0, PROBES)
+            return Setting(engine, handle, given, *own), model
+
+        yield make
+
+
+ZERO = Strategy(PROBES["respond"].templates[0])
+FOUR = replace(ZERO, shots="random", k=4)
+
+
+def test_what_is_said_on_a_sample_of_evaluation_items(setting: Any) -> None:
+    s, model = setting(lambda i: f"It is {i}.")
+    found = spoken(s, ZERO, FOUR)
+    assert tuple(found) == NAMES
+    assert (found["exact_match"].n, found["knowledge"].n) == (48, 32)
+    assert found["exact_match_zero_shot"].detail["strategy"] == ZERO.name
+    assert found["exact_match"].detail["strategy"] == FOUR.name
+    known = found["knowledge"].detail
+    assert known["HighlyKnown"] + known["Unknown"] == 32
+    asked = {int(p.rsplit("number ", 1)[1].split()[0]) for p in model.prompts}
+    assert asked <= set(s.evaluation.tolist())
+    assert {o["stop"] for o in model.options} == {("\n",)}
+    assert {o["max_tokens"] for o in model.options} == {3 + 2}
+    contexts = {p.rsplit("Question", 1)[0] for p in model.prompts if p.count("Question") == 5}
+    assert len(contexts) == 4  # three of its own beside the ladder's
+
+
+def test_answers_that_are_too_long_are_left_out(setting: Any) -> None:
+    s, model = setting(lambda i: f"It is {i}." if i % 3 else "word " * 40)
+    spoken(s, ZERO, ZERO)
+    asked = {int(p.rsplit("number ", 1)[1].split()[0]) for p in model.prompts}
+    assert all(i % 3 for i in asked)
+    s, model = setting(lambda i: f"It is\n{i}.")
+    spoken(s, ZERO, ZERO)
+    assert model.options[-1]["stop"] == ("\n\n",)
+
+
+def test_nothing_is_asked_where_responses_are_long(setting: Any) -> None:
+    s, model = setting(lambda i: "word " * 30)
+    found = spoken(s, ZERO, FOUR)
+    assert {f.status for f in found.values()} == {"skipped"}
+    assert all("long" in f.reason for f in found.values())
+    assert not model.prompts
+
+
+def test_a_server_is_asked_for_no_draws(setting: Any) -> None:
+    s, model = setting(lambda i: f"It is {i}.", remote=True)
+    found = spoken(s, ZERO, FOUR)
+    assert found["exact_match"].status == "ok"
+    assert found["knowledge"].status == "skipped"
+    assert "server" in found["knowledge"].reason
+    assert len(model.prompts) == 2 * 48
+    server: Any = object.__new__(EndpointModel)
+    server.id = "openai/x"
+    with pytest.raises(AuditError, match="none is drawn"):
+        server.generate(["a"], 4, temperature=0.5)
