@@ -3,16 +3,16 @@
 null     splits without exposure: simulated scores, and real ones of the embedded model
 planted  the embedded model trained on rows of an invented register and of advisories published
          after its data ends, 100 rows each 1, 2, 4 and 8 times, 100 never, mixed with other text;
-         on pages of 20 tickets 4 and 8 times for the order test (reported, not judged)
+         with --pages on pages of 20 tickets 4 and 8 times for the order test (not judged)
 trap     control sets of another period or another template, which the blind gate must refuse
 known    common facts in our own words: known, and not seen
 texts    bits per byte of texts that every model has met, beside texts written after its data
 
-Results are kept part by part, so that an interrupted run goes on where it stopped. Thresholds of
-the tests were set on seeds from 100 on; reported are seeds 0 to 2. One thread: 45 minutes, most of
-it training.
+Results are kept part by part, so that an interrupted run goes on where it stopped. The gates were
+set on seeds from 100 on, the training was tried on none; reported are seeds 0 to 2. One thread: an
+hour or two, most of it training.
 
-    python benchmarks/exposure.py [--quick] [--seed-base N] [--out benchmarks/results/exposure.json]
+    python benchmarks/exposure.py [--quick] [--pages] [--seed-base N] [--out FILE.json]
 """
 
 from __future__ import annotations
@@ -29,8 +29,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != Path(__file__).parent.resolve()]
-# files beside this one must not stand in for modules of the standard library
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -48,6 +46,7 @@ from dataedge.probe.handle import ModelHandle
 from dataedge.probe.scoring import Choices, Likelihood, ask_choices, ask_likelihood
 from dataedge.progress import Progress
 from dataedge.store import Store
+from record import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -569,7 +568,7 @@ def judge(parts: dict[str, Any]) -> dict[str, tuple[str, str, bool]]:
     return checks
 
 
-def collect(first: int, seeds: int, *, quick: bool) -> dict[str, Any]:
+def collect(first: int, seeds: int, *, quick: bool, pages: bool) -> dict[str, Any]:
     """Run or recall every part."""
     numbers = range(first, first + seeds)
     n_sim, n_sets, n_texts = (200, 30, 20) if quick else (1000, 40, 60)
@@ -595,7 +594,10 @@ def collect(first: int, seeds: int, *, quick: bool) -> dict[str, Any]:
             run = remembered(f"planted-{kind}-{seed}", lambda: planted(kind, seed))  # noqa: B023
             runs[kind][seed] = run
     halves = remembered(f"known-splits-{n_sets}-{first}", lambda: known_splits(n_sets, first))
-    orders = [remembered(f"pages-{s}", lambda: planted_order(s)) for s in numbers]  # noqa: B023
+    orders = [
+        remembered(f"pages-{s}", lambda: planted_order(s))  # noqa: B023
+        for s in (numbers if pages else ())
+    ]
     return {
         "planted_order": {e: [run[e]["p"] for run in orders] for e in ("0", "4", "8")},
         "null": {
@@ -619,11 +621,14 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--quick", action="store_true", help="one seed, the register alone")
+    parser.add_argument(
+        "--pages", action="store_true", help="also plant rows in order; reported, not judged"
+    )
     parser.add_argument("--seed-base", type=int, default=0, help="first seed [0]")
     parser.add_argument("--out", type=Path, help="JSON file for the figures")
     args = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
-    parts = collect(args.seed_base, 1 if args.quick else 3, quick=args.quick)
+    parts = collect(args.seed_base, 1 if args.quick else 3, quick=args.quick, pages=args.pages)
     for name, cell in parts["auroc"].items():
         low, high = cell["interval"]
         print(f"AUROC {name:32} {cell['auroc']:.3f} [{low:.3f}, {high:.3f}]")
@@ -643,7 +648,13 @@ def main() -> int:
     if args.out:
         kept = {n: {"value": v, "bound": b, "ok": bool(o)} for n, (v, b, o) in checks.items()}
         args.out.parent.mkdir(parents=True, exist_ok=True)
-        record = {"seeds": args.seed_base, "quick": args.quick, **parts, "checks": kept}
+        record = {
+            **provenance(),
+            "seeds": args.seed_base,
+            "quick": args.quick,
+            **parts,
+            "checks": kept,
+        }
         args.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     missed = [name for name, (_, _, ok) in checks.items() if not ok]
     word = f"FAIL {'; '.join(missed)}" if missed else f"PASS {len(checks)} checks"

@@ -12,13 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from dataedge.api import read
 from dataedge.config import make_config
 from dataedge.progress import Progress
 from dataedge.store import Store
+from record import provenance
 
 ROOT = Path(__file__).parents[1]
 SHARE_WANTED = 0.85
@@ -102,11 +101,7 @@ def main() -> int:
     good = figures["share"] >= SHARE_WANTED and figures["help_cpu_seconds"] < HELP_WANTED
     if args.out:
         record = {
-            "command": " ".join(
-                ["python", "benchmarks/passes.py", *(["--quick"] if args.quick else [])]
-            ),
-            "date": datetime.now(UTC).date().isoformat(),
-            "python": platform.python_version(),
+            **provenance("sentence-transformers"),
             "passed": good,
             "figures": {k: round(v, 4) for k, v in figures.items()},
         }

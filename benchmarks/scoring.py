@@ -32,6 +32,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 
+from record import provenance
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -299,7 +301,7 @@ def main() -> int:
         memory(args.memory)
         return 0
     sizes = QUICK if args.quick else FULL
-    report: dict[str, Any] = {"command": " ".join(["python", *sys.argv]), "sizes": sizes}
+    report: dict[str, Any] = {**provenance("lm-eval"), "sizes": sizes}
     reference: dict[str, np.ndarray] = {}
     for precision in PRECISIONS:
         report[precision] = compare(precision, sizes, reference)

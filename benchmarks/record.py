@@ -1,0 +1,33 @@
+"""What stands beside every committed result: the command, the versions and the date."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+ALWAYS = ("dataedge", "numpy", "torch", "transformers")
+
+
+def provenance(*packages: str) -> dict[str, Any]:
+    """Command, date, Python and the versions of what was run.
+
+    Args:
+        packages: peers and whatever else the result depends on.
+    """
+    found = {}
+    for name in (*ALWAYS, *packages):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    script = Path(sys.argv[0]).name
+    return {
+        "command": " ".join(["python", f"benchmarks/{script}", *sys.argv[1:]]),
+        "date": datetime.now(UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "versions": found,
+    }
