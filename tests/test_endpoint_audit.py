@@ -201,3 +201,15 @@ def test_long_responses_and_plain_text_need_log_probabilities(
                 )
             assert caught.value.code is ExitCode.NO_CONCLUSION
             assert "server" in caught.value.message
+
+
+def test_responses_are_told_in_bits_where_the_server_scores_text(
+    local: LocalModel, questions: Path, tmp_path: Path
+) -> None:
+    with serve(local, Behaviour()) as url:
+        options = {"base_url": url, "model": "openai/tiny", "out": str(tmp_path / "a")}
+        done = dataedge.audit(questions, probe_items=24, task="generate", **options)
+    assert {rung.unit for rung in done.report.ladder} == {"bits/byte"}
+    assert done.ladder.loc["learned", "value"] < done.ladder.loc["chance", "value"]
+    assert done.measures["definedness"].value is not None
+    assert "server" in done.measures["knowledge"].reason  # nothing is drawn from a server

@@ -176,7 +176,8 @@ def _sent(
 
     labels = len(dataset.labels)
     each = labels if 0 < labels <= ECHO_AT_MOST else 1
-    requests = passes * each
+    spelt = 0 if labels else min(2_000, len(dataset.items))  # train responses, for their tokens
+    requests = passes * each + spelt
     tokens_in = tokens * each + int(passes * each * DEMONSTRATION_TOKENS["retrieved"])
     tokens_out = requests * (CHOICE_TOKENS if labels > ECHO_AT_MOST else 1)
     cost = None

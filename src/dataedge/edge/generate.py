@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from dataedge.probe.prompting import Shots
 
 LN2 = float(np.log(2))
-NGRAM_ITEMS = 20_000
+NGRAM_ITEMS = {False: 20_000, True: 2_000}
+"""Train responses that n-grams are counted in; fewer where a server is asked for their tokens."""
 CONTROL_ITEMS = 100
 
 
@@ -132,7 +133,9 @@ class GenerateLadder:
     ) -> NGram:
         """N-gram model of train-side responses, written as the strategy's template writes them."""
         rng = np.random.default_rng(self.s.seed)
-        train = rng.permutation(np.sort(self.s.splits.train))[: size or NGRAM_ITEMS]
+        train = rng.permutation(np.sort(self.s.splits.train))[
+            : size or NGRAM_ITEMS[self.s.facts.remote]
+        ]
         key = (strategy.template.name, len(train), shuffled)
         if key not in self._ngrams:
             texts = [
@@ -268,7 +271,7 @@ class GenerateLadder:
 
     def _curve(self, strategy: Strategy, index: NDArray[np.int64]) -> list[tuple[int, float]]:
         """Bits per byte with n-grams of n/8, n/4, n/2 and n train items over the prompt without data."""
-        total = min(len(self.s.splits.train), NGRAM_ITEMS)
+        total = min(len(self.s.splits.train), NGRAM_ITEMS[self.s.facts.remote])
         points = []
         for share in (8, 4, 2, 1):
             size = total // share
