@@ -15,9 +15,9 @@ from dataedge.errors import AuditError
 from dataedge.items import Dataset, Item, Task
 from dataedge.load.splits import split
 from dataedge.models.endpoint.model import EndpointModel
+from dataedge.probe.handle import ModelFacts, ModelHandle
 from dataedge.probe.library import load_probes
 from dataedge.probe.prompting import Strategy
-from dataedge.probe.scoring import ModelFacts, ModelHandle
 from dataedge.progress import Progress
 from dataedge.store import Store
 
