@@ -103,9 +103,9 @@ class ModelHandle:
 
 def _check_unchanged(proven: ModelFacts | None, model: BaseModel) -> None:
     """A server must still do what it did when the audit began; weights on this machine do."""
-    now = model.capabilities
-    if proven is None or not now.remote:
+    if proven is None or not proven.remote:
         return
+    now = model.capabilities
     if (proven.choices, proven.token_logprobs) != (now.choices, now.token_logprobs):
         raise AuditError(
             f"{model.id} can do something else than when this audit began (labels by "
