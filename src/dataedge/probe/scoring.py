@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class _Ask:
     """What the stages below share: they open the model when there is something to ask."""
 
-    version = 1
+    version = 2
     batch_size = 64
 
     def __init__(self, handle: ModelHandle) -> None:
