@@ -50,6 +50,13 @@ def test_an_edge_needs_its_whole_interval_above_delta() -> None:
     assert decide(replace(BASE, edge=gain(0.009, 0.01))).label == "no_edge"
 
 
+def test_an_edge_not_surely_above_chance_is_inconclusive_and_says_so() -> None:
+    verdict = decide(replace(BASE, over_chance=gain(0.1, 0.2)))
+    assert verdict.label == "inconclusive"
+    assert any("not surely above chance" in sentence for sentence in verdict.why)
+    assert decide(replace(BASE, over_chance=gain(0.0, 0.01))).label == "no_edge"
+
+
 def test_limits_below_delta_limit_nothing() -> None:
     verdict = decide(replace(BASE, limits={"novelty": 0.01, "volume": 0.019}))
     assert verdict.limited_by is None

@@ -85,10 +85,21 @@ def items_to_settle(edge: Figure, delta: float) -> int | None:
 def _label(e: Evidence) -> Label:
     if e.edge.value is None or e.edge.low is None or e.edge.high is None:
         return "inconclusive"
-    if e.edge.low > e.delta:
-        beats_chance = e.over_chance.low is not None and e.over_chance.low > e.delta
-        return "edge" if beats_chance else "no_edge"
-    return "no_edge" if e.edge.high < e.delta else "inconclusive"
+    if e.edge.high < e.delta or _not_above_chance(e):
+        return "no_edge"
+    above = e.over_chance.low is not None and e.over_chance.low > e.delta
+    return "edge" if e.edge.low > e.delta and above else "inconclusive"
+
+
+def _not_above_chance(e: Evidence) -> bool:
+    """Whether what is reached with the data is surely not above chance by δ."""
+    return e.over_chance.high is not None and e.over_chance.high < e.delta
+
+
+def _unsettled(e: Evidence) -> Figure:
+    """What an inconclusive verdict waits for: the edge, or that chance is beaten."""
+    settled = e.edge.low is not None and e.edge.low > e.delta
+    return e.over_chance if settled else e.edge
 
 
 def _barely_defined(e: Evidence) -> bool:
@@ -109,8 +120,7 @@ def _advice(e: Evidence, label: Label, limited: Limit | None) -> Advice:
     if limited == "label_quality":
         return "fix_labels"
     if limited in ("novelty", "definedness"):
-        nothing = e.over_chance.high is not None and e.over_chance.high < e.delta
-        return "stop" if nothing else "prompt"
+        return "stop" if _not_above_chance(e) else "prompt"
     if label == "inconclusive" or limited == "volume":
         return "collect_more"
     return "prompt"
@@ -132,9 +142,13 @@ def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tu
         f"Tuning gain over the best prompting, retrieval included: {signed(e.tuning_gain, e.unit)}."
     )
     if label == "inconclusive" and e.edge.value is not None:
-        more = items_to_settle(e.edge, e.delta)
+        figure = _unsettled(e)
+        if figure is e.over_chance:
+            over = signed(figure, e.unit)
+            sentences.append(f"With the data it is not surely above chance: {over}.")
+        more = items_to_settle(figure, e.delta)
         sentences.append(
-            f"About {more:,} evaluation items (now {e.edge.n}) would settle it if the gain stays as it is."
+            f"About {more:,} evaluation items (now {figure.n}) would settle it if the gain stays as it is."
             if more
             else "The gain found lies so close to δ that no reasonable number of items settles it."
         )
