@@ -143,6 +143,8 @@ def test_passages_have_no_parts(tmp_path: Path, tiny_model: str) -> None:
     assert recalled.status == "ok"
     assert recalled.detail["longest_run"] <= recalled.detail["longest_run_most"]
     assert recalled.detail["longest_run_control"] >= 0
+    over, low, high = recalled.detail["longest_run_over_control"]
+    assert low <= over <= high
     assert np.isfinite(audit.edge.value)
 
 
