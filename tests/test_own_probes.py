@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,19 @@ def test_an_audit_tries_the_documented_probe(
     tried = {t["strategy"].split("/")[0] for t in reason.evidence["tried"]}
     assert tried == {"plain", "instruction", "desk.sort", "desk.mail"}
     assert audit.report.config.passed["probes"] == str(own)
+
+
+def test_a_model_that_cannot_chat_is_named(
+    small_audit: dataedge.Audit, small_dataset: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    shutil.copytree(small_audit.directory, tmp_path / "out")
+    (tmp_path / "mine.yaml").write_text(
+        "name: classify\nversion: 1\ntask: classify\nsummary: In a chat alone.\nscoring: choices\n"
+        'templates:\n  - {name: only, chat: true, question: "{text}", answer: "{label}"}\n'
+    )
+    options = {"model": tiny_model, "probe_items": 40, "probes": str(tmp_path / "mine.yaml")}
+    with pytest.raises(AuditError, match="has no chat template, and probe 'classify' asks in no"):
+        dataedge.audit(small_dataset, out=str(tmp_path / "out"), **options)
 
 
 def test_a_plan_counts_them_and_a_mistake_stops_it(own: Path, small_dataset: Path) -> None:

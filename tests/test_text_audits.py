@@ -90,6 +90,27 @@ def test_short_answers_are_said_and_their_losses_kept(defined: dataedge.Audit) -
     assert np.allclose(given["ifd_loss_ratio"], given["loss_given"] / given["loss_alone"])
 
 
+def test_short_answers_stand_in_the_ladder_and_the_table(
+    defined: dataedge.Audit, tiny_model: str
+) -> None:
+    ladder = {r.rung: r.detail for r in defined.report.ladder}
+    for rung in ("zero_shot", "few_shot", "without_data"):
+        beside = ladder[rung]["exact_match"]
+        assert beside["low"] <= beside["value"] <= beside["high"]
+    assert ladder["without_data"]["exact_match"]["value"] == defined.measures["exact_match"].value
+    assert "exact_match" not in ladder["learned"], "it says nothing"
+    known = defined.measures["knowledge"]
+    asked = defined.sql(
+        "select knowledge, side from findings join items using (item) where knowledge is not null"
+    ).df()
+    assert len(asked) == known.n
+    assert set(asked["side"]) == {"evaluation"}
+    assert (asked["knowledge"] == "Unknown").sum() == known.detail["Unknown"]
+    again = audit_of(pairs(defined=True), defined.directory.parent, tiny_model)
+    assert again.measures == defined.measures
+    assert sum(s.seconds for s in again.report.stages) == 0, "asked again, the store answers"
+
+
 def test_an_answer_that_follows_from_nothing_has_style_and_no_task(
     undefined: dataedge.Audit,
 ) -> None:
@@ -143,6 +164,8 @@ def test_passages_have_no_parts(tmp_path: Path, tiny_model: str) -> None:
     assert recalled.status == "ok"
     assert recalled.detail["longest_run"] <= recalled.detail["longest_run_most"]
     assert recalled.detail["longest_run_control"] >= 0
+    over, low, high = recalled.detail["longest_run_over_control"]
+    assert low <= over <= high
     assert np.isfinite(audit.edge.value)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataedge.items import Task
-from dataedge.probe.knowledge import CONTEXTS, ITEMS, SAMPLES
+from dataedge.probe.knowledge import CONTEXTS, ITEMS, RETRIEVED_TOKENS, SAMPLES
 from dataedge.probe.matching import are_short
 from dataedge.probe.prompting import DEMONSTRATION_TOKENS, label_names
 from dataedge.probe.search import schedule
@@ -221,8 +221,9 @@ def _work(dataset: Dataset, probe: Probe, held: int) -> tuple[int, int, int]:
         tokens += evaluation * (2 * bare + longest) + control * longest
         if are_short([i.target for i in dataset.items]):  # answers are said as well
             said, drawn = min(evaluation, probe.items), min(evaluation, ITEMS)
-            passes += 2 * said + (CONTEXTS + SAMPLES) * drawn
-            tokens += 2 * said * (bare + item) + (CONTEXTS + SAMPLES) * drawn * (bare + item)
+            passes += 3 * said + (CONTEXTS + SAMPLES) * drawn
+            tokens += (2 * said + (CONTEXTS + SAMPLES) * drawn) * (bare + item)
+            tokens += min(said * longest, RETRIEVED_TOKENS)
     return passes, int(tokens), int(sum(size) / BYTES_PER_TOKEN)
 
 

@@ -89,6 +89,7 @@ def _run(
     facts = _facts(store, handle)
     _check_answerable(dataset, handle, facts)
     setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, by_text, config)
+    _check_templates(setting)
     tokens = _tokens(setting)
     findings = _findings(setting, config, tokens)
     _responses(store, engine, embedder, dataset, vectors, findings)
@@ -151,6 +152,16 @@ def _check_answerable(dataset: Dataset, handle: ModelHandle, facts: ModelFacts) 
     if facts.remote:
         what = f"{dataset.path}: plain text is measured in bits per byte alone, and {facts.no_bits}"
     raise AuditError(what, hint="name another base model with --model", code=ExitCode.NO_CONCLUSION)
+
+
+def _check_templates(setting: Setting) -> None:
+    """Stop where a probe of the user's asks in no way that the model understands."""
+    if not any(map(setting.usable, setting.probe.templates)):
+        raise AuditError(
+            f"{setting.handle.id} has no chat template, and probe {setting.probe.name!r} asks in no "
+            "other way",
+            hint="add a template without `chat: true`, or name an instruction-tuned model: --model",
+        )
 
 
 def _redundancy(

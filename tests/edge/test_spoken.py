@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from dataedge.edge.from_text import warned
 from dataedge.edge.setting import Setting
 from dataedge.edge.spoken import NAMES, spoken
+from dataedge.edge.verdict import Verdict
 from dataedge.engine.local import Engine
 from dataedge.errors import AuditError
+from dataedge.figures import Figure
 from dataedge.items import Dataset, Item, Task
 from dataedge.load.splits import split
 from dataedge.models.endpoint.model import EndpointModel
@@ -74,11 +77,12 @@ def setting(tmp_path: Path) -> Iterator[Any]:
 
 ZERO = Strategy(PROBES["respond"].templates[0])
 FOUR = replace(ZERO, shots="random", k=4)
+RUNGS = {"zero_shot": ZERO, "without_data": FOUR}
 
 
 def test_what_is_said_on_a_sample_of_evaluation_items(setting: Any) -> None:
     s, model = setting(lambda i: f"It is {i}.")
-    found = spoken(s, ZERO, FOUR)
+    found = spoken(s, RUNGS).figures
     assert tuple(found) == NAMES
     assert (found["exact_match"].n, found["knowledge"].n) == (48, 32)
     assert found["exact_match_zero_shot"].detail["strategy"] == ZERO.name
@@ -95,17 +99,55 @@ def test_what_is_said_on_a_sample_of_evaluation_items(setting: Any) -> None:
 
 def test_answers_that_are_too_long_are_left_out(setting: Any) -> None:
     s, model = setting(lambda i: f"It is {i}." if i % 3 else "word " * 40)
-    spoken(s, ZERO, ZERO)
+    spoken(s, {"zero_shot": ZERO, "without_data": ZERO})
     asked = {int(p.rsplit("number ", 1)[1].split()[0]) for p in model.prompts}
     assert all(i % 3 for i in asked)
     s, model = setting(lambda i: f"It is\n{i}.")
-    spoken(s, ZERO, ZERO)
+    spoken(s, {"zero_shot": ZERO, "without_data": ZERO})
     assert model.options[-1]["stop"] == ("\n\n",)
+
+
+def test_every_prompting_rung_has_its_exact_match_and_every_item_its_category(
+    setting: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s, _ = setting(lambda i: f"It is {i}.")
+    near = replace(ZERO, shots="retrieved", k=4)
+    found = spoken(s, {**RUNGS, "few_shot": FOUR, "retrieved": near, "learned": ZERO})
+    assert set(found.rungs) == {"zero_shot", "few_shot", "without_data", "retrieved"}
+    assert found.rungs["few_shot"] == found.rungs["without_data"] == found.figures["exact_match"]
+    beside = found.beside({"retrieved": Figure(1.0), "learned": Figure(1.0)})
+    assert beside["retrieved"].detail["exact_match"]["value"] == found.rungs["retrieved"].value
+    assert beside["learned"] == Figure(1.0)
+    column = found.column(N)
+    assert sum(c is not None for c in column) == 32
+    for i, category in enumerate(column):
+        assert category in (None, "Unknown" if i % 2 else "HighlyKnown")
+    monkeypatch.setattr("dataedge.edge.spoken.RETRIEVED_TOKENS", 50)
+    assert "too long" in spoken(s, {**RUNGS, "retrieved": near}).rungs["retrieved"].reason
+
+
+def test_an_answer_on_a_line_of_its_own_is_heard(setting: Any) -> None:
+    """What a template puts before the response is part of the prompt, or the stop ends it at once."""
+    s, model = setting(lambda i: f"It is {i}.")
+    below = replace(ZERO, template=ZERO.template.model_copy(update={"answer": "\n{response}"}))
+    found = spoken(s, {"zero_shot": below, "without_data": below})
+    assert all(p.endswith("Answer:\n") for p in model.prompts)
+    assert found.figures["exact_match"].value == spoken(s, RUNGS).figures["exact_match"].value > 0
+
+
+def test_the_warning_goes_with_the_advice_to_fine_tune() -> None:
+    unknown = Figure(0.9, 0.8, 1.0, 40, "share", reason="90% are Unknown")
+    tune = Verdict("edge", None, "fine_tune", ("edge.",))
+    assert warned(tune, unknown).why == ("edge.", "Take care: 90% are Unknown.")
+    assert warned(tune, Figure.missing("responses are long")) == tune
+    assert warned(tune, Figure(0.1)) == warned(tune, None) == tune
+    stop = replace(tune, advice="stop")
+    assert warned(stop, unknown) == stop
 
 
 def test_nothing_is_asked_where_responses_are_long(setting: Any) -> None:
     s, model = setting(lambda i: "word " * 30)
-    found = spoken(s, ZERO, FOUR)
+    found = spoken(s, RUNGS).figures
     assert {f.status for f in found.values()} == {"skipped"}
     assert all("long" in f.reason for f in found.values())
     assert not model.prompts
@@ -113,7 +155,7 @@ def test_nothing_is_asked_where_responses_are_long(setting: Any) -> None:
 
 def test_a_server_is_asked_for_no_draws(setting: Any) -> None:
     s, model = setting(lambda i: f"It is {i}.", remote=True)
-    found = spoken(s, ZERO, FOUR)
+    found = spoken(s, RUNGS).figures
     assert found["exact_match"].status == "ok"
     assert found["knowledge"].status == "skipped"
     assert "server" in found["knowledge"].reason

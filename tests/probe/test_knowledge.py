@@ -68,7 +68,8 @@ def speaker(model: Knows, tmp_path: Path) -> Iterator[Speaker]:
 
 
 def test_each_category_is_found(speaker: Speaker, model: Knows) -> None:
-    found = knowledge(speaker, CONTEXTS, ANSWERS, np.arange(N), seed=7)
+    found, told = knowledge(speaker, CONTEXTS, ANSWERS, np.arange(N), seed=7)
+    assert told == [name for name in CATEGORIES for _ in range(4)]
     assert {name: found.detail[name] for name in CATEGORIES} == dict.fromkeys(CATEGORIES, 4)
     assert (found.value, found.n, found.unit, found.reason) == (0.25, N, "share", "")
     assert found.low < 0.25 < found.high
@@ -88,11 +89,11 @@ def test_what_was_asked_is_not_asked_again(speaker: Speaker, model: Knows) -> No
 def test_a_warning_where_unknown_dominates(speaker: Speaker) -> None:
     rows = [0, 1, 2, 3, 12, 13, 14, 15]
     few = [[c[i] for i in rows] for c in CONTEXTS]
-    half = knowledge(speaker, few, [ANSWERS[i] for i in rows], np.arange(8), seed=7)
+    half, _ = knowledge(speaker, few, [ANSWERS[i] for i in rows], np.arange(8), seed=7)
     assert (half.value, half.reason) == (0.5, "")
     rows[0] = 11
     few = [[c[i] for i in rows] for c in CONTEXTS]
-    most = knowledge(speaker, few, [ANSWERS[i] for i in rows], np.arange(8), seed=0)
+    most, _ = knowledge(speaker, few, [ANSWERS[i] for i in rows], np.arange(8), seed=0)
     assert most.value > 0.5
     for words in ("Gekhman", "25.8", "43.2"):
         assert words in most.reason

@@ -192,3 +192,18 @@ def test_two_files_of_one_name_are_named(tmp_path: Path) -> None:
     (tmp_path / "b.yml").write_text(OWN)
     with pytest.raises(AuditError, match=r"b.yml:1: name: .*a.yaml"):
         load_probes(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", ["name: 2020-13-45\n", "a: " + "[" * 3000, "3\n", "- a\n", "? [a]\n"]
+)
+def test_what_yaml_itself_stumbles_over_is_a_sentence(text: str, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(AuditError, match=r"x\.yaml"):
+        load_probe(tmp_path / "x.yaml")
+
+
+def test_calibration_is_left_out_only_when_that_is_said(tmp_path: Path) -> None:
+    """A probe in place of `classify` that forgets it must not make an edge out of label bias."""
+    (tmp_path / "c.yaml").write_text(GOOD.partition("calibration:")[0])
+    assert load_probes(tmp_path)["classify"].calibration == ("none", "batch", "contextual")

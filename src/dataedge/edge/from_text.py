@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from dataedge.edge.reasons import (
     prompting_ceiling,
     prompting_impractical,
 )
-from dataedge.edge.spoken import both_losses, spoken
+from dataedge.edge.spoken import Spoken, both_losses, spoken
 from dataedge.edge.verdict import Evidence, Limit, decide
 from dataedge.figures import Figure
 from dataedge.items import Task
@@ -25,6 +26,7 @@ from dataedge.probe.recall import recall
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.edge.setting import Setting
+    from dataedge.edge.verdict import Verdict
     from dataedge.probe.prompting import Strategy
 
 
@@ -81,17 +83,18 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     # where the task itself gains nothing, what tuning gains is style, and no reason to tune
     gain = tuning if verdict.label == "edge" or counted is total else counted
     columns = _columns(setting, climbed)
-    said = {}
+    said = Spoken({})
     if setting.dataset.task is Task.GENERATE:
         columns |= both_losses(setting, climbed)
-        said = spoken(setting, climbed.chosen["zero_shot"], climbed.chosen["without_data"])
+        said = spoken(setting, climbed.chosen)
+        columns["knowledge"] = said.column(len(setting.dataset.items))
     no_labels = Figure.missing("the task has no labels", "share")
     return Findings(
-        ladder=climb.ladder(),
+        ladder=said.beside(climb.ladder()),
         edge=counted,
         tuning_gain=tuning,
         parts={"total": total, **parts} if parts else {},
-        verdict=verdict,
+        verdict=warned(verdict, said.figures.get("knowledge")),
         reasons=[
             prompting_ceiling(climbed.trials, gain, delta=config.delta, higher_is_better=False),
             prompting_impractical(
@@ -121,7 +124,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
                 else "passages given their first words",
             ),
             "verbatim_recall": _recall(setting),
-            **said,
+            **said.figures,
             "label_noise": no_labels,
             "label_conflicts": no_labels,
             "definedness": defined,
@@ -135,6 +138,13 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         },
         losses=_losses(setting, climbed),
     )
+
+
+def warned(verdict: Verdict, known: Figure | None) -> Verdict:
+    """The verdict, with the warning of `knowledge` where the advice is to fine-tune."""
+    if verdict.advice != "fine_tune" or known is None or known.value is None or not known.reason:
+        return verdict
+    return replace(verdict, why=(*verdict.why, f"Take care: {known.reason}."))
 
 
 def _losses(setting: Setting, climbed: GenerateClimb) -> Losses | None:

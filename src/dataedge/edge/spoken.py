@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from dataedge.probe.knowledge import (
     CONTEXTS,
     ITEMS,
     MOST_TOKENS,
+    RETRIEVED_TOKENS,
     SHOTS,
     Speaker,
     exact_match,
@@ -22,55 +24,115 @@ from dataedge.probe.prompting import Strategy, random_shots
 from dataedge.probe.scoring import Likelihood, Tokens, ask_likelihood, ask_tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from dataedge.edge.generate import GenerateClimb
     from dataedge.edge.setting import Setting
 
+PROMPTED = ("zero_shot", "few_shot", "without_data", "retrieved")
 NAMES = ("exact_match_zero_shot", "exact_match", "knowledge")
 
 
-def spoken(setting: Setting, zero: Strategy, without: Strategy) -> dict[str, Figure]:
+FEWEST_RETRIEVED = 16
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What the base model said.
+
+    Attributes:
+        figures: `exact_match_zero_shot`, `exact_match` (of `without_data`) and `knowledge`, each
+            with its reason where it could not be measured.
+        rungs: prompting rung → its exact match; those that were asked.
+        categories: position of an item → its category of knowledge.
+    """
+
+    figures: dict[str, Figure]
+    rungs: dict[str, Figure] = field(default_factory=dict)
+    categories: dict[int, str] = field(default_factory=dict)
+
+    def beside(self, ladder: dict[str, Figure]) -> dict[str, Figure]:
+        """The ladder, with the exact match of each rung that was asked in its detail."""
+        return {
+            rung: replace(figure, detail={**figure.detail, "exact_match": _plain(self.rungs[rung])})
+            if rung in self.rungs
+            else figure
+            for rung, figure in ladder.items()
+        }
+
+    def column(self, n: int) -> list[str | None]:
+        """The category of each of n items, None where it was not asked."""
+        return [self.categories.get(i) for i in range(n)]
+
+
+def spoken(setting: Setting, chosen: Mapping[str, Strategy]) -> Spoken:
     """What the base model says, on a sample of evaluation items.
 
     Args:
         setting: the audit's materials.
-        zero: the strategy of `zero_shot`.
-        without: that of `without_data`.
-
-    Returns:
-        `exact_match_zero_shot`, `exact_match` (of `without`) and `knowledge`, each with its reason
-        where it could not be measured.
+        chosen: rung → strategy: `zero_shot`, `without_data`, and the other rungs that prompt.
     """
+    zero = chosen["zero_shot"]
     items = setting.dataset.items
     reason = unasked([items[i].target for i in setting.evaluation], setting.facts)
     if reason:
-        return {name: Figure.missing(reason, "share") for name in NAMES}
+        return Spoken({name: Figure.missing(reason, "share") for name in NAMES})
     rows, longest = _sample(setting)
     targets = [items[i].target for i in rows]
     one_line = not any("\n" in t.strip() for t in targets)
     speaker = Speaker(setting.engine, setting.handle, longest + 2, one_line=one_line)
-    found = {
-        name: exact_match(
-            speaker,
-            setting.prompts(strategy, rows),
-            [setting.prompter.answer(strategy, t) for t in targets],
-            setting.clusters[rows],
-            seed=setting.seed,
-            strategy=strategy.name,
-        )
-        for name, strategy in zip(NAMES, (zero, without), strict=False)
+    rungs = {
+        rung: _match(setting, speaker, strategy, rows)
+        for rung, strategy in chosen.items()
+        if rung in PROMPTED
     }
+    found = dict(zip(NAMES, (rungs["zero_shot"], rungs["without_data"]), strict=False))
     if setting.facts.remote:
         reason = "drawn answers are asked of a model on this machine alone, not of a server"
-        return {**found, "knowledge": Figure.missing(reason, "share")}
+        return Spoken({**found, "knowledge": Figure.missing(reason, "share")}, rungs)
     few = rows[:ITEMS]
-    answers = [setting.prompter.answer(zero, t) for t in targets[:ITEMS]]
+    answers = [_answer(setting, zero, targets[i]) for i in range(len(few))]
     contexts = [_prompts(setting, zero, few, turn) for turn in range(CONTEXTS)]
-    found["knowledge"] = knowledge(
+    found["knowledge"], told = knowledge(
         speaker, contexts, answers, setting.clusters[few], seed=setting.seed
     )
-    return found
+    return Spoken(found, rungs, dict(zip(few.tolist(), told, strict=False)))
+
+
+def _match(
+    setting: Setting, speaker: Speaker, strategy: Strategy, rows: NDArray[np.int64]
+) -> Figure:
+    """Exact match of a way to prompt, on as many of the items as can be afforded."""
+    if strategy.shots == "retrieved":
+        length = setting.prompt_tokens(strategy)
+        rows = rows[: int(RETRIEVED_TOKENS // max(length, 1.0))]
+        if len(rows) < FEWEST_RETRIEVED:
+            reason = f"prompts of {length:,.0f} tokens are too long to have answers said"
+            return Figure.missing(reason, "share")
+    return exact_match(
+        speaker,
+        [prompt + _lead(strategy) for prompt in setting.prompts(strategy, rows)],
+        [_answer(setting, strategy, setting.dataset.items[i].target) for i in rows],
+        setting.clusters[rows],
+        seed=setting.seed,
+        strategy=strategy.name,
+    )
+
+
+def _lead(strategy: Strategy) -> str:
+    """What a template puts before the response, a line break say; a last space is the model's."""
+    return strategy.template.answer.partition("{response}")[0].rstrip(" ")
+
+
+def _answer(setting: Setting, strategy: Strategy, target: str) -> str:
+    """What is to be said after a prompt and its lead."""
+    return setting.prompter.answer(strategy, target).removeprefix(_lead(strategy))
+
+
+def _plain(figure: Figure) -> dict[str, Any]:
+    return {k: v for k, v in asdict(figure).items() if k != "detail"}
 
 
 def both_losses(setting: Setting, climbed: GenerateClimb) -> dict[str, NDArray[np.float64]]:
@@ -119,4 +181,5 @@ def _prompts(setting: Setting, strategy: Strategy, rows: NDArray[np.int64], turn
     items, train = setting.dataset.items, np.sort(setting.splits.train)
     shots = random_shots(items, train, SHOTS, setting.seed + 1 + turn)
     shown = Strategy(strategy.template, strategy.form, "random", SHOTS)
-    return [setting.prompter.prompt(shown, items[i].texts, shots) for i in rows]
+    written = [setting.prompter.prompt(shown, items[i].texts, shots) for i in rows]
+    return [prompt + _lead(strategy) for prompt in written]

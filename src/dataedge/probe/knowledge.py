@@ -26,6 +26,7 @@ __all__ = [
     "CATEGORIES",
     "CONTEXTS",
     "ITEMS",
+    "RETRIEVED_TOKENS",
     "SAMPLES",
     "SHOTS",
     "Speaker",
@@ -45,6 +46,9 @@ ITEMS = 32
 FEWEST = 8
 MOST_TOKENS = 32
 """Items whose answer takes more than this many tokens are not asked."""
+
+RETRIEVED_TOKENS = 8_000
+"""Retrieved demonstrations are run anew for each answer: as many items as that comes to."""
 
 
 class Speaker:
@@ -148,7 +152,7 @@ def knowledge(
     clusters: NDArray[np.int64],
     *,
     seed: int,
-) -> Figure:
+) -> tuple[Figure, list[str]]:
     """Share of the answers that are Unknown, with the counts of all four categories.
 
     Drawn answers are asked only where no likeliest one was right, the contexts in turn.
@@ -161,11 +165,12 @@ def knowledge(
         seed: of the draws and the bootstrap.
 
     Returns:
-        The share; where it is above one half, with the sentence that warns.
+        The share; where it is above one half, with the sentence that warns. And the category of
+        each item, none where too few were asked.
     """
     n = len(answers)
     if n < FEWEST:
-        return _too_few(n)
+        return _too_few(n), []
     greedy = np.array([speaker.right(prompts, answers) for prompts in contexts])
     sampled = np.zeros((SAMPLES, n), bool)
     rest: list[int] = np.flatnonzero(~greedy.any(axis=0)).tolist()
@@ -190,7 +195,7 @@ def knowledge(
         samples=SAMPLES,
         temperature=TEMPERATURE,
     )
-    return _warned(figure)
+    return _warned(figure), [CATEGORIES[k] for k in found]
 
 
 def _warned(figure: Figure) -> Figure:

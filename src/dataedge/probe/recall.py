@@ -53,6 +53,21 @@ def longest_run(said: str, true: str) -> int:
     return match.find_longest_match().size
 
 
+def others(clusters: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each item the position of another one, of another cluster where there is one.
+
+    Example:
+        >>> others(np.array([5, 5, 7, 8])).tolist()
+        [2, 2, 3, 0]
+    """
+    n = len(clusters)
+    out = (np.arange(n) + 1) % n
+    for i in range(n):
+        away = ((i + step) % n for step in range(1, n))
+        out[i] = next((j for j in away if clusters[j] != clusters[i]), out[i])
+    return out
+
+
 def recall(
     engine: Engine,
     handle: ModelHandle,
@@ -78,7 +93,9 @@ def recall(
         The mean, with `detail.control`: the same against another item's text, which shows how
         much two texts of this kind begin alike anyway. `detail.longest_run` is the mean number of
         words of the longest run in common with the item's own text, wherever it stands there,
-        `longest_run_control` with another item's, `longest_run_most` the longest of all.
+        `longest_run_control` with another item's, `longest_run_most` the longest of all, and
+        `longest_run_over_control` the difference with its 95 % interval. The other item is of
+        another near-duplicate cluster where there is one.
     """
     n = min(probe.items, len(targets))
     if not n:
@@ -88,10 +105,13 @@ def recall(
         engine, Generate(handle, probe.max_tokens), [write(strategy, i) for i in range(n)]
     )
     own = np.array([words_in_common(s, t) for s, t in zip(said, targets[:n], strict=True)])
-    other = np.roll(np.arange(n), 1)
+    other = others(clusters[:n])
     control = np.array([words_in_common(s, targets[j]) for s, j in zip(said, other, strict=True)])
     runs = [longest_run(s, t) for s, t in zip(said, targets[:n], strict=True)]
-    others = [longest_run(s, targets[j]) for s, j in zip(said, other, strict=True)]
+    control_runs = [longest_run(s, targets[j]) for s, j in zip(said, other, strict=True)]
+    over = mean_figure(
+        np.subtract(runs, control_runs).astype(np.float64), clusters[:n], unit="words", seed=seed
+    )
     return mean_figure(
         own,
         clusters[:n],
@@ -100,7 +120,8 @@ def recall(
         control=float(control.mean()),
         words=WORDS,
         longest_run=float(np.mean(runs)),
-        longest_run_control=float(np.mean(others)),
+        longest_run_control=float(np.mean(control_runs)),
+        longest_run_over_control=[over.value, over.low, over.high],
         longest_run_most=max(runs),
     )
 

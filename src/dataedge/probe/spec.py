@@ -101,8 +101,10 @@ class Probe(BaseModel):
     label_forms: tuple[Literal["given", "humanised"], ...] = Field(default=("given",), min_length=1)
     demonstrations: Demonstrations = Demonstrations()
     calibration: tuple[Literal["none", "batch", "contextual"], ...] = Field(
-        default=("none",), min_length=1
+        default=("none", "batch", "contextual"), min_length=1
     )
+    """To classify only, tried on development items. All if not given: without one, a model that
+    merely prefers one label looks as if it knew nothing, and the data as if it gave an edge."""
     max_tokens: int = Field(default=24, ge=1)
     """Where text is generated: how far to go on."""
     items: int = Field(default=48, ge=1)
@@ -133,7 +135,7 @@ def read_probe(path: str | Path) -> tuple[Probe, yaml.Node]:
         raise AuditError(f"{path}: {error.strerror}", hint="name a probe file") from error
     except UnicodeDecodeError as error:
         raise AuditError(f"{path}: not UTF-8", hint="save the file as UTF-8") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # 2020-13-45 is a ValueError
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
         raise AuditError(f"{path}{line}: not YAML", hint="check indentation and quotes") from error
