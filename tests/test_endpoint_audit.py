@@ -90,6 +90,7 @@ def test_without_probabilities_accuracy_alone_is_told(
         assert "server" in report.measures[name].reason
     assert all(r.detail.get("bits_per_item") is None for r in report.ladder)
     assert done.items("hard").empty
+    assert not (tmp_path / "a" / "answers.jsonl").exists()  # the store has them all
     assert "None" not in repr(done)
 
 

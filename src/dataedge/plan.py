@@ -171,20 +171,24 @@ def _sent(
     server: Connection, dataset: Dataset, config: AuditConfig, passes: int, tokens: int
 ) -> Sent:
     """A server shares no beginnings between prompts: demonstrations are sent with every question."""
+    from dataedge.edge.generate import NGRAM_ITEMS
     from dataedge.models.endpoint.asking import CHOICE_TOKENS
     from dataedge.models.endpoint.model import ECHO_AT_MOST
 
     labels = len(dataset.labels)
     each = labels if 0 < labels <= ECHO_AT_MOST else 1
-    spelt = 0 if labels else min(2_000, len(dataset.items))  # train responses, for their tokens
+    spelt = (
+        0 if labels else min(NGRAM_ITEMS[True], len(dataset.items))
+    )  # train responses, for their tokens
     requests = passes * each + spelt
     tokens_in = tokens * each + int(passes * each * DEMONSTRATION_TOKENS["retrieved"])
     tokens_out = requests * (CHOICE_TOKENS if labels > ECHO_AT_MOST else 1)
     cost = None
     if config.price_in is not None or config.price_out is not None:
         cost = (tokens_in * (config.price_in or 0) + tokens_out * (config.price_out or 0)) / 1e6
-    agreed = server.loopback or (server.send_to or "").casefold() == server.host
-    return Sent(server.host, server.loopback, agreed, requests, tokens_in, tokens_out, cost)
+    return Sent(
+        server.host, server.loopback, server.consented, requests, tokens_in, tokens_out, cost
+    )
 
 
 def _work(dataset: Dataset, probe: Probe, held: int) -> tuple[int, int, int]:

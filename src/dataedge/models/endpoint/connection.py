@@ -81,13 +81,18 @@ class Connection:
                 hint=f"leave it out; a key is read from the environment: {KEY}",
             )
 
+    @property
+    def consented(self) -> bool:
+        """Whether the data may be sent there: to this machine, or where the user said so."""
+        return self.loopback or (self.send_to or "").casefold() == self.host
+
     def check_consent(self) -> None:
         """Refuse a host elsewhere that `send_to` does not name; nothing was sent yet.
 
         Raises:
             AuditError: with the flag that consents.
         """
-        if self.loopback or (self.send_to or "").casefold() == self.host:
+        if self.consented:
             return
         named = f"--send-to names {self.send_to}" if self.send_to else "--send-to was not given"
         raise AuditError(

@@ -210,6 +210,7 @@ class EndpointModel:
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Tokens of each text as the server counts them, its own frame included: shape (n,)."""
         counts = self._all(self.ask.count, texts, None)
+        self._listen()
         return np.array(counts, dtype=np.int64)
 
     def _prove_given(
