@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataedge.probe.handle import ModelHandle
 
 
-class _Ask:
+class Ask:
     """What the stages below share: they open the model when there is something to ask."""
 
     version = 2
@@ -30,13 +30,15 @@ class _Ask:
         self.handle = handle
 
     def params(self) -> dict[str, Any]:
+        """Answers depend on the model."""
         return self.handle.params()
 
     def setup(self) -> None:
+        """Open the model."""
         _ = self.handle.model
 
 
-class Choices(_Ask):
+class Choices(Ask):
     """Stage: prompt → log-probability of every choice (nats), as far as the model tells them."""
 
     name = "choices"
@@ -59,7 +61,7 @@ class Choices(_Ask):
         )
 
 
-class Likelihood(_Ask):
+class Likelihood(Ask):
     """Stage: (prefix, continuation) → tokens of the continuation and their log-probabilities."""
 
     name = "likelihood"
@@ -82,7 +84,7 @@ class Likelihood(_Ask):
         )
 
 
-class Generate(_Ask):
+class Generate(Ask):
     """Stage: prompt → continuation.
 
     Args:
@@ -113,7 +115,7 @@ class Generate(_Ask):
         return pa.record_batch({"unit": batch["unit"], "text": pa.array(texts, pa.string())})
 
 
-class Tokens(_Ask):
+class Tokens(Ask):
     """Stage: text → its token ids."""
 
     name = "tokens"

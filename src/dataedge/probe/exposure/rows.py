@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from dataedge.errors import AuditError
 from dataedge.items import Task
 from dataedge.models.base import FullVocabulary
 from dataedge.models.moments import Moments
+from dataedge.probe.scoring import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset
-    from dataedge.probe.handle import ModelHandle
 
 LONGEST = 4_000
 """Characters of a row that are read."""
@@ -65,23 +65,12 @@ def load_control(path: str, dataset: Dataset) -> Dataset:
         ) from error
 
 
-class TextMoments:
+class TextMoments(Ask):
     """Stage: text → log-probability of its tokens, with mean and deviation over the vocabulary."""
 
     name = "moments"
     version = 1
     batch_size = 32
-
-    def __init__(self, handle: ModelHandle) -> None:
-        self.handle = handle
-
-    def params(self) -> dict[str, Any]:
-        """Answers depend on the model."""
-        return self.handle.params()
-
-    def setup(self) -> None:
-        """Open the model."""
-        _ = self.handle.model
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Columns unit, text → unit, logprobs, means, deviations."""
