@@ -146,9 +146,9 @@ class EndpointModel:
             report(done, len(prompts))
             return sums
         rows = self._all(lambda prompt: self.ask.choose(prompt, choices), prompts, done)
-        self._listen()
         sums = np.array(rows).reshape(len(prompts), len(choices))
         if self.proven.given is None:
+            self._listen()
             return sums
         # the likeliest in full; the others stay behind all of these
         best = np.argsort(-sums, axis=1, kind="stable")[:, :ECHO_AT_MOST]
