@@ -83,6 +83,19 @@ def test_choices_by_the_likeliest_tokens_are_true_where_the_label_is_listed(
     assert (there[~listed] <= here[listed].max()).all()
 
 
+def test_of_many_choices_the_likeliest_are_scored_in_full(
+    local: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataedge.models.endpoint.model.ECHO_AT_MOST", 3)
+    with asking(local, Behaviour()) as model:
+        there = model.score_choices(tiny.QUESTIONS, tiny.LABELS)
+    here = local.score_choices(tiny.QUESTIONS, tiny.LABELS)
+    in_full = np.abs(there - here) < 1e-3
+    assert (in_full.sum(axis=1) >= 3).all()
+    for row, exact in zip(there, in_full, strict=True):
+        assert (row[~exact] <= row[exact].max() + 1e-9).all()
+
+
 def test_choices_by_what_is_written_name_a_label_or_none(local: LocalModel) -> None:
     behaviour = Behaviour(offers=frozenset({"completions"}))
     with asking(local, behaviour) as model:
