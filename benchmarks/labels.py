@@ -41,6 +41,7 @@ import numpy as np
 from dataedge.edge.learner import Learner
 from dataedge.measure.annotators import crowdlab
 from dataedge.measure.labels import LabelQuality, label_quality
+from record import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -383,8 +384,8 @@ def report(size: Size, results: Results) -> int:
     for name, (value, bound, ok) in checks.items():
         print(f"{'ok  ' if ok else 'MISS'} {name}: {value:.4f} ({bound})")
     kept = {n: {"value": v, "bound": b, "ok": bool(o)} for n, (v, b, o) in checks.items()}
-    summary = {"size": size._asdict(), "checks": kept, "mmlu_redux": redux}
-    results.write({**summary, "no_flips": calm, "cells": cells})
+    summary = {**provenance("cleanlab", "scikit-learn"), "size": size._asdict(), "checks": kept}
+    results.write({**summary, "mmlu_redux": redux, "no_flips": calm, "cells": cells})
     missed = [name for name, (_, _, ok) in checks.items() if not ok]
     print(f"labels: {'FAIL ' + '; '.join(missed) if missed else f'PASS {len(checks)} checks'}")
     return 1 if missed else 0

@@ -39,6 +39,7 @@ from dataedge.measure.minhash import OVERLAP, WIDTHS, components, near_duplicate
 from dataedge.measure.neighbours import RECALL, neighbours, unit_rows
 from dataedge.measure.redundancy import near_duplicate_levels, redundancy, semantic_clusters
 from dataedge.measure.shingles import fold
+from record import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -569,7 +570,7 @@ def main() -> int:
     if args.child:
         print(json.dumps(child(args.child)))
         return 0
-    result: dict[str, Any] = {"quick": args.quick}
+    result: dict[str, Any] = provenance("cleanlab", "datasketch", "rensa", "faiss-cpu")
     checks: Checks = {}
     for name in args.only.split(","):
         start = time.perf_counter()

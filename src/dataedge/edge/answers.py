@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.edge.ladder import Climb, Outcome, choose
+from dataedge.edge.rungs import climb_prompts
 from dataedge.errors import AuditError, ExitCode
 from dataedge.probe.matching import SHORT_WORDS, normalised_match
-from dataedge.probe.prompting import Strategy, nearest
+from dataedge.probe.prompting import nearest
 from dataedge.probe.scoring import Generate, ask_text
-from dataedge.probe.search import Trial, successive_halving
+from dataedge.probe.search import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.edge.setting import Setting
-    from dataedge.probe.prompting import Shots
+    from dataedge.probe.prompting import Strategy
 
 EXACT_MATCH = "exact match"
 ANSWER_TOKENS = 32
@@ -71,6 +72,15 @@ class AnswersLadder:
         """Answers that are right among the first m development items."""
         return _trial(strategy, self.hits(strategy, self.s.development[:m]))
 
+    def prompting(self, strategy: Strategy) -> Outcome:
+        """Report a chosen strategy on the evaluation items."""
+        return _outcome(
+            strategy.name,
+            self.hits(strategy, self.s.development),
+            self.hits(strategy, self.s.evaluation),
+            self.s.prompt_tokens(strategy),
+        )
+
     def climb(self) -> tuple[Climb, list[dict[str, Any]]]:
         """All rungs, and the trials of every strategy."""
         s = self.s
@@ -82,31 +92,8 @@ class AnswersLadder:
                 self.right([majority] * len(s.evaluation), s.evaluation),
             )
         }
-        missing: dict[str, str] = {}
-        trials: list[dict[str, Any]] = []
-        best = [Strategy(t) for t in s.probe.templates if s.usable(t)]
-        rungs: tuple[tuple[str, Shots], ...] = (
-            ("zero_shot", "none"),
-            ("few_shot", "random"),
-            ("retrieved", "retrieved"),
-        )
-        for rung, shots in rungs:
-            width = 1 if shots == "retrieved" else 2
-            candidates = best if shots == "none" else s.strategies(best[:width], shots)
-            if not candidates:
-                missing[rung] = "no demonstrations fit the model's context"
-                continue
-            ranked, tried = successive_halving(candidates, self.attempt, len(s.development))
-            trials += [t.record(rung) for t in tried.values()]
-            chosen = ranked[0].candidate
-            outcomes[rung] = _outcome(
-                chosen.name,
-                self.hits(chosen, s.development),
-                self.hits(chosen, s.evaluation),
-                s.prompt_tokens(chosen),
-            )
-            if shots == "none":
-                best = [t.candidate for t in ranked[:2]]
+        prompted = climb_prompts(s, self.attempt, self.prompting)
+        outcomes |= prompted.outcomes
         choose(outcomes, "without_data", ("zero_shot", "few_shot"))
         outcomes["learned"] = _outcome(
             f"the response of the most similar of {len(s.splits.train)} train items",
@@ -120,11 +107,11 @@ class AnswersLadder:
             np.ones(len(s.evaluation)),
             s.clusters[s.evaluation],
             outcomes,
-            missing,
+            prompted.missing,
             s.seed,
             no_bits=s.facts.no_bits,
         )
-        return climb, trials
+        return climb, prompted.trials
 
     def _copied(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """1 where the response of the most similar train item is right, shape (m,)."""

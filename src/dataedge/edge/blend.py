@@ -59,7 +59,12 @@ def fit_blend(views: Sequence[Floats], log_prior: Floats, y: Ints) -> tuple[Floa
     bounds = [(0.0, 100.0)] * len(views) + [(0.0, 2.0), (1e-4, 0.95)]
     start = np.array([1.0] * len(views) + [0.5, 0.05])
     found = minimize(
-        loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 40}
+        loss,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"maxiter": 40, "ftol": 1e-7},
     )
     weights: Floats = found.x[:-1] / scale
     return weights, float(found.x[-1]), float(found.fun)

@@ -6,12 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataedge.edge.answers import EXACT_MATCH, AnswersLadder
 from dataedge.edge.findings import Findings, highest, scatter
-from dataedge.edge.reasons import (
-    data_edge,
-    latency_and_cost,
-    prompting_ceiling,
-    prompting_impractical,
-)
+from dataedge.edge.reasons import four_reasons
 from dataedge.edge.verdict import Evidence, decide
 from dataedge.figures import Figure
 
@@ -50,23 +45,18 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         tuning_gain=tuning,
         parts={},
         verdict=verdict,
-        reasons=[
-            prompting_ceiling(trials, tuning, delta=config.delta, higher_is_better=True),
-            prompting_impractical(
-                tokens,
-                setting.facts.context,
-                tuning,
-                setting.answer_among_nearest(),
-                delta=config.delta,
-            ),
-            data_edge(verdict, edge, tuning),
-            latency_and_cost(
-                outcomes[climb.best_prompting].prompt_tokens,
-                setting.tuned_tokens(),
-                tuning,
-                config.price_in,
-            ),
-        ],
+        reasons=four_reasons(
+            setting,
+            config,
+            climb,
+            verdict,
+            edge=edge,
+            tuning=tuning,
+            counted=tuning,
+            trials=trials,
+            tokens=tokens,
+            covered=setting.answer_among_nearest(),
+        ),
         measures={
             "known_share": Figure.missing(why, "share"),
             "surprisal_bits_per_byte": Figure.missing(why, "bits/byte"),

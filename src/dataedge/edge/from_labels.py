@@ -11,12 +11,7 @@ from dataedge.edge.classify import ClassifyClimb, ClassifyLadder
 from dataedge.edge.findings import Findings, highest, scatter
 from dataedge.edge.growth import measure_growth
 from dataedge.edge.labelled import judge_annotators, judge_labels
-from dataedge.edge.reasons import (
-    data_edge,
-    latency_and_cost,
-    prompting_ceiling,
-    prompting_impractical,
-)
+from dataedge.edge.reasons import four_reasons
 from dataedge.edge.verdict import Evidence, Limit, decide
 from dataedge.figures import Figure
 from dataedge.measure import definedness, novelty
@@ -91,23 +86,18 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         tuning_gain=tuning,
         parts={},
         verdict=verdict,
-        reasons=[
-            prompting_ceiling(climbed.trials, tuning, delta=config.delta, higher_is_better=True),
-            prompting_impractical(
-                tokens,
-                setting.facts.context,
-                tuning,
-                setting.answer_among_nearest(),
-                delta=config.delta,
-            ),
-            data_edge(verdict, edge, tuning),
-            latency_and_cost(
-                outcomes[climb.best_prompting].prompt_tokens,
-                setting.tuned_tokens(),
-                tuning,
-                config.price_in,
-            ),
-        ],
+        reasons=four_reasons(
+            setting,
+            config,
+            climb,
+            verdict,
+            edge=edge,
+            tuning=tuning,
+            counted=tuning,
+            trials=climbed.trials,
+            tokens=tokens,
+            covered=setting.answer_among_nearest(),
+        ),
         measures={
             "known_share": known,
             "surprisal_bits_per_byte": _surprisal(setting),

@@ -9,12 +9,7 @@ import numpy as np
 
 from dataedge.edge.findings import Findings, highest, scatter
 from dataedge.edge.generate import GenerateClimb, GenerateLadder
-from dataedge.edge.reasons import (
-    data_edge,
-    latency_and_cost,
-    prompting_ceiling,
-    prompting_impractical,
-)
+from dataedge.edge.reasons import four_reasons
 from dataedge.edge.spoken import Spoken, both_losses, spoken
 from dataedge.edge.verdict import Evidence, Limit, decide
 from dataedge.figures import Figure
@@ -95,23 +90,18 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         tuning_gain=tuning,
         parts={"total": total, **parts} if parts else {},
         verdict=warned(verdict, said.figures.get("knowledge")),
-        reasons=[
-            prompting_ceiling(climbed.trials, gain, delta=config.delta, higher_is_better=False),
-            prompting_impractical(
-                tokens,
-                setting.facts.context,
-                gain,
-                setting.answer_among_nearest() if parts else None,
-                delta=config.delta,
-            ),
-            data_edge(verdict, counted, tuning),
-            latency_and_cost(
-                outcomes[climb.best_prompting].prompt_tokens,
-                setting.tuned_tokens(),
-                gain,
-                config.price_in,
-            ),
-        ],
+        reasons=four_reasons(
+            setting,
+            config,
+            climb,
+            verdict,
+            edge=counted,
+            tuning=tuning,
+            counted=gain,
+            trials=climbed.trials,
+            tokens=tokens,
+            covered=setting.answer_among_nearest() if parts else None,
+        ),
         measures={
             "known_share": known,
             "surprisal_bits_per_byte": novelty.surprisal(

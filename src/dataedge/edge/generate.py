@@ -14,16 +14,17 @@ import numpy as np
 
 from dataedge.edge.ladder import Climb, Outcome, choose, keep, valid_items
 from dataedge.edge.ngram import WEIGHTS, ByteUnigram, NGram
+from dataedge.edge.rungs import climb_prompts
 from dataedge.items import Task
-from dataedge.probe.prompting import MAX_CHARACTERS, Strategy
+from dataedge.probe.prompting import MAX_CHARACTERS
 from dataedge.probe.scoring import Tokens, ask_tokens
-from dataedge.probe.search import Trial, successive_halving
+from dataedge.probe.search import Trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.edge.setting import Setting
-    from dataedge.probe.prompting import Shots
+    from dataedge.probe.prompting import Strategy
 
 LN2 = float(np.log(2))
 NGRAM_ITEMS = {False: 20_000, True: 2_000}
@@ -165,28 +166,9 @@ class GenerateLadder:
     def climb(self) -> GenerateClimb:
         """All rungs."""
         s = self.s
-        outcomes = {"chance": self._chance()}
-        missing: dict[str, str] = {}
-        chosen: dict[str, Strategy] = {}
-        trials: list[dict[str, Any]] = []
-        best = [Strategy(t) for t in s.probe.templates if s.usable(t)]
-        rungs: tuple[tuple[str, Shots], ...] = (
-            ("zero_shot", "none"),
-            ("few_shot", "random"),
-            ("retrieved", "retrieved"),
-        )
-        for rung, shots in rungs:
-            width = 1 if shots == "retrieved" else 2
-            candidates = best if shots == "none" else s.strategies(best[:width], shots)
-            if not candidates:
-                missing[rung] = "no demonstrations fit the model's context"
-                continue
-            ranked, tried = successive_halving(candidates, self.attempt, len(s.development))
-            trials += [t.record(rung, sign=-1) for t in tried.values()]
-            chosen[rung] = ranked[0].candidate
-            outcomes[rung] = self.prompting(chosen[rung])
-            if shots == "none":
-                best = [t.candidate for t in ranked[:2]]
+        prompted = climb_prompts(s, self.attempt, self.prompting, sign=-1)
+        chosen = prompted.chosen
+        outcomes = {"chance": self._chance(), **prompted.outcomes}
         choose(outcomes, "without_data", ("zero_shot", "few_shot"))
         without = chosen[outcomes["without_data"].detail["is"]]
         # learned: the better of n-grams over the prompt without data and over retrieved items
@@ -233,14 +215,14 @@ class GenerateLadder:
             self.bytes[index],
             s.clusters[index],
             keep(outcomes, valid),
-            missing,
+            prompted.missing,
             s.seed,
         )
         return GenerateClimb(
             climb,
             others[0][valid] if others else None,
             others[1][valid] if others else None,
-            trials,
+            prompted.trials,
             self._curve(without, index),
             shuffled[valid],
             {**chosen, "without_data": without},

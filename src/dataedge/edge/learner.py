@@ -259,7 +259,9 @@ class Learner:
         members = [self._groups[g][self._keep[self._groups[g]]] for g in touched if g >= 0]
         members = [m for m in members if len(m) > 1]
         kept = self._keep[rows]
-        out = view.predict(self._Z[rows], setting)
+        out = np.empty((len(rows), self._n_classes), self._Z.dtype)
+        if not kept.all():
+            out[~kept] = view.predict(self._Z[rows[~kept]], setting)
         fitted = np.unique(np.concatenate([rows[kept], *members]))
         groups = [np.searchsorted(fitted, m) for m in members]
         scores = view.loo(self._Z[fitted], self._y[fitted], setting, groups)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from dataedge.config import AuditConfig
+    from dataedge.edge.ladder import Climb
+    from dataedge.edge.setting import Setting
     from dataedge.edge.verdict import Verdict
     from dataedge.figures import Figure
 
@@ -27,6 +30,46 @@ class Reason:
     answer: Answer
     why: str
     evidence: dict[str, Any]
+
+
+def four_reasons(
+    setting: Setting,
+    config: AuditConfig,
+    climb: Climb,
+    verdict: Verdict,
+    *,
+    edge: Figure,
+    tuning: Figure,
+    counted: Figure,
+    trials: list[dict[str, Any]],
+    tokens: Figure,
+    covered: float | None,
+) -> list[Reason]:
+    """All four, in the order of the report.
+
+    Args:
+        setting: the audit's materials.
+        config: thresholds and prices.
+        climb: the ladder.
+        verdict: on the edge.
+        edge: with the data − without it.
+        tuning: learned − the best prompt.
+        counted: what of the tuning gain is a reason to tune: all of it, or the task's part alone.
+        trials: what each strategy reached on development items.
+        tokens: of the dataset.
+        covered: share of held-out items whose answer stands among the nearest train items.
+    """
+    return [
+        prompting_ceiling(trials, counted, delta=config.delta, higher_is_better=climb.sign > 0),
+        prompting_impractical(tokens, setting.facts.context, counted, covered, delta=config.delta),
+        data_edge(verdict, edge, tuning),
+        latency_and_cost(
+            climb.outcomes[climb.best_prompting].prompt_tokens,
+            setting.tuned_tokens(),
+            counted,
+            config.price_in,
+        ),
+    ]
 
 
 def prompting_ceiling(

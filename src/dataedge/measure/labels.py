@@ -26,6 +26,9 @@ BASE = "base model disagrees"
 
 _REFITS = 3
 _FEW = 50  # items below which a noise rate is called underpowered
+_NEAR, _FAR = 4.0, 26.0  # where log-odds and logits are cut off in the score
+_BLOCK = 4096
+_TINY = 1e-12
 _BUCKETS = 500  # clusters are pooled at random into at most so many for the bootstrap
 
 
@@ -74,11 +77,11 @@ def label_quality(
     """Score given labels against out-of-sample probabilities.
 
     A noise model (`Channel`) is fitted to the probabilities and the labels. Its suspects are
-    left out of training, if refit is given, and the model is fitted to what the learner says
-    then; up to three times if that brings many more to light. The score adds the log-odds that
-    a label is right to the margin; how far the log-odds count depends on the share of mix-ups
-    between similar classes: there the margin orders better, whereas wrong labels drawn at
-    random show in the tail of the log-odds.
+    left out of training, if refit is given, and the model is fitted to the geometric mean of what
+    the learner says with them and without them; up to three times if that brings many more to
+    light. The score weighs two orders by the share of mix-ups between similar classes: there, the
+    log-odds that a label is right plus the margin; wrong labels drawn at random show in the
+    tail of the given label's own probability.
     Flagged are as many of the lowest scores as the estimated rate says are wrong, as far as
     another label is more probable.
 
@@ -111,7 +114,7 @@ def label_quality(
         proba, channel = _relearned(proba, labels, channel, refit, seed)
     p_given, rival, margin = _margin(proba, labels)
     odds = channel.log_odds(proba, labels)
-    score = _score(odds, margin, channel.alike)
+    score = _score(p_given, odds, margin, channel.alike)
     conflict = _conflicts(labels, twins)
     lowest = np.argsort(score, kind="stable")[: round(channel.rate * n)]
     suspect = np.zeros(n, bool)
@@ -135,16 +138,31 @@ def label_quality(
 def _relearned(
     proba: Floats, labels: Ints, channel: Channel, refit: Callable[[Bools], Floats], seed: int
 ) -> tuple[Floats, Channel]:
-    """Probabilities and noise model once suspects teach nothing; again if many more turn up."""
-    count = 0
+    """Probabilities and noise model once suspects teach nothing; again if many more turn up.
+
+    A learner that has forgotten the suspects says more clearly that they are wrong, and errs with
+    more conviction; the mean of both, on the scale of logarithms, ranks better than either.
+    """
+    count, first = 0, np.log(np.maximum(proba, _TINY))
     for _ in range(_REFITS):
         doubted = channel.log_odds(proba, labels) < 0
         if doubted.sum() <= 1.1 * count or doubted.sum() > 0.9 * len(labels):
             break
         count = int(doubted.sum())
-        proba = refit(doubted)
+        proba = _mean(first, refit(doubted))
         channel = Channel.fit(proba, labels, smoothing=32.0, rounds=2, seed=seed)
     return proba, channel
+
+
+def _mean(log_first: Floats, second: Floats) -> Floats:
+    """Normalised geometric mean of probabilities, the first given as logarithms, shape (n, K)."""
+    out = np.empty_like(second)
+    for start in range(0, len(second), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        logits = 0.5 * (log_first[rows] + np.log(np.maximum(second[rows], _TINY)))
+        block = np.exp(logits - logits.max(1, keepdims=True))
+        out[rows] = block / block.sum(1, keepdims=True)
+    return out
 
 
 def _margin(proba: Floats, labels: Ints) -> tuple[Floats, Ints, Floats]:
@@ -154,8 +172,8 @@ def _margin(proba: Floats, labels: Ints) -> tuple[Floats, Ints, Floats]:
         return np.ones(n), labels, np.ones(n)
     p_given, margin = np.empty(n), np.empty(n)
     rival = np.empty(n, np.int64)
-    for start in range(0, n, 4096):
-        rows = slice(start, start + 4096)
+    for start in range(0, n, _BLOCK):
+        rows = slice(start, start + _BLOCK)
         block = proba[rows].astype(np.float64)
         index = np.arange(len(block))
         p_given[rows] = block[index, labels[rows]]
@@ -165,12 +183,13 @@ def _margin(proba: Floats, labels: Ints) -> tuple[Floats, Ints, Floats]:
     return p_given, rival, margin
 
 
-def _score(odds: Floats, margin: Floats, alike: float) -> Floats:
-    """Clipped log-odds plus margin, in [0, 1]."""
-    width = 4.0 * alike + 12.0 * (1.0 - alike)
-    weight = alike + 0.3 * (1.0 - alike)
-    raw = np.clip(odds, -width, width) / width + weight * margin
-    score: Floats = (raw / (1.0 + weight) + 1.0) / 2.0
+def _score(p_given: Floats, odds: Floats, margin: Floats, alike: float) -> Floats:
+    """Of similar classes clipped log-odds and margin, else the clipped logit; in [0, 1]."""
+    p = np.clip(p_given, _TINY, 1.0 - _TINY)
+    logit = np.clip(np.log(p) - np.log1p(-p), -_FAR, _FAR) / _FAR
+    similar = (np.clip(odds, -_NEAR, _NEAR) / _NEAR + margin) / 2.0
+    random = (logit + 0.1 * margin) / 1.1
+    score: Floats = (alike * similar + (1.0 - alike) * random + 1.0) / 2.0
     return score
 
 

@@ -44,6 +44,28 @@ class RefusedError(ValueError):
     """The server says no to this very request (status 400, 413 or 422)."""
 
 
+class StatusError(AuditError):
+    """The server answers with a status that is no answer.
+
+    Args:
+        message: as of `AuditError`.
+        hint: as of `AuditError`.
+        code: as of `AuditError`.
+        status: of HTTP, 401 to 599.
+    """
+
+    def __init__(
+        self, message: str, hint: str, code: ExitCode = ExitCode.USAGE, *, status: int
+    ) -> None:
+        super().__init__(message, hint, code)
+        self.status = status
+
+    @property
+    def absent(self) -> bool:
+        """Whether it says that there is no such interface."""
+        return self.status in (404, 405, 501)
+
+
 class Client:
     """Asks one server.
 
@@ -150,20 +172,22 @@ class Client:
         where = self.connection.base_url
         if status == 413:
             return RefusedError(self._clean(f"{where} refuses: {error}"))
+        message = f"{where} answers with status {status}, also when asked again"
+        hint, code = AGAIN, ExitCode.NO_CONCLUSION
         if status in (401, 403):
-            hint = f"put the key in the environment: {KEY}"
-            return AuditError(f"{where} does not let us in (status {status})", hint=hint)
-        if status == 404:
+            message = f"{where} does not let us in (status {status})"
+            hint, code = f"put the key in the environment: {KEY}", ExitCode.USAGE
+        elif status == 404:
+            message = f"{where}: not found (status 404), model {self.connection.model}"
             hint = (
                 "check --base-url (it ends in /v1 as a rule) and the name in --model openai/<name>"
             )
-            return AuditError(
-                f"{where}: not found (status 404), model {self.connection.model}", hint=hint
-            )
-        if 300 <= status < 400:
+            code = ExitCode.USAGE
+        elif 300 <= status < 400:
+            message = f"{where} redirects elsewhere, which is not followed"
             hint = "name the final address with --base-url, and its host with --send-to"
-            return AuditError(f"{where} redirects elsewhere, which is not followed", hint=hint)
-        return self._failure(f"answers with status {status}, also when asked again", error)
+            code = ExitCode.USAGE
+        return StatusError(message, hint, code, status=status)
 
     def _failure(self, what: str, error: Exception) -> AuditError:
         cause = f" ({type(error).__name__})"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dataedge.models.endpoint import reading
-from dataedge.models.endpoint.client import RefusedError
+from dataedge.models.endpoint.client import RefusedError, StatusError
 from dataedge.models.handshake import QUESTION, SENTENCE, doubt
 
 if TYPE_CHECKING:
@@ -81,16 +81,12 @@ def prove(
 
 def _answers(ask: Callable[[], dict[str, Any]]) -> bool:
     """Whether an interface is there and writes text."""
-    from dataedge.errors import AuditError, ExitCode
-
     try:
-        return bool(text_of(ask()) is not None)
+        return text_of(ask()) is not None
     except RefusedError:
         return False
-    except AuditError as error:
-        if error.code is ExitCode.USAGE and "404" in error.message:
-            return False
-        if "status 405" in error.message or "status 501" in error.message:
+    except StatusError as error:
+        if error.absent:
             return False
         raise
 
@@ -151,7 +147,6 @@ def _doubt_given(
     width: int,
 ) -> str | None:
     """Why log-probabilities of given text cannot be believed, or None where they can."""
-    from dataedge.errors import AuditError, ExitCode
 
     def plainly(prefixes: Sequence[str], continuations: Sequence[str]) -> list[Scored]:
         return score(way, prefixes, continuations)
@@ -162,8 +157,8 @@ def _doubt_given(
         return " ".join(reason for reason in reasons if reason) or None
     except (RefusedError, reading.UnreadableError) as error:
         return f"{error}."
-    except AuditError as error:
-        if error.code is ExitCode.NO_CONCLUSION and "status 5" in error.message:
+    except StatusError as error:
+        if error.status >= 500:
             return f"{error.message}."
         raise
 
