@@ -6,7 +6,9 @@ Four checks, each on real texts of ../shared/data or on data generated from them
              clusters (texts) beside cleanlab's near-duplicate check (vectors of the same rows)
 2. clusters  the clusters that datasketch finds at the same threshold, and documents per second
 3. neighbours exact up to the limit, HNSW's recall beyond it
-4. scale     duplicates, clusters and label quality, a process per size: time, peak memory
+4. scale     duplicates, clusters and label quality, two processes per size: time, peak memory;
+             what was measured is kept in the temporary folder dataedge-bench: remove
+             scale-*.json there to measure anew
 
     python benchmarks/redundancy.py [--quick] [--only planted,…] [--out FILE.json]
 """
@@ -53,6 +55,7 @@ MEMORY = 6 * GIB
 CHILD_LIMIT = 14 * GIB  # of address space: a run that needs more fails alone
 CLASSES = 77
 DIMENSIONS = 384
+PARTS = ("redundancy", "labels")
 
 Checks = dict[str, bool]
 
@@ -458,7 +461,7 @@ def peak(reset: bool = False) -> int:
     return int(line.split()[1]) * 1024
 
 
-def child(n: int) -> dict[str, Any]:
+def child(n: int, part: str) -> dict[str, Any]:
     """One size: stages one after the other, each with its time and its peak memory."""
     resource.setrlimit(resource.RLIMIT_AS, (CHILD_LIMIT, CHILD_LIMIT))
     texts = generated_texts(n, seed=6)
@@ -492,7 +495,7 @@ def child(n: int) -> dict[str, Any]:
         )
         return {"noise": found.noise.value, "low": found.noise.low, "high": found.noise.high}
 
-    for stage in (duplicates, levels, labels, quality):
+    for stage in (duplicates, levels) if part == "redundancy" else (duplicates, labels, quality):
         peak(reset=True)
         start, processor = time.perf_counter(), time.process_time()
         try:
@@ -510,6 +513,20 @@ def child(n: int) -> dict[str, Any]:
     return out
 
 
+def measured(n: int, part: str) -> dict[str, Any] | None:
+    """A size's stages, by a process of its own; what was measured once is kept in `CACHE`."""
+    path = CACHE / f"scale-{part}-{n}.json"
+    if not path.is_file():
+        command = [sys.executable, __file__, "--child", str(n), "--part", part]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            return None
+        CACHE.mkdir(exist_ok=True)
+        path.write_text(done.stdout.splitlines()[-1], encoding="utf-8")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
+
+
 def exponent(sizes: list[int], values: list[float]) -> float:
     """Slope of log value on log size."""
     return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
@@ -520,11 +537,11 @@ def scale(quick: bool) -> tuple[dict[str, Any], Checks]:
     sizes = [1_000, 4_000, 16_000] if quick else [10_000, 100_000, 1_000_000]
     runs = []
     for n in sizes:
-        command = [sys.executable, __file__, "--child", str(n)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-        if done.returncode != 0:
-            return {"runs": runs}, {f"scale run of {n:,} rows ended with {done.returncode}": False}
-        runs.append(json.loads(done.stdout.splitlines()[-1]))
+        parts = [measured(n, part) for part in PARTS]
+        if None in parts:
+            return {"runs": runs}, {f"scale run of {n:,} rows did not end": False}
+        stages = {name: s for part in parts if part for name, s in part["stages"].items()}
+        runs.append({"rows": n, "given": (parts[0] or {})["given"], "stages": stages})
     out: dict[str, Any] = {"runs": runs, "exponents": {}}
     for name in runs[0]["stages"]:
         stages = [run["stages"][name] for run in runs]
@@ -563,12 +580,13 @@ def main() -> int:
     parser.add_argument("--only", default=",".join(SECTIONS), help="sections, by comma")
     parser.add_argument("--out", type=Path, help="write all figures as JSON")
     parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=PARTS, default=PARTS[0], help=argparse.SUPPRESS)
     args = parser.parse_args()
     if not SHARED.is_dir():
         print("redundancy: FAIL ../shared/data is absent")
         return 1
     if args.child:
-        print(json.dumps(child(args.child)))
+        print(json.dumps(child(args.child, args.part)))
         return 0
     result: dict[str, Any] = provenance("cleanlab", "datasketch", "rensa", "faiss-cpu")
     checks: Checks = {}

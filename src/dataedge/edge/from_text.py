@@ -78,9 +78,10 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     # where the task itself gains nothing, what tuning gains is style, and no reason to tune
     gain = tuning if verdict.label == "edge" or counted is total else counted
     columns = _columns(setting, climbed)
-    said = Spoken({})
+    said, losses = Spoken({}), None
     if setting.dataset.task is Task.GENERATE:
         columns |= both_losses(setting, climbed)
+        losses = Losses(columns["loss_given"], columns["loss_alone"])
         said = spoken(setting, climbed.chosen)
         columns["knowledge"] = said.column(len(setting.dataset.items))
     no_labels = Figure.missing("the task has no labels", "share")
@@ -126,7 +127,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             "hard": highest(columns["bits_per_byte_with"]),
             "overwritten": highest(-columns["edge_bits"], above=0.0),
         },
-        losses=_losses(setting, climbed),
+        losses=losses,
     )
 
 
@@ -135,18 +136,6 @@ def warned(verdict: Verdict, known: Figure | None) -> Verdict:
     if verdict.advice != "fine_tune" or known is None or known.value is None or not known.reason:
         return verdict
     return replace(verdict, why=(*verdict.why, f"Take care: {known.reason}."))
-
-
-def _losses(setting: Setting, climbed: GenerateClimb) -> Losses | None:
-    """Bits of each evaluated response under its own prompt and under another item's.
-
-    The latter stands in for L(y), the response by itself; both without the data.
-    """
-    if climbed.without_other is None:
-        return None
-    n, climb = len(setting.dataset.items), climbed.climb
-    own = scatter(n, climb.index, climb.outcomes["without_data"].bits)
-    return Losses(own, scatter(n, climb.index, climbed.without_other))
 
 
 def _recall(setting: Setting) -> Figure:

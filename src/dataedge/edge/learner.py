@@ -113,7 +113,7 @@ class Learner:
         n = len(self._y)
         self._fit_basis(X)
         self._Z = self._transform(X)
-        self._neighbours = Neighbours(self._white(self._Z), clusters)
+        self._neighbours = Neighbours(self._Z, clusters, self._white)
         self._groups, self._group_of = _groups(clusters, n)
         self._order = np.random.default_rng(seed).permutation(n)
         self._train(np.ones(n, bool))
@@ -243,9 +243,8 @@ class Learner:
         self._fallback_weights = other._fallback_weights
 
     def _fit_weights(self, sample: Ints) -> None:
-        self.weights, self.floor, _ = fit_blend(
-            self._left_out(sample), self._log_prior, self._y[sample]
-        )
+        self._sample = sample, self._left_out(sample)
+        self.weights, self.floor, _ = fit_blend(self._sample[1], self._log_prior, self._y[sample])
 
     def _left_out(self, rows: Ints) -> list[Floats]:
         """The three views of training items, each with the item left out; (m, K) each."""
@@ -277,11 +276,13 @@ class Learner:
         return out
 
     def _out_of_sample(self) -> Floats:
-        n = len(self._y)
-        out = np.empty((n, self._n_classes), np.float32)
-        for rows in blocks(n):
-            views = self._left_out(np.arange(n)[rows])
-            out[rows] = blend(self.weights, views, self._log_prior)
+        out = np.empty((len(self._y), self._n_classes), np.float32)
+        sample, views = self._sample
+        out[sample] = blend(self.weights, views, self._log_prior)
+        others = np.setdiff1d(np.arange(len(out)), sample, assume_unique=True)
+        for block in blocks(len(others)):
+            rows = others[block]
+            out[rows] = blend(self.weights, self._left_out(rows), self._log_prior)
         return out
 
     def _floored(self, core: Floats) -> Floats:

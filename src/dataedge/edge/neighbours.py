@@ -9,6 +9,8 @@ import numpy as np
 from dataedge.edge.views import blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
@@ -23,30 +25,35 @@ class Neighbours:
     """Searches each item's neighbours once, when they are asked for; votes may use any labels.
 
     Args:
-        vectors: shape (n, d), float32 unit vectors.
+        features: shape (n, d), float32.
         clusters: shape (n,), items that must not vote for each other; each its own if None.
+        unit: makes float32 unit vectors of features, block by block, so that no second copy of
+            large data is held; as they are if None.
     """
 
-    def __init__(self, vectors: NDArray[np.float32], clusters: Ints | None = None) -> None:
+    def __init__(
+        self,
+        features: NDArray[np.float32],
+        clusters: Ints | None = None,
+        unit: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
+    ) -> None:
         import faiss
 
-        n, d = vectors.shape
+        n, d = features.shape
+        self._features, self._unit = features, unit or np.ascontiguousarray
         self._index: Any = faiss.IndexFlatIP(d)
         if n > EXACT:
             self._index = faiss.index_factory(d, "HNSW32_SQfp16", faiss.METRIC_INNER_PRODUCT)
             self._index.hnsw.efSearch = 2 * _WIDTH
-            self._index.train(vectors)
-        self._index.add(vectors)
-        self._vectors = vectors
+            self._index.train(self._unit(features[:1]))
+        for rows in blocks(n, 16):
+            self._index.add(self._unit(features[rows]))
         self._own = np.arange(n)
         if clusters is not None:
             self._own = np.unique(clusters, return_inverse=True)[1]
         self._near = np.full((n, _WIDTH), -1, np.int32)
         self._similar = np.zeros((n, _WIDTH), np.float32)
         self._known = np.zeros(n, bool)
-        if n > EXACT:  # all at once, so that the index's own copy of the vectors is the only one
-            self._find(np.arange(n))
-            self._vectors = vectors[:0]
 
     def _find(self, rows: Ints) -> None:
         """Search the neighbours of rows that were not asked for before."""
@@ -62,7 +69,7 @@ class Neighbours:
 
     def _keep_others(self, rows: Ints, width: int) -> Ints:
         """Store the neighbours outside each row's cluster; return rows that have too few."""
-        cosine, found = self._index.search(self._vectors[rows], width)
+        cosine, found = self._index.search(self._unit(self._features[rows]), width)
         ok = (found >= 0) & (self._own[found] != self._own[rows][:, None])
         order = np.argsort(~ok, axis=1, kind="stable")[:, :_WIDTH]
         kept, m = np.take_along_axis(ok, order, 1), order.shape[1]

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 BLOCK = 4096  # rows per block, so that temporaries stay small
 
 
-def blocks(n: int) -> list[slice]:
-    """Consecutive slices that cover n rows."""
-    return [slice(i, min(i + BLOCK, n)) for i in range(0, n, BLOCK)]
+def blocks(n: int, times: int = 1) -> list[slice]:
+    """Consecutive slices that cover n rows, each of so many blocks."""
+    size = times * BLOCK
+    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
 
 
 def scatter(X: Floats) -> NDArray[np.float64]:

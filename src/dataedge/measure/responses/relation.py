@@ -29,8 +29,7 @@ class Losses:
 
     Attributes:
         given_prompt: shape (n,), L(y|x), of the response after its prompt.
-        alone: shape (n,), L(y), of the response by itself; or after another item's prompt, which
-            tells as little about it.
+        alone: shape (n,), L(y), of the response by itself.
     """
 
     given_prompt: Floats
