@@ -7,7 +7,7 @@ import pytest
 
 from dataedge.edge.learner import Learner, pair_features
 from dataedge.edge.neighbours import Neighbours
-from dataedge.edge.views import Gaussian, Ridge
+from dataedge.edge.views import Gaussian, Moments, Ridge
 
 K = 5
 
@@ -50,13 +50,18 @@ def gaussian_refit(X, y, keep, rows, tau):
     return -0.5 * square
 
 
+def both(X, y):
+    moments = Moments.of(X.__getitem__, np.arange(len(y)), y, K)
+    return Ridge.fit(moments), Gaussian.fit(moments)
+
+
 @pytest.mark.parametrize("left_out", [[3], [0], [1, 5, 9, 0], [2, 30]])
 def test_left_out_scores_equal_refits(small, left_out):
     X, y = small
     rows = np.array(left_out)
     keep = np.setdiff1d(np.arange(len(y)), rows)
     groups = [np.arange(len(rows))] if len(rows) > 1 else []
-    ridge, gaussian = Ridge.fit(X, y, K), Gaussian.fit(X, y, K)
+    ridge, gaussian = both(X, y)
     got = ridge.loo(X[rows], y[rows], 2.5, groups)
     np.testing.assert_allclose(got, ridge_refit(X, y, keep, rows, 2.5), atol=1e-6)
     got = gaussian.loo(X[rows], y[rows], 0.7, groups)
@@ -66,7 +71,7 @@ def test_left_out_scores_equal_refits(small, left_out):
 
 def test_one_at_a_time_in_one_call(small):
     X, y = small
-    ridge, gaussian = Ridge.fit(X, y, K), Gaussian.fit(X, y, K)
+    ridge, gaussian = both(X, y)
     tau = 3.0 * gaussian.s.mean()
     R, G = ridge.loo(X, y, 1.0), gaussian.loo(X, y, 3.0)
     for i in range(len(y)):
@@ -80,7 +85,9 @@ def test_neighbours_are_never_from_the_own_cluster():
     unit = X / np.linalg.norm(X, axis=1, keepdims=True)
     unit = np.vstack([unit, unit])  # every item has a twin
     clusters = np.tile(np.arange(300), 2)
-    near, _ = Neighbours(unit, clusters).of(np.arange(600), np.ones(600, bool))
+    near, _ = Neighbours(unit.__getitem__, len(unit), clusters).of(
+        np.arange(600), np.ones(600, bool)
+    )
     assert (near >= 0).all()
     assert (clusters[near] != clusters[:, None]).all()
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from dataedge.edge.blend import blend, fit_blend
 from dataedge.edge.neighbours import Neighbours, votes
-from dataedge.edge.views import Gaussian, Ridge, blocks, scatter
+from dataedge.edge.views import Gaussian, Moments, Ridge, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,12 +111,13 @@ class Learner:
         """
         self._y, self._n_classes = np.asarray(y, np.int64), n_classes
         n = len(self._y)
-        self._fit_basis(X)
-        self._Z = self._transform(X)
-        self._neighbours = Neighbours(self._Z, clusters, self._white)
+        self._blocks = _as_blocks(X)
+        self._fit_basis()
+        moments = self._train(np.ones(n, bool))
+        self._fit_whitening(moments)
+        self._neighbours = Neighbours(lambda rows: self._white(self._features(rows)), n, clusters)
         self._groups, self._group_of = _groups(clusters, n)
         self._order = np.random.default_rng(seed).permutation(n)
-        self._train(np.ones(n, bool))
         sample = np.sort(self._order[:_SAMPLE])
         if like is None:
             self._choose(sample[::2] if n > _SAMPLE else sample)
@@ -173,23 +174,27 @@ class Learner:
         self._fit_weights(np.sort(kept[:_SAMPLE]))
         return self._out_of_sample()
 
-    def _fit_basis(self, X: Floats | Sequence[Floats]) -> None:
-        """Centre and scale the blocks; rotate to the covariance's eigenvectors if n < d."""
+    def _fit_basis(self) -> None:
+        """Centre and scale the blocks; rotate to the span of the items if there are few."""
         self._means, self._scales = [], []
-        for block in _as_blocks(X):
+        for block in self._blocks:
             mean = block.mean(0, dtype=np.float64).astype(np.float32)
             power = np.mean([np.square(block[r] - mean).sum(1).mean() for r in blocks(len(block))])
             self._means.append(mean)
             self._scales.append(np.float32(1.0 / np.sqrt(power) if power > 1e-12 else 0.0))
         self._rotation = None
-        features = self._transform(X)
-        n, d = features.shape
-        if n < d:
+        if len(self._y) < sum(block.shape[1] for block in self._blocks):
+            features = self._transform(self._blocks)
             self._rotation = np.linalg.svd(features, full_matrices=False)[2].T
-            features = features @ self._rotation
-        variance, V = np.linalg.eigh(scatter(features) / n)
+
+    def _fit_whitening(self, moments: Moments) -> None:
+        variance, V = np.linalg.eigh(moments.scatter / len(self._y))
         scale = np.sqrt(np.maximum(variance, 0.0) + 10.0 * max(float(variance.mean()), 1e-12))
         self._whitening = (V / scale).astype(np.float32)
+
+    def _features(self, rows: Ints) -> Floats:
+        """Features of fitted items, made when they are asked for: large data is held once."""
+        return self._transform([block[rows] for block in self._blocks])
 
     def _transform(self, X: Floats | Sequence[Floats]) -> Floats:
         triples = zip(_as_blocks(X), self._means, self._scales, strict=True)
@@ -203,13 +208,14 @@ class Learner:
         norms = np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-12)
         return np.ascontiguousarray(white / norms, np.float32)
 
-    def _train(self, keep: NDArray[np.bool_]) -> None:
-        y = self._y[keep]
+    def _train(self, keep: NDArray[np.bool_]) -> Moments:
+        rows = np.flatnonzero(keep)
         self._keep = keep
-        self._ridge = Ridge.fit(self._Z[keep], y, self._n_classes)
-        self._gaussian = Gaussian.fit(self._Z[keep], y, self._n_classes)
-        prior = (np.bincount(y, minlength=self._n_classes) + 0.5) / (len(y) + 0.5 * self._n_classes)
+        moments = Moments.of(self._features, rows, self._y[rows], self._n_classes)
+        self._ridge, self._gaussian = Ridge.fit(moments), Gaussian.fit(moments)
+        prior = (moments.counts + 0.5) / (len(rows) + 0.5 * self._n_classes)
         self._log_prior = np.log(prior).astype(np.float32)
+        return moments
 
     def _choose(self, sample: Ints) -> None:
         """Penalty, shrinkage and voters by the likelihood of left-out labels."""
@@ -258,12 +264,12 @@ class Learner:
         members = [self._groups[g][self._keep[self._groups[g]]] for g in touched if g >= 0]
         members = [m for m in members if len(m) > 1]
         kept = self._keep[rows]
-        out = np.empty((len(rows), self._n_classes), self._Z.dtype)
+        out = np.empty((len(rows), self._n_classes), np.float32)
         if not kept.all():
-            out[~kept] = view.predict(self._Z[rows[~kept]], setting)
+            out[~kept] = view.predict(self._features(rows[~kept]), setting)
         fitted = np.unique(np.concatenate([rows[kept], *members]))
         groups = [np.searchsorted(fitted, m) for m in members]
-        scores = view.loo(self._Z[fitted], self._y[fitted], setting, groups)
+        scores = view.loo(self._features(fitted), self._y[fitted], setting, groups)
         out[kept] = scores[np.searchsorted(fitted, rows[kept])]
         return out
 

@@ -25,29 +25,28 @@ class Neighbours:
     """Searches each item's neighbours once, when they are asked for; votes may use any labels.
 
     Args:
-        features: shape (n, d), float32.
+        vectors: maps m row numbers to their float32 unit vectors (m, d), so that no second copy of
+            large data is held.
+        n: rows.
         clusters: shape (n,), items that must not vote for each other; each its own if None.
-        unit: makes float32 unit vectors of features, block by block, so that no second copy of
-            large data is held; as they are if None.
     """
 
     def __init__(
-        self,
-        features: NDArray[np.float32],
-        clusters: Ints | None = None,
-        unit: Callable[[NDArray[np.float32]], NDArray[np.float32]] | None = None,
+        self, vectors: Callable[[Ints], NDArray[np.float32]], n: int, clusters: Ints | None = None
     ) -> None:
         import faiss
 
-        n, d = features.shape
-        self._features, self._unit = features, unit or np.ascontiguousarray
-        self._index: Any = faiss.IndexFlatIP(d)
+        self._vectors, every = vectors, np.arange(n)
+        first = vectors(every[:1])
+        self._index: Any = faiss.IndexFlatIP(first.shape[1])
         if n > EXACT:
-            self._index = faiss.index_factory(d, "HNSW32_SQfp16", faiss.METRIC_INNER_PRODUCT)
+            self._index = faiss.index_factory(
+                first.shape[1], "HNSW32_SQfp16", faiss.METRIC_INNER_PRODUCT
+            )
             self._index.hnsw.efSearch = 2 * _WIDTH
-            self._index.train(self._unit(features[:1]))
+            self._index.train(first)
         for rows in blocks(n, 16):
-            self._index.add(self._unit(features[rows]))
+            self._index.add(vectors(every[rows]))
         self._own = np.arange(n)
         if clusters is not None:
             self._own = np.unique(clusters, return_inverse=True)[1]
@@ -69,7 +68,7 @@ class Neighbours:
 
     def _keep_others(self, rows: Ints, width: int) -> Ints:
         """Store the neighbours outside each row's cluster; return rows that have too few."""
-        cosine, found = self._index.search(self._unit(self._features[rows]), width)
+        cosine, found = self._index.search(self._vectors(rows), width)
         ok = (found >= 0) & (self._own[found] != self._own[rows][:, None])
         order = np.argsort(~ok, axis=1, kind="stable")[:, :_WIDTH]
         kept, m = np.take_along_axis(ok, order, 1), order.shape[1]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,14 +38,45 @@ def scatter(X: Floats) -> NDArray[np.float64]:
     return out
 
 
-def class_sums(X: Floats, y: Ints, n_classes: int) -> NDArray[np.float64]:
-    """Sum of the rows of each class, shape (K, d)."""
-    from scipy.sparse import csr_array
+@dataclass(frozen=True)
+class Moments:
+    """All that both classifiers need of their train items, summed block by block.
 
-    n = len(y)
-    onehot = csr_array((np.ones(n, X.dtype), y, np.arange(n + 1)), (n, n_classes))
-    sums: NDArray[np.float64] = np.asarray(onehot.T @ X, np.float64)
-    return sums
+    Attributes:
+        counts: shape (K,), items per class.
+        sums: shape (K, d), sum of each class's rows.
+        scatter: shape (d, d), Xᵀ X.
+        dtype: of the features.
+    """
+
+    counts: NDArray[np.float64]
+    sums: NDArray[np.float64]
+    scatter: NDArray[np.float64]
+    dtype: np.dtype[np.floating[Any]]
+
+    @classmethod
+    def of(cls, features: Callable[[Ints], Floats], rows: Ints, y: Ints, n_classes: int) -> Self:
+        """Sum over train items.
+
+        Args:
+            features: maps m row numbers to their features (m, d).
+            rows: shape (n,), the train items.
+            y: shape (n,), their labels.
+            n_classes: K.
+        """
+        from scipy.sparse import csr_array
+
+        first = features(rows[:1])
+        d = first.shape[1]
+        sums, total = np.zeros((n_classes, d)), np.zeros((d, d))
+        for block in blocks(len(rows)):
+            X, m = features(rows[block]), len(rows[block])
+            onehot = csr_array((np.ones(m, X.dtype), y[block], np.arange(m + 1)), (m, n_classes))
+            sums += onehot.T @ X
+            wide = X.astype(np.float64)
+            total += wide.T @ wide
+        counts = np.bincount(y, minlength=n_classes).astype(np.float64)
+        return cls(counts, sums, total, first.dtype)
 
 
 @dataclass(frozen=True)
@@ -73,16 +104,17 @@ class Ridge:
     n: int
 
     @classmethod
-    def fit(cls, X: Floats, y: Ints, n_classes: int) -> Self:
-        """Decompose features (n, d) with labels (n,): one eigendecomposition, d × d."""
-        mean = X.mean(0, dtype=np.float64)
-        centred = X - mean.astype(X.dtype)
-        s, V = np.linalg.eigh(scatter(centred))
+    def fit(cls, moments: Moments) -> Self:
+        """Decompose the centred Gram matrix: one eigendecomposition, d × d."""
+        counts, sums = moments.counts, moments.sums
+        n = float(counts.sum())
+        mean = sums.sum(0) / n
+        s, V = np.linalg.eigh(moments.scatter - n * np.outer(mean, mean))
         keep = s > max(float(s[-1]), 0.0) * 1e-10
         s, V = s[keep], V[:, keep]
-        moments = V.T @ class_sums(centred, y, n_classes).T
-        share = np.bincount(y, minlength=n_classes) / len(y)
-        return cls(mean.astype(X.dtype), V.astype(X.dtype), s, moments, share, len(y))
+        towards = V.T @ (sums - counts[:, None] * mean).T
+        dtype = moments.dtype
+        return cls(mean.astype(dtype), V.astype(dtype), s, towards, counts / n, int(n))
 
     def predict(self, X: Floats, penalty: float) -> Floats:
         """Scores of new items (m, d), shape (m, K)."""
@@ -140,14 +172,14 @@ class Gaussian:
     s: Floats
 
     @classmethod
-    def fit(cls, X: Floats, y: Ints, n_classes: int) -> Self:
-        """Class means and within-class scatter of features (n, d) with labels (n,)."""
-        counts = np.bincount(y, minlength=n_classes).astype(np.float64)
-        means = class_sums(X, y, n_classes) / np.maximum(counts, 1.0)[:, None]
-        within = scatter(X) - (means * counts[:, None]).T @ means
-        s, V = np.linalg.eigh(within / len(y))
-        s = np.maximum(s, 0.0)
-        return cls(means.astype(X.dtype), counts, V.astype(X.dtype), s)
+    def fit(cls, moments: Moments) -> Self:
+        """Class means and within-class scatter."""
+        counts = moments.counts
+        means = moments.sums / np.maximum(counts, 1.0)[:, None]
+        within = moments.scatter - (means * counts[:, None]).T @ means
+        s, V = np.linalg.eigh(within / counts.sum())
+        dtype = moments.dtype
+        return cls(means.astype(dtype), counts, V.astype(dtype), np.maximum(s, 0.0))
 
     def _whiten(self, X: Floats, shrink: float) -> Floats:
         tau = shrink * max(float(self.s.mean()), 1e-12)
