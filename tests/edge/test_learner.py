@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from dataedge.edge.basis import Moments
 from dataedge.edge.learner import Learner, pair_features
 from dataedge.edge.neighbours import Neighbours
-from dataedge.edge.views import Gaussian, Moments, Ridge
+from dataedge.edge.views import Gaussian, Ridge
 
 K = 5
 

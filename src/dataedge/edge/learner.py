@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from dataedge.edge.basis import Basis, Moments, blocks
 from dataedge.edge.blend import blend, fit_blend
 from dataedge.edge.neighbours import Neighbours, votes
-from dataedge.edge.views import Gaussian, Moments, Ridge, blocks
+from dataedge.edge.views import Gaussian, Ridge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,11 +112,9 @@ class Learner:
         """
         self._y, self._n_classes = np.asarray(y, np.int64), n_classes
         n = len(self._y)
-        self._blocks = _as_blocks(X)
-        self._fit_basis()
-        moments = self._train(np.ones(n, bool))
-        self._fit_whitening(moments)
-        self._neighbours = Neighbours(lambda rows: self._white(self._features(rows)), n, clusters)
+        self._basis = basis = Basis(X)
+        basis.whiten(self._train(np.ones(n, bool)))
+        self._neighbours = Neighbours(lambda rows: basis.unit(basis.rows(rows)), n, clusters)
         self._groups, self._group_of = _groups(clusters, n)
         self._order = np.random.default_rng(seed).permutation(n)
         sample = np.sort(self._order[:_SAMPLE])
@@ -151,10 +150,10 @@ class Learner:
 
     def predict_proba(self, X: Floats | Sequence[Floats]) -> Floats:
         """Calibrated probabilities of new items, shape (m, K)."""
-        Z = self._transform(X)
+        Z = self._basis.of(X)
         gauss = self._gaussian.predict(Z, self.shrink)
         ridge = self._ridge.predict(Z, self.penalty)
-        vote = self._vote(gauss, *self._neighbours.search(self._white(Z), self.n_neighbors))
+        vote = self._vote(gauss, *self._neighbours.search(self._basis.unit(Z), self.n_neighbors))
         return self._floored(blend(self.weights, [gauss, ridge, vote], self._log_prior))
 
     def refit_without(self, mask: NDArray[np.bool_]) -> Floats:
@@ -174,44 +173,10 @@ class Learner:
         self._fit_weights(np.sort(kept[:_SAMPLE]))
         return self._out_of_sample()
 
-    def _fit_basis(self) -> None:
-        """Centre and scale the blocks; rotate to the span of the items if there are few."""
-        self._means, self._scales = [], []
-        for block in self._blocks:
-            mean = block.mean(0, dtype=np.float64).astype(np.float32)
-            power = np.mean([np.square(block[r] - mean).sum(1).mean() for r in blocks(len(block))])
-            self._means.append(mean)
-            self._scales.append(np.float32(1.0 / np.sqrt(power) if power > 1e-12 else 0.0))
-        self._rotation = None
-        if len(self._y) < sum(block.shape[1] for block in self._blocks):
-            features = self._transform(self._blocks)
-            self._rotation = np.linalg.svd(features, full_matrices=False)[2].T
-
-    def _fit_whitening(self, moments: Moments) -> None:
-        variance, V = np.linalg.eigh(moments.scatter / len(self._y))
-        scale = np.sqrt(np.maximum(variance, 0.0) + 10.0 * max(float(variance.mean()), 1e-12))
-        self._whitening = (V / scale).astype(np.float32)
-
-    def _features(self, rows: Ints) -> Floats:
-        """Features of fitted items, made when they are asked for: large data is held once."""
-        return self._transform([block[rows] for block in self._blocks])
-
-    def _transform(self, X: Floats | Sequence[Floats]) -> Floats:
-        triples = zip(_as_blocks(X), self._means, self._scales, strict=True)
-        parts = [(np.asarray(b, np.float32) - m) * s for b, m, s in triples]
-        Z = parts[0] if len(parts) == 1 else np.hstack(parts)
-        return Z if self._rotation is None else Z @ self._rotation
-
-    def _white(self, Z: Floats) -> NDArray[np.float32]:
-        """Unit vectors after a mild whitening, which spreads what all texts have in common."""
-        white = Z @ self._whitening
-        norms = np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-12)
-        return np.ascontiguousarray(white / norms, np.float32)
-
     def _train(self, keep: NDArray[np.bool_]) -> Moments:
         rows = np.flatnonzero(keep)
         self._keep = keep
-        moments = Moments.of(self._features, rows, self._y[rows], self._n_classes)
+        moments = Moments.of(self._basis.rows, rows, self._y[rows], self._n_classes)
         self._ridge, self._gaussian = Ridge.fit(moments), Gaussian.fit(moments)
         prior = (moments.counts + 0.5) / (len(rows) + 0.5 * self._n_classes)
         self._log_prior = np.log(prior).astype(np.float32)
@@ -266,10 +231,10 @@ class Learner:
         kept = self._keep[rows]
         out = np.empty((len(rows), self._n_classes), np.float32)
         if not kept.all():
-            out[~kept] = view.predict(self._features(rows[~kept]), setting)
+            out[~kept] = view.predict(self._basis.rows(rows[~kept]), setting)
         fitted = np.unique(np.concatenate([rows[kept], *members]))
         groups = [np.searchsorted(fitted, m) for m in members]
-        scores = view.loo(self._features(fitted), self._y[fitted], setting, groups)
+        scores = view.loo(self._basis.rows(fitted), self._y[fitted], setting, groups)
         out[kept] = scores[np.searchsorted(fitted, rows[kept])]
         return out
 
@@ -294,10 +259,6 @@ class Learner:
     def _floored(self, core: Floats) -> Floats:
         out: Floats = (1.0 - self.floor) * core + np.float32(self.floor) * np.exp(self._log_prior)
         return out
-
-
-def _as_blocks(X: Floats | Sequence[Floats]) -> list[Floats]:
-    return [X] if isinstance(X, np.ndarray) else list(X)
 
 
 def _groups(clusters: Ints | None, n: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.edge.views import blocks
+from dataedge.edge.basis import blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable

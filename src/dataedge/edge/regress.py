@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.edge.views import blocks, scatter
+from dataedge.edge.basis import blocks, scatter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

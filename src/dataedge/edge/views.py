@@ -13,70 +13,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from dataedge.edge.basis import Moments
+
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.integer[Any]]
-
-BLOCK = 4096  # rows per block, so that temporaries stay small
-
-
-def blocks(n: int, times: int = 1) -> list[slice]:
-    """Consecutive slices that cover n rows, each of so many blocks."""
-    size = times * BLOCK
-    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
-
-
-def scatter(X: Floats) -> NDArray[np.float64]:
-    """Xᵀ X in float64, by blocks, shape (d, d)."""
-    out = np.zeros((X.shape[1], X.shape[1]))
-    for rows in blocks(len(X)):
-        block = X[rows].astype(np.float64)
-        out += block.T @ block
-    return out
-
-
-@dataclass(frozen=True)
-class Moments:
-    """All that both classifiers need of their train items, summed block by block.
-
-    Attributes:
-        counts: shape (K,), items per class.
-        sums: shape (K, d), sum of each class's rows.
-        scatter: shape (d, d), Xᵀ X.
-        dtype: of the features.
-    """
-
-    counts: NDArray[np.float64]
-    sums: NDArray[np.float64]
-    scatter: NDArray[np.float64]
-    dtype: np.dtype[np.floating[Any]]
-
-    @classmethod
-    def of(cls, features: Callable[[Ints], Floats], rows: Ints, y: Ints, n_classes: int) -> Self:
-        """Sum over train items.
-
-        Args:
-            features: maps m row numbers to their features (m, d).
-            rows: shape (n,), the train items.
-            y: shape (n,), their labels.
-            n_classes: K.
-        """
-        from scipy.sparse import csr_array
-
-        first = features(rows[:1])
-        d = first.shape[1]
-        sums, total = np.zeros((n_classes, d)), np.zeros((d, d))
-        for block in blocks(len(rows)):
-            X, m = features(rows[block]), len(rows[block])
-            onehot = csr_array((np.ones(m, X.dtype), y[block], np.arange(m + 1)), (m, n_classes))
-            sums += onehot.T @ X
-            wide = X.astype(np.float64)
-            total += wide.T @ wide
-        counts = np.bincount(y, minlength=n_classes).astype(np.float64)
-        return cls(counts, sums, total, first.dtype)
 
 
 @dataclass(frozen=True)
