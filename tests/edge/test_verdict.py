@@ -63,7 +63,17 @@ def test_limits_below_delta_limit_nothing() -> None:
 
 
 def test_barely_defined_comes_before_every_other_limit() -> None:
-    assert decide(replace(BASE, definedness_share=0.02)).limited_by == "definedness"
+    verdict = decide(replace(BASE, definedness_share=0.02))
+    assert verdict.limited_by == "definedness"
+    assert any("hardly settles" in sentence for sentence in verdict.why)
+
+
+def test_a_task_that_is_learned_in_part_is_not_called_undefined() -> None:
+    verdict = decide(replace(BASE, definedness_share=0.2, limits={"definedness": 0.3}))
+    assert verdict.limited_by == "definedness"
+    said = next(sentence for sentence in verdict.why if "definedness" in sentence)
+    assert "20% was learned" in said
+    assert "hardly" not in said
 
 
 def test_items_to_settle_shrinks_the_interval_to_delta() -> None:
