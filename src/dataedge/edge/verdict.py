@@ -153,7 +153,7 @@ def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tu
             else "The gain found lies so close to δ that no reasonable number of items settles it."
         )
     if limited:
-        told = e.definedness_share or 0.0
+        learned = e.definedness_share or 0.0
         sentences.append(
             {
                 "novelty": "Limited by novelty: the base model, well prompted, has a good part of it.",
@@ -161,7 +161,7 @@ def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tu
                 "label_quality": "Limited by label quality: leaving suspect labels out helps most.",
                 "definedness": "Limited by definedness: the input hardly settles the output."
                 if _barely_defined(e)
-                else f"Limited by definedness: of what the output holds {told:.0%} was learned from the "
+                else f"Limited by definedness: of what the output holds {learned:.0%} was learned from the "
                 "input; the rest is not settled by it, or not seen by this learner.",
             }[limited]
         )
