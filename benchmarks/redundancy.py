@@ -37,9 +37,16 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
 
-from dataedge.measure.minhash import OVERLAP, WIDTHS, components, near_duplicates
+from dataedge.measure.minhash import (
+    OVERLAP,
+    WIDTHS,
+    components,
+    near_duplicate_levels,
+    near_duplicates,
+)
 from dataedge.measure.neighbours import RECALL, neighbours, unit_rows
-from dataedge.measure.redundancy import near_duplicate_levels, redundancy, semantic_clusters
+from dataedge.measure.redundancy import redundancy
+from dataedge.measure.semantic import semantic_clusters
 from dataedge.measure.shingles import fold
 from record import provenance
 

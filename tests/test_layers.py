@@ -22,6 +22,7 @@ FAMILIES = {
     "minhash": "redundancy",
     "shingles": "redundancy",
     "neighbours": "redundancy",
+    "semantic": "redundancy",
     "channel": "labels",
 }
 

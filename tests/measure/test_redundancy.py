@@ -11,16 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataedge.measure import shingles
+from dataedge.measure.minhash import near_duplicate_levels, near_duplicates
 from dataedge.measure.neighbours import neighbours
-from dataedge.measure.redundancy import (
-    conflicts,
-    join,
-    near_duplicate_levels,
-    near_duplicates,
-    redundancy,
-    semantic_clusters,
-    vendi_score,
-)
+from dataedge.measure.redundancy import conflicts, join, redundancy
+from dataedge.measure.semantic import semantic_clusters, vendi_score
 from dataedge.measure.shingles import fold
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
