@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dataedge.measure import shingles
@@ -101,6 +101,7 @@ texts_strategy = st.lists(
 
 
 @given(texts_strategy, st.randoms(use_true_random=False), st.sampled_from([0.3, 0.6, 0.8, 1.0]))
+@example(["0", "\0", ""], random.Random(1), 0.3)  # an empty text must not read its neighbour
 @settings(max_examples=60, deadline=None)
 def test_the_partition_does_not_depend_on_order(
     texts: list[str], shuffle: random.Random, threshold: float

@@ -122,6 +122,8 @@ def _blocks(texts: Sequence[str]) -> Iterator[slice]:
 def _windows(texts: Sequence[str], width: int) -> tuple[NDArray[np.uint32], Ints, Ints]:
     """Hashes of all windows over the joined texts; where each text's begin, and how many, (n,)."""
     pad = "\0" * (width - 1)
+    if not all(texts):  # else the window of an empty text would reach into the next one
+        texts = [text or "\0" for text in texts]
     joined = pad.join(texts) + pad + "\0"
     codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), np.uint32)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
