@@ -521,7 +521,7 @@ def child(n: int, part: str) -> dict[str, Any]:
 
 
 def measured(n: int, part: str) -> dict[str, Any] | None:
-    """A size's stages, by a process of its own; what was measured once is kept in `CACHE`."""
+    """A size's stages, by a process of its own; kept in `CACHE` with versions and date."""
     path = CACHE / f"scale-{part}-{n}.json"
     if not path.is_file():
         command = [sys.executable, __file__, "--child", str(n), "--part", part]
@@ -529,7 +529,8 @@ def measured(n: int, part: str) -> dict[str, Any] | None:
         if done.returncode != 0:
             return None
         CACHE.mkdir(exist_ok=True)
-        path.write_text(done.stdout.splitlines()[-1], encoding="utf-8")
+        stages = json.loads(done.stdout.splitlines()[-1])
+        path.write_text(json.dumps({**provenance("faiss-cpu"), **stages}), encoding="utf-8")
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return found
 
@@ -548,7 +549,9 @@ def scale(quick: bool) -> tuple[dict[str, Any], Checks]:
         if None in parts:
             return {"runs": runs}, {f"scale run of {n:,} rows did not end": False}
         stages = {name: s for part in parts if part for name, s in part["stages"].items()}
-        runs.append({"rows": n, "given": (parts[0] or {})["given"], "stages": stages})
+        dates = [part.get("date", "not recorded") for part in parts if part]
+        given = (parts[0] or {})["given"]
+        runs.append({"rows": n, "given": given, "measured": dates, "stages": stages})
     out: dict[str, Any] = {"runs": runs, "exponents": {}}
     for name in runs[0]["stages"]:
         stages = [run["stages"][name] for run in runs]

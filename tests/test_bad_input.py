@@ -77,17 +77,18 @@ def test_bad_data_and_flags(case: str, tmp_path: Path, monkeypatch: Any, capsys:
 def test_missing_path_suggests_the_nearest(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     (tmp_path / "tickets.csv").write_text(GOOD)
     monkeypatch.chdir(tmp_path)
-    fails(capsys, monkeypatch, "audit", "./ticket.csv", names=("ticket.csv", "tickets.csv"))
+    said = fails(capsys, monkeypatch, "audit", "./ticket.csv", names=("ticket.csv",))
+    assert "tickets.csv" in said.splitlines()[-1]
 
 
 def test_directory_without_data(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     (tmp_path / "photo.png").write_bytes(b"\x89PNG")
-    fails(capsys, monkeypatch, "audit", str(tmp_path), names=("photo.png",))
+    assert "photo.png" in fails(capsys, monkeypatch, "audit", str(tmp_path))
 
 
 def test_hub_dataset_without_network(monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    fails(capsys, monkeypatch, "audit", "some-owner/some-data", names=("some-owner/some-data",))
+    assert "some-owner/some-data" in fails(capsys, monkeypatch, "audit", "some-owner/some-data")
 
 
 def test_model_path_that_is_no_model(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
@@ -95,33 +96,33 @@ def test_model_path_that_is_no_model(tmp_path: Path, monkeypatch: Any, capsys: A
     (tmp_path / "folder").mkdir()
     (tmp_path / "file.gguf").write_text("not a model")
     monkeypatch.chdir(tmp_path)
-    fails(
+    said = fails(
         capsys,
         monkeypatch,
         "audit",
         "d.csv",
         "--model",
         f"hf/{tmp_path}/folder",
-        names=("config.json",),
     )
-    fails(
+    assert "config.json" in said
+    said = fails(
         capsys,
         monkeypatch,
         "audit",
         "d.csv",
         "--model",
         f"gguf/{tmp_path}/file.gguf",
-        names=("file.gguf",),
     )
-    fails(
+    assert "file.gguf" in said
+    said = fails(
         capsys,
         monkeypatch,
         "audit",
         "d.csv",
         "--embedder",
         f"st/{tmp_path}/folder",
-        names=("config.json",),
     )
+    assert "config.json" in said
 
 
 @pytest.mark.skipif(
@@ -129,15 +130,16 @@ def test_model_path_that_is_no_model(tmp_path: Path, monkeypatch: Any, capsys: A
 )
 def test_unwritable_output(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:
     (tmp_path / "d.csv").write_text(GOOD)
-    fails(
+    said = fails(
         capsys,
         monkeypatch,
         "audit",
         str(tmp_path / "d.csv"),
         "--out",
         "/proc/x",
-        names=("/proc/x", "--out"),
     )
+    assert "/proc/x" in said
+    assert "--out" in said
 
 
 def varied(i: int) -> str:
@@ -170,7 +172,7 @@ def test_nothing_but_near_duplicates_cannot_be_split(
     ]
     (tmp_path / "d.csv").write_text("text,label\n" + "\n".join(rows))
     out = str(tmp_path / "o")
-    fails(
+    said = fails(
         capsys,
         monkeypatch,
         "audit",
@@ -178,8 +180,8 @@ def test_nothing_but_near_duplicates_cannot_be_split(
         "--out",
         out,
         code=3,
-        names=("near duplicates",),
     )
+    assert "near duplicates" in said
 
 
 def test_odd_values_are_noted_and_do_no_harm(tmp_path: Path, tiny_model: str) -> None:
@@ -213,7 +215,7 @@ def test_interrupted_says_how_to_go_on(monkeypatch: Any, capsys: Any, tmp_path: 
 
     monkeypatch.setattr("dataedge.stages.run", stop)
     out = str(tmp_path / "o")
-    fails(
+    said = fails(
         capsys,
         monkeypatch,
         "audit",
@@ -221,5 +223,5 @@ def test_interrupted_says_how_to_go_on(monkeypatch: Any, capsys: Any, tmp_path: 
         "--out",
         out,
         code=130,
-        names=("dataedge audit",),
     )
+    assert "dataedge audit" in said

@@ -177,9 +177,8 @@ def _sent(
 
     labels = len(dataset.labels)
     each = labels if 0 < labels <= ECHO_AT_MOST else 1
-    spelt = (
-        0 if labels else min(NGRAM_ITEMS[True], len(dataset.items))
-    )  # train responses, for their tokens
+    # train responses, for their tokens
+    spelt = 0 if labels else min(NGRAM_ITEMS[True], len(dataset.items))
     requests = passes * each + spelt
     tokens_in = tokens * each + int(passes * each * DEMONSTRATION_TOKENS["retrieved"])
     tokens_out = requests * (CHOICE_TOKENS if labels > ECHO_AT_MOST else 1)

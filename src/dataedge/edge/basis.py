@@ -71,8 +71,7 @@ class Moments:
             X, m = features(rows[block]), len(rows[block])
             onehot = csr_array((np.ones(m, X.dtype), y[block], np.arange(m + 1)), (m, n_classes))
             sums += onehot.T @ X
-            wide = X.astype(np.float64)
-            total += wide.T @ wide
+            total += scatter(X)
         counts = np.bincount(y, minlength=n_classes).astype(np.float64)
         return cls(counts, sums, total, first.dtype)
 

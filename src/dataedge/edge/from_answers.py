@@ -52,10 +52,8 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             verdict,
             edge=edge,
             tuning=tuning,
-            counted=tuning,
             trials=trials,
             tokens=tokens,
-            covered=setting.answer_among_nearest(),
         ),
         measures={
             "known_share": Figure.missing(why, "share"),

@@ -98,10 +98,9 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             verdict,
             edge=counted,
             tuning=tuning,
-            counted=gain,
             trials=climbed.trials,
             tokens=tokens,
-            covered=setting.answer_among_nearest() if parts else None,
+            task_gain=gain,
         ),
         measures={
             "known_share": known,

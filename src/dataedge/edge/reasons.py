@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from dataedge.items import Task
+
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.edge.ladder import Climb
@@ -40,10 +42,9 @@ def four_reasons(
     *,
     edge: Figure,
     tuning: Figure,
-    counted: Figure,
     trials: list[dict[str, Any]],
     tokens: Figure,
-    covered: float | None,
+    task_gain: Figure | None = None,
 ) -> list[Reason]:
     """All four, in the order of the report.
 
@@ -54,11 +55,13 @@ def four_reasons(
         verdict: on the edge.
         edge: with the data − without it.
         tuning: learned − the best prompt.
-        counted: what of the tuning gain is a reason to tune: all of it, or the task's part alone.
         trials: what each strategy reached on development items.
         tokens: of the dataset.
-        covered: share of held-out items whose answer stands among the nearest train items.
+        task_gain: what of the tuning gain is a reason to tune, if not all of it.
     """
+    counted = tuning if task_gain is None else task_gain
+    prompted = setting.dataset.task is not Task.CORPUS
+    covered = setting.answer_among_nearest() if prompted else None
     return [
         prompting_ceiling(trials, counted, delta=config.delta, higher_is_better=climb.sign > 0),
         prompting_impractical(tokens, setting.facts.context, counted, covered, delta=config.delta),

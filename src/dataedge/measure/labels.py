@@ -141,7 +141,7 @@ def _relearned(
     """Probabilities and noise model once suspects teach nothing; again if many more turn up.
 
     A learner that has forgotten the suspects says more clearly that they are wrong, and errs with
-    more conviction; the mean of both, on the scale of logarithms, ranks better than either.
+    more conviction; the mean of both, on the scale of logarithms, keeps the first and tempers the second.
     """
     count, first = 0, np.log(np.maximum(proba, _TINY))
     for _ in range(_REFITS):
