@@ -71,9 +71,15 @@ def read_weights(
 
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(where, revision=revision)
+            tokenizer = AutoTokenizer.from_pretrained(
+                where, revision=revision, trust_remote_code=False
+            )
             net = AutoModelForCausalLM.from_pretrained(
-                where, revision=revision, dtype=getattr(torch, precision), trust_remote_code=False
+                where,
+                revision=revision,
+                dtype=getattr(torch, precision),
+                use_safetensors=True,
+                trust_remote_code=False,
             )
     except Exception as error:  # broken files fail in as many ways as there are formats
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
