@@ -14,7 +14,7 @@ from dataedge.edge.learner import Learner
 from dataedge.figures import Figure, mean_figure
 from dataedge.probe import calibration
 from dataedge.probe.prompting import Form, Strategy, label_names
-from dataedge.probe.scoring import Choices, ask_choices
+from dataedge.probe.scoring import ChoiceAnswers, Choices, ask_choices, cut_share
 from dataedge.probe.search import Trial, successive_halving
 
 if TYPE_CHECKING:
@@ -87,6 +87,10 @@ class ClassifyLadder:
 
     def scores(self, strategy: Strategy, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """Raw label scores, shape (m, K), nats."""
+        return self.answers(strategy, indices).scores
+
+    def answers(self, strategy: Strategy, indices: NDArray[np.int64]) -> ChoiceAnswers:
+        """The same, with which prompts were cut."""
         stage = Choices(self.s.handle, self.s.prompter.choices(strategy))
         return ask_choices(self.s.engine, stage, self.s.prompts(strategy, indices))
 
@@ -113,7 +117,7 @@ class ClassifyLadder:
         prompts = [
             self.s.prompter.prompt(strategy, [empty] * texts, shots) for empty in CONTENT_FREE
         ]
-        scores = ask_choices(self.s.engine, stage, prompts)
+        scores, _ = ask_choices(self.s.engine, stage, prompts)
         return scores if np.isfinite(scores).all() else None
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
@@ -142,17 +146,22 @@ class ClassifyLadder:
     ) -> tuple[Outcome, NDArray[np.float64], NDArray[np.float64]]:
         """Report a chosen strategy on the evaluation items: (outcome, log p on dev, on eval)."""
         fitted, development = self.calibrate(strategy, len(self.s.development))
-        evaluation = fitted.log_proba(self.scores(strategy, self.s.evaluation))
+        scores, cut = self.answers(strategy, self.s.evaluation)
+        evaluation = fitted.log_proba(scores)
         hits, bits = self.judge(evaluation, self.s.evaluation)
         how = f"{strategy.name}, calibration {fitted.kind}, T {fitted.temperature:.2g}"
-        raw_hits, _ = self.judge(self.scores(strategy, self.s.evaluation), self.s.evaluation)
+        raw_hits, _ = self.judge(scores, self.s.evaluation)
         outcome = Outcome(
             how,
             self._trial(strategy, development, self.s.development),
             hits,
             bits,
             self.s.prompt_tokens(strategy),
-            {"strategy": strategy.name, "uncalibrated": float(np.nanmean(raw_hits))},
+            {
+                "strategy": strategy.name,
+                "uncalibrated": float(np.nanmean(raw_hits)),
+                "cut_share": cut_share(cut),
+            },
         )
         return outcome, development, evaluation
 

@@ -17,14 +17,17 @@ from dataedge.edge.ngram import WEIGHTS, ByteUnigram, NGram
 from dataedge.edge.rungs import climb_prompts
 from dataedge.items import Task
 from dataedge.probe.prompting import MAX_CHARACTERS
-from dataedge.probe.scoring import Tokens, ask_tokens
+from dataedge.probe.scoring import Tokens, ask_tokens, cut_share
 from dataedge.probe.search import Trial
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from dataedge.edge.setting import Setting
     from dataedge.probe.prompting import Strategy
+    from dataedge.probe.scoring import Answer
 
 LN2 = float(np.log(2))
 NGRAM_ITEMS = {False: 20_000, True: 2_000}
@@ -56,6 +59,26 @@ class GenerateClimb:
     shuffled: NDArray[np.float64]
     chosen: dict[str, Strategy]
     with_third: NDArray[np.float64] | None = None
+
+
+def code_lengths(
+    answers: Sequence[Answer | None], ngram: tuple[NGram, float] | None = None
+) -> NDArray[np.float64]:
+    """Bits of each response, shape (m,), NaN where the model failed.
+
+    Args:
+        answers: the responses as the model sees them.
+        ngram: mixed in with this weight.
+    """
+    out = np.full(len(answers), np.nan)
+    for row, answer in enumerate(answers):
+        if answer is None:
+            continue
+        logprobs = answer.logprobs
+        if ngram is not None:
+            logprobs = ngram[0].mix(np.zeros(0, np.int64), answer.tokens, logprobs, ngram[1])
+        out[row] = -logprobs.sum() / LN2
+    return out
 
 
 class GenerateLadder:
@@ -90,15 +113,7 @@ class GenerateLadder:
             prompts_of: whose prompts; their own if None.
             ngram: mixed in with this weight.
         """
-        out = np.full(len(indices), np.nan)
-        for row, answer in enumerate(self.s.answers(strategy, indices, prompts_of)):
-            if answer is None:
-                continue
-            tokens, logprobs, _ = answer
-            if ngram is not None:
-                logprobs = ngram[0].mix(np.zeros(0, np.int64), tokens, logprobs, ngram[1])
-            out[row] = -logprobs.sum() / LN2
-        return out
+        return code_lengths(self.s.answers(strategy, indices, prompts_of), ngram)
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
         """Bits per byte on the first m development items."""
@@ -119,12 +134,14 @@ class GenerateLadder:
 
     def prompting(self, strategy: Strategy) -> Outcome:
         """Report a chosen strategy on the evaluation items."""
+        answers = self.s.answers(strategy, self.s.evaluation)
         return self._outcome(
             strategy.name,
             self.bits(strategy, self.s.development),
-            self.bits(strategy, self.s.evaluation),
+            code_lengths(answers),
             prompt_tokens=self.s.prompt_tokens(strategy),
             strategy=strategy.name,
+            cut_share=cut_share([a.cut for a in answers if a is not None]),
         )
 
     # -- learning ------------------------------------------------------------------------------
@@ -151,7 +168,7 @@ class GenerateLadder:
     def best_weight(self, strategy: Strategy, ngram: NGram) -> tuple[float, float]:
         """(loss, weight) of the n-gram mixture that does best on development items."""
         answers = [a for a in self.s.answers(strategy, self.s.development) if a is not None]
-        evidence = [(a[1], *ngram.evidence(np.zeros(0, np.int64), a[0])) for a in answers]
+        evidence = [(a.logprobs, *ngram.evidence(np.zeros(0, np.int64), a.tokens)) for a in answers]
 
         def loss(weight: float) -> float:
             return -float(
@@ -184,6 +201,9 @@ class GenerateLadder:
             train_items=len(s.splits.train),
             ngram_weight=weight,
             base=base.name,
+            cut_share=next(
+                outcomes[rung].detail["cut_share"] for rung, c in chosen.items() if c is base
+            ),
         )
         choose(outcomes, "with_data", ("retrieved", "learned"))
         learned = outcomes["with_data"].detail["is"] == "learned"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dataedge.edge.cuts import cut_notes
 from dataedge.report import model as m
 from dataedge.store import FILE
 
@@ -70,6 +71,7 @@ def build(
             revision=handle.revision,
             capabilities=plain(capabilities),
             usage=_usage(usage, config),
+            notes=cut_notes(findings.ladder, facts.context),
         ),
         embedder=m.EmbedderModel(
             id=embedder.id, revision=embedder.revision, notes=list(embedder.notes)

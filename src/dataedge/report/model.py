@@ -129,6 +129,8 @@ class ModelModel(_Part):
     capabilities: dict[str, Any]
     usage: UsageModel | None = None
     """Null for a model on this machine."""
+    notes: list[str] = Field(default_factory=list)
+    """Prompts that did not fit its context, per rung."""
 
 
 class EmbedderModel(_Part):

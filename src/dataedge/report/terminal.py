@@ -80,7 +80,7 @@ def _about(report: Report) -> Text:
             f"{asked.completion_tokens:,} out{cost}"
         )
     proven = report.model.capabilities.get("notes", [])
-    for note in [*data.notes, *proven, *report.embedder.notes]:
+    for note in [*data.notes, *proven, *report.model.notes, *report.embedder.notes]:
         text += f"\nnote: {note}"
     return Text(text, style="dim")
 
