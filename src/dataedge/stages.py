@@ -86,8 +86,7 @@ def _run(
     splits = split(dataset, clusters, probe_items=config.probe_items, seed=config.seed)
     materials.check_split(dataset, splits, clusters)
     materials.store_items(store, dataset, splits, clusters)
-    facts = _facts(store, handle)
-    _check_answerable(dataset, handle, facts)
+    facts = _facts(store, handle, config, dataset)
     setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, by_text, config)
     _check_templates(setting)
     tokens = _tokens(setting)
@@ -128,18 +127,28 @@ def open_handle(config: AuditConfig, directory: Path | None = None) -> ModelHand
     if server is not None:
         server.check_consent()
     name, revision = identity(config)
-    return ModelHandle(name, revision, lambda: open_configured(config, directory))
+    return ModelHandle(
+        name, revision, lambda precision: open_configured(config, directory, precision)
+    )
 
 
-def _facts(store: Store, handle: ModelHandle) -> ModelFacts:
-    """What the model can do: proven once per revision."""
-    name = f"model {handle.id} {handle.revision}"
+def _facts(store: Store, handle: ModelHandle, config: AuditConfig, dataset: Dataset) -> ModelFacts:
+    """What the model can do: proven once per revision, precision and version of this tool.
+
+    A proof that failed is not remembered: what stood in its way may be mended.
+    """
+    from dataedge.models import proof_name
+
+    name = proof_name(config)
     known = store.recall(name)
     if known is None:
         facts = handle.facts()
-        store.remember(name, asdict(facts))
+        _check_answerable(dataset, handle, facts)
+        if not facts.doubted:
+            store.remember(name, asdict(facts))
     else:
         facts = ModelFacts(**{**known, "notes": tuple(known["notes"])})
+        _check_answerable(dataset, handle, facts)
     handle.proven = facts
     return facts
 

@@ -68,6 +68,7 @@ def build(
         model=m.ModelModel(
             id=handle.id,
             revision=handle.revision,
+            precision=facts.precision,
             capabilities=plain(capabilities),
             usage=_usage(usage, config),
         ),

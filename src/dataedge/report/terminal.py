@@ -66,11 +66,12 @@ def _headline(report: Report) -> Text:
 
 def _about(report: Report) -> Text:
     data, splits = report.dataset, report.dataset.splits
+    precision = f" in {report.model.precision}" if report.model.precision else ""
     text = (
         f"{data.path}: {data.rows:,} rows, {data.unique:,} distinct, task {data.task}; "
         f"{splits['train']:,} train, {splits['development']} development, "
         f"{splits['evaluation']} evaluation items\n"
-        f"base model {report.model.id}; embedder {report.embedder.id}"
+        f"base model {report.model.id}{precision}; embedder {report.embedder.id}"
     )
     asked = report.model.usage
     if asked is not None:
