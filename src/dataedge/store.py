@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import pyarrow as pa
 
+from dataedge.engine.values import Packed
 from dataedge.errors import AuditError, ExitCode
 
 if TYPE_CHECKING:
@@ -31,7 +32,17 @@ def _m001_initial(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_m001_initial,)
+def _m002_results(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "create table results (stage varchar, key varchar, created timestamp default current_timestamp, "
+        "tree varchar, arrays blob, checksum varchar, primary key (stage, key))"
+    )
+
+
+MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
+    _m001_initial,
+    _m002_results,
+)
 
 
 class Store:
@@ -177,6 +188,25 @@ class Store:
         self.con.execute(
             "insert or ignore into stages values (?, ?, ?)", [stage, key, json.dumps(params)]
         )
+
+    # -- results of steps over the whole dataset -------------------------------------------------
+
+    def keep(self, stage: str, key: str, result: Packed) -> None:
+        """Store the result of a step under its key, in place of one that is there."""
+        self.con.execute(
+            "insert or replace into results (stage, key, tree, arrays, checksum) values (?, ?, ?, ?, ?)",
+            [stage, key, result.tree, result.arrays, result.checksum],
+        )
+
+    def kept(self, stage: str, key: str) -> Packed | None:
+        """What is stored under a key; None where there is nothing, or not what was stored."""
+        found = self.con.execute(
+            "select tree, arrays, checksum from results where stage = ? and key = ?", [stage, key]
+        ).fetchone()
+        if found is None or None in found:
+            return None
+        result = Packed(found[0], found[1])
+        return result if result.checksum == found[2] else None
 
     # -- tables that are made anew by each run -----------------------------------------------
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.integer[Any]]
 
+VERSION = 1
+"""Raised when the same features and labels would give other probabilities."""
 _SAMPLE = 2000  # rows on which weights are fitted; half of them choose the penalties
 _PENALTIES = (0.03, 0.1, 0.5, 2.0, 10.0)  # times the mean eigenvalue
 _SHRINKS = (0.3, 3.0, 30.0)  # times the mean within-class eigenvalue
