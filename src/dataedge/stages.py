@@ -108,6 +108,7 @@ def _run(
         findings=findings,
         exposure=seen,
         seconds=time.perf_counter() - started,
+        run=store.run,
     )
     store.replace("findings", findings.table(dataset))
     return report

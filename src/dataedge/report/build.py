@@ -39,6 +39,7 @@ def build(
     findings: Findings,
     exposure: dict[str, Figure] | None = None,
     seconds: float,
+    run: str = "",
 ) -> m.Report:
     """The report of a run."""
     ids = [i.id for i in dataset.items]
@@ -110,6 +111,7 @@ def build(
         ],
         views={name: [ids[i] for i in positions[:50]] for name, positions in views.items()},
         store=FILE,
+        run=run,
     )
 
 

@@ -188,9 +188,11 @@ class Report(_Part):
     """View → ids of at most 50 items, most telling first."""
     store: str
     """Where the store is, relative to the report."""
+    run: str = Field(default="", pattern=r"^[0-9a-z_]{0,40}$")
+    """The run whose items and findings this is; empty before runs had ids."""
 
 
-TIMINGS = ("created", "seconds")
+TIMINGS = ("created", "seconds", "run")
 """Fields that differ between two runs of the same audit, at any depth."""
 
 
