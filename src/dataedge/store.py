@@ -233,13 +233,11 @@ class Store:
 
     def kept(self, stage: str, key: str) -> Packed | None:
         """What is stored under a key; None where there is nothing, or not what was stored."""
-        found = self.con.execute(
-            "select tree, arrays, checksum from results where stage = ? and key = ?", [stage, key]
-        ).fetchone()
-        if found is None or None in found:
-            return None
-        result = Packed(found[0], found[1])
-        return result if result.checksum == found[2] else None
+        query = "select tree, arrays, checksum from results where stage = ? and key = ?"
+        for tree, arrays, checksum in self.con.execute(query, [stage, key]).fetchall():
+            if None not in (tree, arrays) and Packed(tree, arrays).checksum == checksum:
+                return Packed(tree, arrays)
+        return None
 
     # -- tables that are made anew by each run -----------------------------------------------
 
@@ -285,8 +283,8 @@ class Store:
 
     def recall(self, name: str) -> Any:
         """The JSON value under a name, or None."""
-        found = self.con.execute("select value from meta where name = ?", [name]).fetchone()
-        return None if found is None else json.loads(found[0])
+        found = self._column("select value from meta where name = ?", [name])
+        return json.loads(found[0]) if found else None
 
     def _column(self, query: str, params: Sequence[object] = ()) -> list[str]:
         return [row[0] for row in self.con.execute(query, list(params)).fetchall()]
