@@ -202,11 +202,12 @@ class Store:
         """What is stored under a key; None where there is nothing, or not what was stored."""
         found = self.con.execute(
             "select tree, arrays, checksum from results where stage = ? and key = ?", [stage, key]
-        ).fetchone()
-        if found is None or None in found:
+        ).fetchall()  # of one row, too: a result that is not read to its end blocks the connection
+        if not found or None in found[0]:
             return None
-        result = Packed(found[0], found[1])
-        return result if result.checksum == found[2] else None
+        tree, arrays, checksum = found[0]
+        result = Packed(tree, arrays)
+        return result if result.checksum == checksum else None
 
     # -- tables that are made anew by each run -----------------------------------------------
 
