@@ -142,7 +142,8 @@ class Forecast:
         rng = np.random.default_rng(self.seed)
         some = rng.choice(len(fitted.weight), _DRAWS // 4, p=fitted.weight)
         shift = rng.normal(0.0, self.points.noise[-1] * np.sqrt(self.points.shared), len(some))
-        there = fitted.values(grid)[some] + shift[:, None] <= goal
+        drawn, which = np.unique(some, return_inverse=True)
+        there = fitted.values(grid, drawn)[which] + shift[:, None] <= goal
         need = np.where(there.any(1), grid[there.argmax(1)], np.inf)
         low, high = np.quantile(need, [(1 - level) / 2, (1 + level) / 2], method="nearest")
         value = float(grid[reached.argmax()])

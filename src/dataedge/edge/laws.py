@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
+    Ints = NDArray[np.int64]
 
 Law = Literal["power", "rectified"]
 LAWS: tuple[Law, ...] = ("power", "rectified")
 _TAU = 0.004  # what a law may miss at the largest size, as a share of the scale; more below it
 _SLOW, _FAST = 0.7, 1.6  # median exponent of a curve without floor, and of one that is all floor
 _EXPONENT = 0.3  # spread of the exponent's logarithm around it
+_NEGLIGIBLE = 1e-15  # weight of a grid point below what a sum of all in float64 can show
 _OUTER = 0.5  # spread of the logarithm of α around 0
 
 
@@ -51,15 +53,18 @@ class Fit:
     floor: Floats
     scale: Floats
 
-    def values(self, sizes: Floats) -> Floats:
-        """Error at sizes (m,) for every grid point: shape (G, m)."""
-        shape = _shape(np.asarray(sizes, np.float64) / self.n_max, self.exponent, self.prior)
-        out: Floats = (self.scale[:, None] * shape + self.floor[:, None]) ** self.outer[:, None]
+    def values(self, sizes: Floats, rows: Ints | slice = slice(None)) -> Floats:
+        """Error at sizes (m,) for every grid point, or for G of them: shape (G, m)."""
+        x = np.asarray(sizes, np.float64) / self.n_max
+        shape = _shape(x, self.exponent[rows], self.prior[rows])
+        scale, floor, outer = (v[rows, None] for v in (self.scale, self.floor, self.outer))
+        out: Floats = (scale * shape + floor) ** outer
         return out
 
     def mean(self, sizes: Floats) -> Floats:
-        """Posterior mean error at sizes (m,)."""
-        out: Floats = self.weight @ self.values(sizes)
+        """Posterior mean error at sizes (m,); grid points without weight cost no time."""
+        rows = np.flatnonzero(self.weight > _NEGLIGIBLE)
+        out: Floats = self.weight[rows] @ self.values(sizes, rows)
         return out
 
     def sd(self, sizes: Floats) -> Floats:
