@@ -25,7 +25,6 @@ LAWS: tuple[Law, ...] = ("power", "rectified")
 _TAU = 0.004  # what a law may miss at the largest size, as a share of the scale; more below it
 _SLOW, _FAST = 0.7, 1.6  # median exponent of a curve without floor, and of one that is all floor
 _EXPONENT = 0.3  # spread of the exponent's logarithm around it
-_NEGLIGIBLE = 1e-15  # weight of a grid point below what a sum of all in float64 can show
 _OUTER = 0.5  # spread of the logarithm of α around 0
 
 
@@ -62,9 +61,8 @@ class Fit:
         return out
 
     def mean(self, sizes: Floats) -> Floats:
-        """Posterior mean error at sizes (m,); grid points without weight cost no time."""
-        rows = np.flatnonzero(self.weight > _NEGLIGIBLE)
-        out: Floats = self.weight[rows] @ self.values(sizes, rows)
+        """Posterior mean error at sizes (m,)."""
+        out: Floats = self.weight @ self.values(sizes)
         return out
 
     def sd(self, sizes: Floats) -> Floats:
