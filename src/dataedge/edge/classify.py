@@ -157,10 +157,11 @@ class ClassifyLadder:
         """Report a chosen strategy on the evaluation items: (outcome, log p on dev, on eval)."""
         calibrated = self.calibrate(strategy, len(self.s.development))
         fitted, development = calibrated.fitted, calibrated.development
-        evaluation = fitted.log_proba(self.scores(strategy, self.s.evaluation))
+        scores = self.scores(strategy, self.s.evaluation)
+        evaluation = fitted.log_proba(scores)
         hits, bits = self.judge(evaluation, self.s.evaluation)
         how = f"{strategy.name}, calibration {fitted.kind}, T {fitted.temperature:.2g}"
-        raw_hits, _ = self.judge(self.scores(strategy, self.s.evaluation), self.s.evaluation)
+        raw_hits, _ = self.judge(scores, self.s.evaluation)
         outcome = Outcome(
             how,
             self._trial(strategy, development, self.s.development),
