@@ -73,7 +73,9 @@ def build(
             capabilities=plain(capabilities),
             usage=_usage(usage, config),
         ),
-        embedder=m.EmbedderModel(id=embedder.id, revision=embedder.revision),
+        embedder=m.EmbedderModel(
+            id=embedder.id, revision=embedder.revision, notes=list(embedder.notes)
+        ),
         config=m.ConfigModel(passed=plain(passed), effective=config.model_dump(mode="json")),
         stages=[
             m.StageModel(

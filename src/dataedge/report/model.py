@@ -138,6 +138,8 @@ class EmbedderModel(_Part):
 
     id: str
     revision: str
+    notes: list[str] = Field(default_factory=list)
+    """Whether it came from elsewhere than expected."""
 
 
 class ConfigModel(_Part):

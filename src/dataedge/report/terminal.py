@@ -82,7 +82,8 @@ def _about(report: Report) -> Text:
             f"\nasked: {asked.requests:,} requests, {asked.prompt_tokens:,} tokens in, "
             f"{asked.completion_tokens:,} out{cost}"
         )
-    for note in [*data.notes, *report.model.capabilities.get("notes", [])]:
+    proven = report.model.capabilities.get("notes", [])
+    for note in [*data.notes, *proven, *report.embedder.notes]:
         text += f"\nnote: {note}"
     return Text(text, style="dim")
 
