@@ -124,7 +124,7 @@ def test_bfloat16_stays_where_its_scatter_is_small(
     if kept:
         alone = model.score(["The river"], [" rises in the north"])[0].logprobs
         beside = model.score(["The river"] * 2, [" rises in the north", " fee"])[0].logprobs
-        assert np.abs(alone - beside).max() > 1e-3, "it really does scatter"
+        assert np.abs(alone - beside).max() > 1e-5, "it really does scatter"
         assert (can.precision, can.notes) == ("bfloat16", ())
         assert can.scatter_nats is not None
         assert can.scatter_nats > 0
