@@ -120,6 +120,12 @@ class Store:
                     hint="wait until it is done, stop it (nothing is lost), or use another --out DIR",
                     code=ExitCode.NO_CONCLUSION,
                 ) from error
+            if "different configuration" in text:
+                raise AuditError(
+                    f"{self.path}: this process has it open for something else",
+                    hint="let go of what `Audit.sql` returned (`del relation`), or end the audit first",
+                    code=ExitCode.NO_CONCLUSION,
+                ) from error
             raise AuditError(
                 f"{self.path}: not a readable audit file ({text.splitlines()[0]})",
                 hint="move it away, or start over with --fresh",
