@@ -30,20 +30,20 @@ TELLING: dict[str, dict[str, str]] = {
     "responses": {"reason": "defect", "target": "response"},
     "leaked": {"cluster": "cluster", "target": "target"},
 }
-"""View → columns that say something in it and their headings; row, item and text always do."""
+"""View → columns that say something in it and their headings; row and text always do."""
 MEASURED = {
-    "target": "target",
     "p_without": "p without",
     "p_with": "p with",
-    "bits_per_byte_without": "bits per byte without",
-    "bits_per_byte_with": "with",
-    "right_without": "right without",
-    "right_with": "with",
-    "edge_bits": "edge bits",
+    "bits_per_byte_without": "bits/byte\nwithout",
+    "bits_per_byte_with": "bits/byte\nwith",
+    "right_without": "right\nwithout",
+    "right_with": "right\nwith",
+    "edge_bits": "edge\nbits",
     "knowledge": "knowledge",
+    "target": "target",
 }
 """The same for the views that rank items by what the model makes of them."""
-LONGEST = 160
+LONGEST = 120
 """Characters of a text that the table shows."""
 
 
@@ -82,7 +82,7 @@ class ItemView:
         from rich.text import Text
 
         telling = TELLING.get(self.name, MEASURED)
-        columns = {"row": "row", "item": "item"}
+        columns = {"row": "row"}
         columns |= {c: heading for c, heading in telling.items() if c in self.columns}
         table = Table(
             title=Text(f"{self.name}: {len(self.rows)} items, most telling first"),
@@ -91,15 +91,14 @@ class ItemView:
             padding=(0, 2, 0, 0),
         )
         for name, heading in columns.items():
-            shown = [row[name] for row in self.rows]
-            number = any(isinstance(v, int | float) for v in shown)
+            number = any(isinstance(row[name], int | float) for row in self.rows)
             table.add_column(
                 Text(heading),
                 justify="right" if number else "left",
-                no_wrap=name == "item",
+                no_wrap=number,
                 overflow="fold",
             )
-        table.add_column(Text("text"), overflow="fold", min_width=20)
+        table.add_column(Text("text"), overflow="fold")
         for row in self.rows:
             text = " | ".join(map(str, row["texts"]))
             table.add_row(*(_cell(row[name]) for name in columns), _cell(text))
