@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: audit test test-endpoint lint bench clean
+.PHONY: audit test test-long test-endpoint lint bench clean
 
 audit: $(VENV)/.installed
 	$(BIN)/dataedge audit data/outfits
@@ -15,6 +15,10 @@ test: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	HF_HUB_OFFLINE=1 $(BIN)/pytest
+
+# The sample audits from nothing and the tutorial: half an hour on two idle cores.
+test-long: $(VENV)/.installed
+	HF_HUB_OFFLINE=1 $(BIN)/pytest -m long
 
 # Endpoint tests, with two servers that are not ours; llama-cpp-python is compiled, for minutes.
 test-endpoint: $(VENV)/.installed

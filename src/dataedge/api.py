@@ -43,7 +43,7 @@ def audit(
         source: a path (file or directory), a hub id, a `datasets.Dataset`, or a DataFrame.
         fresh: forget what the directory holds first.
         quiet: no progress on stderr.
-        options: fields of `dataedge.config.AuditConfig`: out, model, embedder, probe_items, probes,
+        options: fields of `dataedge.config.AuditConfig`: out, model, dtype, embedder, probe_items, probes,
             limit, seed, task, text_column, label_column, prompt_column, response_column, delta, target,
             count, exposure, control, base_url, send_to, concurrency, timeout, price_in, price_out.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 from dataedge import runs
+from dataedge.engine.values import Packed
 from dataedge.errors import AuditError, ExitCode
 
 if TYPE_CHECKING:
@@ -43,11 +44,22 @@ def _m001_initial(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
+def _m002_results(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "create table results (stage varchar, key varchar, created timestamp default current_timestamp, "
+        "tree varchar, arrays blob, checksum varchar, primary key (stage, key))"
+    )
+
+
 def _m003_runs(con: duckdb.DuckDBPyConnection) -> None:
     runs.create_table(con)
 
 
-MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_m001_initial, _m003_runs)
+MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
+    _m001_initial,
+    _m002_results,
+    _m003_runs,
+)
 
 
 class Store:
@@ -216,6 +228,23 @@ class Store:
             "insert or ignore into stages values (?, ?, ?)", [stage, key, json.dumps(params)]
         )
 
+    # -- results of steps over the whole dataset -------------------------------------------------
+
+    def keep(self, stage: str, key: str, result: Packed) -> None:
+        """Store the result of a step under its key, in place of one that is there."""
+        self.con.execute(
+            "insert or replace into results (stage, key, tree, arrays, checksum) values (?, ?, ?, ?, ?)",
+            [stage, key, result.tree, result.arrays, result.checksum],
+        )
+
+    def kept(self, stage: str, key: str) -> Packed | None:
+        """What is stored under a key; None where there is nothing, or not what was stored."""
+        query = "select tree, arrays, checksum from results where stage = ? and key = ?"
+        for tree, arrays, checksum in self.con.execute(query, [stage, key]).fetchall():
+            if None not in (tree, arrays) and Packed(tree, arrays).checksum == checksum:
+                return Packed(tree, arrays)
+        return None
+
     # -- tables that are made anew by each run -----------------------------------------------
 
     def begin_run(self, tool: str, options: Mapping[str, Any], shown: str | None) -> None:
@@ -260,8 +289,8 @@ class Store:
 
     def recall(self, name: str) -> Any:
         """The JSON value under a name, or None."""
-        found = self.con.execute("select value from meta where name = ?", [name]).fetchone()
-        return None if found is None else json.loads(found[0])
+        found = self._column("select value from meta where name = ?", [name])
+        return json.loads(found[0]) if found else None
 
     def _column(self, query: str, params: Sequence[object] = ()) -> list[str]:
         return [row[0] for row in self.con.execute(query, list(params)).fetchall()]

@@ -15,17 +15,24 @@ import numpy as np
 from dataedge.edge.ladder import Climb, Outcome, choose, keep, valid_items
 from dataedge.edge.ngram import WEIGHTS, ByteUnigram, NGram
 from dataedge.edge.rungs import climb_prompts
+from dataedge.engine import Step
 from dataedge.items import Task
 from dataedge.probe.prompting import MAX_CHARACTERS
 from dataedge.probe.scoring import Tokens, ask_tokens
 from dataedge.probe.search import Trial
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from dataedge.edge.setting import Setting
     from dataedge.probe.prompting import Strategy
 
+    Answer = tuple[NDArray[np.int64], NDArray[np.float64], int]
+
+NGRAM_WEIGHT = Step("ngram_weight", 1)
+NGRAM_BITS = Step("ngram_bits", 1)
 LN2 = float(np.log(2))
 NGRAM_ITEMS = {False: 20_000, True: 2_000}
 """Train responses that n-grams are counted in; fewer where a server is asked for their tokens."""
@@ -90,15 +97,12 @@ class GenerateLadder:
             prompts_of: whose prompts; their own if None.
             ngram: mixed in with this weight.
         """
-        out = np.full(len(indices), np.nan)
-        for row, answer in enumerate(self.s.answers(strategy, indices, prompts_of)):
-            if answer is None:
-                continue
-            tokens, logprobs, _ = answer
-            if ngram is not None:
-                logprobs = ngram[0].mix(np.zeros(0, np.int64), tokens, logprobs, ngram[1])
-            out[row] = -logprobs.sum() / LN2
-        return out
+        answers = self.s.answers(strategy, indices, prompts_of)
+        if ngram is None:
+            return _bits(answers)
+        model, weight = ngram
+        inputs = {"answers": answers, "ngram": model.identity, "weight": weight}
+        return self.s.engine.once(NGRAM_BITS, inputs, lambda _: _bits(answers, model, weight))
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
         """Bits per byte on the first m development items."""
@@ -151,17 +155,8 @@ class GenerateLadder:
     def best_weight(self, strategy: Strategy, ngram: NGram) -> tuple[float, float]:
         """(loss, weight) of the n-gram mixture that does best on development items."""
         answers = [a for a in self.s.answers(strategy, self.s.development) if a is not None]
-        evidence = [(a[1], *ngram.evidence(np.zeros(0, np.int64), a[0])) for a in answers]
-
-        def loss(weight: float) -> float:
-            return -float(
-                sum(
-                    np.log((1 - weight * t) * np.exp(lp) + weight * t * p).sum()
-                    for lp, t, p in evidence
-                )
-            )
-
-        return min((loss(w), w) for w in WEIGHTS)
+        inputs = {"answers": answers, "ngram": ngram.identity, "weights": WEIGHTS}
+        return self.s.engine.once(NGRAM_WEIGHT, inputs, lambda _: _best_weight(answers, ngram))
 
     def climb(self) -> GenerateClimb:
         """All rungs."""
@@ -263,3 +258,33 @@ class GenerateLadder:
             bits = self.bits(strategy, index, ngram=(ngram, self.best_weight(strategy, ngram)[1]))
             points.append((size, float(bits.sum() / self.bytes[index].sum())))
         return points
+
+
+def _bits(
+    answers: Sequence[Answer | None], ngram: NGram | None = None, weight: float = 0.0
+) -> NDArray[np.float64]:
+    """Code length of each answer, shape (m,), NaN where there is none."""
+    out = np.full(len(answers), np.nan)
+    for row, answer in enumerate(answers):
+        if answer is None:
+            continue
+        tokens, logprobs, _ = answer
+        if ngram is not None:
+            logprobs = ngram.mix(np.zeros(0, np.int64), tokens, logprobs, weight)
+        out[row] = -logprobs.sum() / LN2
+    return out
+
+
+def _best_weight(answers: Sequence[Answer], ngram: NGram) -> tuple[float, float]:
+    """(loss, weight) that does best on answers."""
+    evidence = [(a[1], *ngram.evidence(np.zeros(0, np.int64), a[0])) for a in answers]
+
+    def loss(weight: float) -> float:
+        return -float(
+            sum(
+                np.log((1 - weight * t) * np.exp(lp) + weight * t * p).sum()
+                for lp, t, p in evidence
+            )
+        )
+
+    return min((loss(w), w) for w in WEIGHTS)

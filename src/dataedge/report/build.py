@@ -69,10 +69,13 @@ def build(
         model=m.ModelModel(
             id=handle.id,
             revision=handle.revision,
+            precision=facts.precision,
             capabilities=plain(capabilities),
             usage=_usage(usage, config),
         ),
-        embedder=m.EmbedderModel(id=embedder.id, revision=embedder.revision),
+        embedder=m.EmbedderModel(
+            id=embedder.id, revision=embedder.revision, notes=list(embedder.notes)
+        ),
         config=m.ConfigModel(passed=plain(passed), effective=config.model_dump(mode="json")),
         stages=[
             m.StageModel(

@@ -126,6 +126,8 @@ class ModelModel(_Part):
 
     id: str
     revision: str
+    precision: str = ""
+    """float32 or bfloat16 for weights on this machine; empty for a server's."""
     capabilities: dict[str, Any]
     usage: UsageModel | None = None
     """Null for a model on this machine."""
@@ -136,6 +138,8 @@ class EmbedderModel(_Part):
 
     id: str
     revision: str
+    notes: list[str] = Field(default_factory=list)
+    """Whether it came from elsewhere than expected."""
 
 
 class ConfigModel(_Part):

@@ -68,11 +68,12 @@ def _headline(report: Report) -> Text:
 
 def _about(report: Report) -> Text:
     data, splits = report.dataset, report.dataset.splits
+    precision = f" in {report.model.precision}" if report.model.precision else ""
     text = (
         f"{data.path}: {data.rows:,} rows, {data.unique:,} distinct, task {data.task}; "
         f"{splits['train']:,} train, {splits['development']} development, "
         f"{splits['evaluation']} evaluation items\n"
-        f"base model {report.model.id}; embedder {report.embedder.id}"
+        f"base model {report.model.id}{precision}; embedder {report.embedder.id}"
     )
     asked = report.model.usage
     if asked is not None:
@@ -81,7 +82,8 @@ def _about(report: Report) -> Text:
             f"\nasked: {asked.requests:,} requests, {asked.prompt_tokens:,} tokens in, "
             f"{asked.completion_tokens:,} out{cost}"
         )
-    for note in [*data.notes, *report.model.capabilities.get("notes", [])]:
+    proven = report.model.capabilities.get("notes", [])
+    for note in [*data.notes, *proven, *report.embedder.notes]:
         text += f"\nnote: {note}"
     return Text(text, style="dim")
 
