@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 from dataedge import runs
-from dataedge.engine.values import Packed
 from dataedge.errors import AuditError, ExitCode
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import pyarrow as pa
+
+    from dataedge.engine.values import Packed
 
 FILE = "audit.duckdb"
 LOCKED: Mapping[str, bool] = {
@@ -239,6 +240,8 @@ class Store:
 
     def kept(self, stage: str, key: str) -> Packed | None:
         """What is stored under a key; None where there is nothing, or not what was stored."""
+        from dataedge.engine.values import Packed
+
         query = "select tree, arrays, checksum from results where stage = ? and key = ?"
         for tree, arrays, checksum in self.con.execute(query, [stage, key]).fetchall():
             if None not in (tree, arrays) and Packed(tree, arrays).checksum == checksum:

@@ -81,11 +81,11 @@ class ItemView:
         from rich.table import Table
         from rich.text import Text
 
-        telling = TELLING.get(self.name, MEASURED)
+        count, telling = len(self.rows), TELLING.get(self.name, MEASURED)
         columns = {"row": "row"}
         columns |= {c: heading for c, heading in telling.items() if c in self.columns}
         table = Table(
-            title=Text(f"{self.name}: {len(self.rows)} items, most telling first"),
+            title=Text(f"{self.name}: {count} item{'' if count == 1 else 's'}, most telling first"),
             title_justify="left",
             box=None,
             padding=(0, 2, 0, 0),
