@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 from dataedge import runs
-from dataedge.engine.values import Packed
 from dataedge.errors import AuditError, ExitCode
 
 if TYPE_CHECKING:
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import pyarrow as pa
+
+    from dataedge.engine.values import Packed
 
 FILE = "audit.duckdb"
 LOCKED: Mapping[str, bool] = {
@@ -132,6 +133,12 @@ class Store:
                     hint="wait until it is done, stop it (nothing is lost), or use another --out DIR",
                     code=ExitCode.NO_CONCLUSION,
                 ) from error
+            if "different configuration" in text:
+                raise AuditError(
+                    f"{self.path}: this process has it open for something else",
+                    hint="let go of what `Audit.sql` returned (`del relation`), or end the audit first",
+                    code=ExitCode.NO_CONCLUSION,
+                ) from error
             raise AuditError(
                 f"{self.path}: not a readable audit file ({text.splitlines()[0]})",
                 hint="move it away, or start over with --fresh",
@@ -233,6 +240,8 @@ class Store:
 
     def kept(self, stage: str, key: str) -> Packed | None:
         """What is stored under a key; None where there is nothing, or not what was stored."""
+        from dataedge.engine.values import Packed
+
         query = "select tree, arrays, checksum from results where stage = ? and key = ?"
         for tree, arrays, checksum in self.con.execute(query, [stage, key]).fetchall():
             if None not in (tree, arrays) and Packed(tree, arrays).checksum == checksum:

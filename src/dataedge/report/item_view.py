@@ -15,27 +15,35 @@ if TYPE_CHECKING:
     import duckdb
     from rich.table import Table
 
-TELLING: dict[str, tuple[str, ...]] = {
-    "suspects": ("target", "proposed", "label_score", "reason"),
-    "disputed": ("annotations", "consensus", "consensus_quality"),
-    "responses": ("reason", "target"),
-    "leaked": ("cluster", "target"),
+TELLING: dict[str, dict[str, str]] = {
+    "suspects": {
+        "target": "given",
+        "proposed": "proposed",
+        "label_score": "score",
+        "reason": "reason",
+    },
+    "disputed": {
+        "annotations": "annotations",
+        "consensus": "consensus",
+        "consensus_quality": "quality",
+    },
+    "responses": {"reason": "defect", "target": "response"},
+    "leaked": {"cluster": "cluster", "target": "target"},
 }
-"""What says something in a view, besides row, item and text, as far as the audit has it."""
-MEASURED = (
-    "target",
-    "p_without",
-    "p_with",
-    "bits_per_byte_without",
-    "bits_per_byte_with",
-    "right_without",
-    "right_with",
-    "edge_bits",
-    "knowledge",
-)
+"""View → columns that say something in it and their headings; row and text always do."""
+MEASURED = {
+    "p_without": "p without",
+    "p_with": "p with",
+    "bits_per_byte_without": "bits/byte\nwithout",
+    "bits_per_byte_with": "bits/byte\nwith",
+    "right_without": "right\nwithout",
+    "right_with": "right\nwith",
+    "edge_bits": "edge\nbits",
+    "knowledge": "knowledge",
+    "target": "target",
+}
 """The same for the views that rank items by what the model makes of them."""
-NAMES = {"target": "given", "label_score": "score", "consensus_quality": "quality"}
-LONGEST = 160
+LONGEST = 120
 """Characters of a text that the table shows."""
 
 
@@ -73,27 +81,27 @@ class ItemView:
         from rich.table import Table
         from rich.text import Text
 
-        names = ["row", "item"]
-        names += [c for c in TELLING.get(self.name, MEASURED) if c in self.columns]
+        count, telling = len(self.rows), TELLING.get(self.name, MEASURED)
+        columns = {"row": "row"}
+        columns |= {c: heading for c, heading in telling.items() if c in self.columns}
         table = Table(
-            title=Text(f"{self.name}: {len(self.rows)} items, most telling first"),
+            title=Text(f"{self.name}: {count} item{'' if count == 1 else 's'}, most telling first"),
             title_justify="left",
             box=None,
             padding=(0, 2, 0, 0),
         )
-        for name in names:
-            shown = [row[name] for row in self.rows]
-            number = any(isinstance(v, int | float) for v in shown)
+        for name, heading in columns.items():
+            number = any(isinstance(row[name], int | float) for row in self.rows)
             table.add_column(
-                Text(NAMES.get(name, name).replace("_", " ")),
+                Text(heading),
                 justify="right" if number else "left",
-                no_wrap=number or name == "item",
-                overflow="ellipsis" if number else "fold",
+                no_wrap=number,
+                overflow="fold",
             )
-        table.add_column(Text("text"), overflow="fold", min_width=20)
+        table.add_column(Text("text"), overflow="fold")
         for row in self.rows:
             text = " | ".join(map(str, row["texts"]))
-            table.add_row(*(_cell(row[name]) for name in names), _cell(text))
+            table.add_row(*(_cell(row[name]) for name in columns), _cell(text))
         return table
 
 
@@ -116,7 +124,7 @@ def show_items(view: ItemView, stream: Any) -> None:
     from rich.console import Console
 
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
-    console.print(view.table())
+    console.print(view.table() if view.rows else f"no items in the view {view.name!r}")
 
 
 def _cell(value: Any) -> Any:
