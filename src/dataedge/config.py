@@ -20,6 +20,9 @@ class AuditConfig(BaseModel):
     """The audit's directory; audits/<name of the data> if not given."""
     model: str = "embedded"
     """embedded, hf/<hub id or path>, gguf/<path>, openai/<name> at `base_url`."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Precision of weights on this machine; auto is bfloat16 where the processor multiplies it and
+    the answers stay close to those in float32."""
     base_url: str | None = None
     """Where an OpenAI-compatible server listens, up to and including /v1."""
     send_to: str | None = None

@@ -60,10 +60,9 @@ def made(target: Any) -> Dataset:
 @pytest.fixture
 def setting(tmp_path: Path) -> Iterator[Any]:
     model = Table()
-    opener: Any = lambda: model  # noqa: E731
+    opener: Any = lambda _: model  # noqa: E731
     handle = ModelHandle("table", "1", opener)
-    handle._model = opener()
-    facts = ModelFacts(True, True, True, False, 512, ())
+    handle.proven = facts = ModelFacts(True, True, True, False, 512, ())
     vectors = np.ones((N, 2), np.float32)
     with Store(tmp_path / "s") as store:
         engine = Engine(store, Progress(quiet=True))

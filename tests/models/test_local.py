@@ -9,7 +9,7 @@ import pytest
 
 from dataedge.errors import AuditError
 from dataedge.models import handshake, trie
-from dataedge.models.opening import multiply_in_bfloat16
+from dataedge.models.precision import multiply_in_bfloat16
 from tests.models import tiny
 
 DEMOS = "".join(
@@ -292,7 +292,8 @@ def _unsteady(values, state=random.Random(0)):  # noqa: B008
         (lambda v: v[:-1], "log-probabilities for"),
         (lambda v: v * np.nan, "not finite"),
         (lambda v: v + 5, "above zero"),
-        (np.zeros_like, "no more probable"),
+        (lambda v: np.zeros_like(v) - 2, "the same log-probability"),
+        (lambda v: -np.linspace(1, 2, len(v)), "no more probable"),
         (_unsteady, "asked twice"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 
 from dataedge import models
 from dataedge.errors import AuditError
-from dataedge.models import cache, embedded, gguf, opening
+from dataedge.models import cache, embedded, gguf
 from tests.models import tiny
 
 
@@ -173,13 +173,6 @@ def test_a_hub_model_on_this_machine_is_known_by_its_commit(tmp_path, monkeypatc
     reference.parent.mkdir(parents=True)
     reference.write_text("abc123")
     assert models.model_identity("hf/owner/name") == ("owner/name", "abc123")
-
-
-def test_precision_follows_the_processor(monkeypatch):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    for flags, wanted in {"avx2 amx_bf16": "bfloat16", "avx2 avx512f": "float32"}.items():
-        monkeypatch.setattr(opening.Path, "read_text", lambda *_, flags=flags, **__: flags)
-        assert opening.best_precision() == wanted
 
 
 # --- the embedded model --------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from dataedge.probe.exposure.permutation import (
     rank_sum_test,
 )
 from dataedge.probe.exposure.rows import load_control
-from dataedge.probe.handle import ModelHandle
+from dataedge.probe.handle import ModelFacts, ModelHandle
 from dataedge.progress import Progress
 from dataedge.store import Store
 from tests.models import tiny
@@ -293,7 +293,7 @@ def test_features_of_a_row() -> None:
 
 @pytest.fixture
 def handle() -> ModelHandle:
-    return ModelHandle("tiny", "0", lambda: tiny.model(context=1024))
+    return ModelHandle("tiny", "0", lambda _: tiny.model(context=1024))
 
 
 def test_all_three_tests_run_and_a_rerun_asks_nothing(tmp_path: Path, handle: ModelHandle) -> None:
@@ -333,7 +333,8 @@ def test_a_model_that_learned_the_values_by_heart_is_found_out(tmp_path: Path) -
         def cut(self, prompts: list[str], behind: Any) -> list[bool | None]:
             return [None] * len(prompts)
 
-    learned = ModelHandle("learned", "0", Learned)  # type: ignore[arg-type]
+    learned = ModelHandle("learned", "0", lambda _: Learned())  # type: ignore[arg-type,return-value]
+    learned.proven = ModelFacts(True, True, True, False, 512, ())
     with Store(tmp_path) as store:
         figure = random_field_test(
             Engine(store, Progress(quiet=True)), learned, corpus(texts), seed=0

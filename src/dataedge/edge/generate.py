@@ -15,6 +15,7 @@ import numpy as np
 from dataedge.edge.ladder import Climb, Outcome, choose, keep, valid_items
 from dataedge.edge.ngram import WEIGHTS, ByteUnigram, NGram
 from dataedge.edge.rungs import climb_prompts
+from dataedge.engine import Step
 from dataedge.items import Task
 from dataedge.probe.prompting import MAX_CHARACTERS
 from dataedge.probe.scoring import Tokens, ask_tokens, cut_share
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from dataedge.probe.prompting import Strategy
     from dataedge.probe.scoring import Answer
 
+    Answer = tuple[NDArray[np.int64], NDArray[np.float64], int]
+
+NGRAM_WEIGHT = Step("ngram_weight", 1)
+NGRAM_BITS = Step("ngram_bits", 1)
 LN2 = float(np.log(2))
 NGRAM_ITEMS = {False: 20_000, True: 2_000}
 """Train responses that n-grams are counted in; fewer where a server is asked for their tokens."""
@@ -113,7 +118,11 @@ class GenerateLadder:
             prompts_of: whose prompts; their own if None.
             ngram: mixed in with this weight.
         """
-        return code_lengths(self.s.answers(strategy, indices, prompts_of), ngram)
+        answers = self.s.answers(strategy, indices, prompts_of)
+        if ngram is None:
+            return code_lengths(answers)
+        inputs = {"answers": answers, "ngram": ngram[0].identity, "weight": ngram[1]}
+        return self.s.engine.once(NGRAM_BITS, inputs, lambda _: code_lengths(answers, ngram))
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
         """Bits per byte on the first m development items."""
@@ -168,17 +177,8 @@ class GenerateLadder:
     def best_weight(self, strategy: Strategy, ngram: NGram) -> tuple[float, float]:
         """(loss, weight) of the n-gram mixture that does best on development items."""
         answers = [a for a in self.s.answers(strategy, self.s.development) if a is not None]
-        evidence = [(a.logprobs, *ngram.evidence(np.zeros(0, np.int64), a.tokens)) for a in answers]
-
-        def loss(weight: float) -> float:
-            return -float(
-                sum(
-                    np.log((1 - weight * t) * np.exp(lp) + weight * t * p).sum()
-                    for lp, t, p in evidence
-                )
-            )
-
-        return min((loss(w), w) for w in WEIGHTS)
+        inputs = {"answers": answers, "ngram": ngram.identity, "weights": WEIGHTS}
+        return self.s.engine.once(NGRAM_WEIGHT, inputs, lambda _: _best_weight(answers, ngram))
 
     def climb(self) -> GenerateClimb:
         """All rungs."""
@@ -283,3 +283,18 @@ class GenerateLadder:
             bits = self.bits(strategy, index, ngram=(ngram, self.best_weight(strategy, ngram)[1]))
             points.append((size, float(bits.sum() / self.bytes[index].sum())))
         return points
+
+
+def _best_weight(answers: Sequence[Answer], ngram: NGram) -> tuple[float, float]:
+    """(loss, weight) that does best on answers."""
+    evidence = [(a.logprobs, *ngram.evidence(np.zeros(0, np.int64), a.tokens)) for a in answers]
+
+    def loss(weight: float) -> float:
+        return -float(
+            sum(
+                np.log((1 - weight * t) * np.exp(lp) + weight * t * p).sum()
+                for lp, t, p in evidence
+            )
+        )
+
+    return min((loss(w), w) for w in WEIGHTS)

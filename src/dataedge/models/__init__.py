@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from dataedge.errors import AuditError
 from dataedge.models import embedded, hub, weights
 from dataedge.models.cache import file_digest, folder_digest
+from dataedge.models.precision import native_precision
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.models.base import BaseModel
     from dataedge.models.endpoint import Connection
     from dataedge.models.local import LocalModel
-    from dataedge.models.opening import Precision
+    from dataedge.models.precision import Precision, Wanted
 
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 _FORMS = "embedded, hf/<path or hub id>, gguf/<path>, openai/<name>"
@@ -45,6 +47,11 @@ def connection(config: AuditConfig) -> Connection | None:
                 hint="name the model as the server does: --model openai/<name>",
             )
         return None
+    if config.dtype != "auto":
+        raise AuditError(
+            f"--dtype {config.dtype} is for weights on this machine, not for --model {config.model}",
+            hint="Choose the precision where the server is started, and leave out --dtype",
+        )
     if not config.base_url:
         raise AuditError(
             f"--model {config.model}: no address given",
@@ -63,16 +70,31 @@ def identity(config: AuditConfig) -> tuple[str, str]:
     return (server.id, server.revision) if server else model_identity(config.model)
 
 
-def open_configured(config: AuditConfig, directory: Path | None = None) -> BaseModel:
+def proof_name(config: AuditConfig) -> str:
+    """What the proof of a base model's abilities holds for, and nothing else.
+
+    The tool's version, the model and its revision, and for weights on this machine the precision
+    that was asked for and the one that its processor multiplies.
+    """
+    name, revision = identity(config)
+    here = "" if connection(config) else f" {config.dtype}:{native_precision()}"
+    return f"model {name} {revision} dataedge-{version('dataedge')}{here}"
+
+
+def open_configured(
+    config: AuditConfig, directory: Path | None = None, precision: Precision | Literal[""] = ""
+) -> BaseModel:
     """The base model of a configuration, with what it can do proven.
 
     Args:
         config: names it.
         directory: of the audit, where a server's answers are kept over a crash.
+        precision: of weights on this machine, where it was settled before.
     """
     server = connection(config)
     if server is None:
-        return open_model(config.model)
+        dtype = config.dtype if precision == "" else precision
+        return open_model(config.model, dtype=dtype, proven=precision != "")
     from dataedge.models.endpoint import EndpointModel
 
     return EndpointModel(server, directory)
@@ -100,12 +122,17 @@ def model_identity(spec: str) -> tuple[str, str]:
     return found.id, hub.commit(found.where, f"--model {spec}", hint)
 
 
-def open_model(spec: str, *, dtype: Precision | None = None) -> LocalModel:
+def open_model(spec: str, *, dtype: Wanted = "auto", proven: bool = False) -> LocalModel:
     """Load a base model and prove what it can do.
+
+    Its structure is proven in float32. Where bfloat16 is wanted, the fixed questions are asked in
+    both, and with `auto` the model stays in bfloat16 only if that changes little.
 
     Args:
         spec: `embedded`, `hf/<path or hub id>` or `gguf/<path>`.
-        dtype: `float32` or `bfloat16`; by default bfloat16 where the processor multiplies it.
+        dtype: `float32`, `bfloat16`, or `auto`: bfloat16 where the processor multiplies it and its
+            scatter is small against what is decided.
+        proven: the precision was settled before; its scatter is not measured again.
 
     Raises:
         AuditError: the spec names no model, the weights cannot be read, no network.
@@ -117,16 +144,28 @@ def open_model(spec: str, *, dtype: Precision | None = None) -> LocalModel:
 
     from dataedge.models.gguf import converted
     from dataedge.models.local import LocalModel
-    from dataedge.models.opening import best_precision, read_weights
+    from dataedge.models.opening import read_weights
 
     where = str(converted(Path(found.where), spec)) if found.kind == "gguf" else found.where
-    net, tokenizer = read_weights(
-        where,
-        revision=revision if found.kind == "hub" else None,
-        precision=dtype or best_precision(),
-        name=spec,
+    commit = revision if found.kind == "hub" else None
+    wanted = native_precision() if dtype == "auto" else dtype
+
+    def read(*notes: str, widen: bool) -> LocalModel:
+        net, tokenizer = read_weights(where, revision=commit, name=spec, widen=widen)
+        return LocalModel(net, tokenizer, id=name, revision=revision, notes=(*found.notes, *notes))
+
+    if wanted == "float32":
+        return read(widen=True)
+    model = read(widen=False)
+    if model.lower(insist=dtype == "bfloat16", measure=not proven):
+        return model
+    share = model.capabilities.changed_answers
+    del model
+    return read(
+        f"bfloat16 would turn {share:.1%} of its decisions between two labels round: it runs in "
+        "float32, which is slower. `--dtype bfloat16` runs it in bfloat16 all the same.",
+        widen=True,
     )
-    return LocalModel(net, tokenizer, id=name, revision=revision, notes=found.notes)
 
 
 def _find(spec: str) -> _Found:

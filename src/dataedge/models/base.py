@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.models.moments import Moments
+    from dataedge.models.precision import Precision
 
 
 ChoiceScores = Literal["logprobs", "likeliest", "text", "none"]
@@ -31,6 +32,11 @@ class Capabilities:
         choices: how labels are scored: by the log-probabilities of their text; by those of the
             likeliest next tokens; or by the text that is written, which gives no probabilities.
         remote: asked over a connection, where every question has its price.
+        doubted: something that it offers did not pass its proof; another time it may.
+        precision: float32 or bfloat16 for weights on this machine, empty for a server's.
+        scatter_nats: how far that moves a label's summed log-probability from float32's, root mean
+            square; None where it was not measured, as for float32 itself.
+        changed_answers: share of decisions between two labels that this turns round.
     """
 
     token_logprobs: bool
@@ -41,6 +47,10 @@ class Capabilities:
     notes: tuple[str, ...] = ()
     choices: ChoiceScores = "logprobs"
     remote: bool = False
+    doubted: bool = False
+    precision: Precision | Literal[""] = ""
+    scatter_nats: float | None = None
+    changed_answers: float | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 from transformers import DynamicCache
 
+from dataedge.models.precision import multiply_in_bfloat16, widened
 from dataedge.models.prefix import SharedPrefix
 
 if TYPE_CHECKING:
@@ -49,11 +50,38 @@ class Forward:
         self.plain = False
         self.tokens = 0
         self.seconds = 0.0
-        with torch.inference_mode():
-            one = torch.zeros((1, 1), dtype=torch.long, device=self.device)
-            self.dtype = self.body(input_ids=one, use_cache=False).last_hidden_state.dtype
+        self._wide = False
+        self.dtype = self._state_dtype()
         self.width = int(net.config.get_text_config().hidden_size)
         self.kv_tokens = max(1, KV_BYTES // (2 * self.width * self.dtype.itemsize))
+
+    def _state_dtype(self) -> Any:
+        with torch.inference_mode():
+            one = torch.zeros((1, 1), dtype=torch.long, device=self.device)
+            return self.body(input_ids=one, use_cache=False).last_hidden_state.dtype
+
+    def lower(self) -> None:
+        """Run in bfloat16 from now on; what the weights held beyond that is lost."""
+        if self.device.type == "cuda":
+            self.net.to(torch.bfloat16)
+        else:
+            multiply_in_bfloat16(self.net)
+        self.exact = False
+        self.dtype = self._state_dtype()
+
+    @contextmanager
+    def in_float32(self) -> Iterator[None]:
+        """Run in float32 inside, whatever the weights are kept in."""
+        if self.exact:
+            yield
+            return
+        kept = self.dtype
+        with widened(self.net):
+            self.dtype, self._wide = torch.float32, True
+            try:
+                yield
+            finally:
+                self.dtype, self._wide = kept, False
 
     @contextmanager
     def clock(self, tokens: int) -> Iterator[None]:
@@ -192,18 +220,13 @@ class Forward:
         Returns:
             Shape (e,), natural logarithms.
         """
-        weight, bias = self.head.weight, getattr(self.head, "bias", None)
         index = torch.from_numpy(sources).to(self.device)
         wanted = torch.from_numpy(targets).to(self.device)
         sums = []
         with self.clock(0):
-            states = states.to(weight.dtype)
+            states = self.for_head(states)
             picked = self._exact(states[index], wanted)
-            for low in range(0, len(weight), VOCABULARY_BLOCK):
-                block = slice(low, low + VOCABULARY_BLOCK)
-                logits = functional.linear(
-                    states, weight[block], None if bias is None else bias[block]
-                ).float()
+            for low, logits in self.logits(states):
                 rough, best = logits.max(dim=1)
                 exact = self._exact(states, best + low)
                 shares = logits.sub_(rough[:, None]).exp_().sum(dim=1) - 1.0
@@ -211,6 +234,19 @@ class Forward:
             total = torch.logsumexp(torch.stack(sums), dim=0)
             found = (picked - total[index]).double().cpu().numpy()
         return np.asarray(found)
+
+    def for_head(self, states: Any) -> Any:
+        """States in the precision that the head multiplies in."""
+        return states.float() if self._wide else states.to(self.head.weight.dtype)
+
+    def logits(self, states: Any) -> Iterator[tuple[int, Any]]:
+        """The vocabulary by blocks: (first token, logits of shape (n, block) in float32)."""
+        weight, bias = self.head.weight, getattr(self.head, "bias", None)
+        for low in range(0, len(weight), VOCABULARY_BLOCK):
+            block = slice(low, low + VOCABULARY_BLOCK)
+            part = weight[block].to(states.dtype)
+            offset = None if bias is None else bias[block].to(states.dtype)
+            yield low, functional.linear(states, part, offset).float()
 
     def _exact(self, states: Any, tokens: Any) -> Any:
         """Logit of one token per state in float32, shape (n,)."""

@@ -36,6 +36,9 @@ PROSE = (
 )
 QUESTION = "Question: What is the capital of France?\nAnswer:"
 CHOICES = (" Paris", " Berlin", " Paris, in the north of the country", " Paris, of course")
+TOLERANCE = 1e-3  # nats per token between two ways to the same figure, in float32
+FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError)
+"""What a network raises that cannot be run this way."""
 MIN_GAIN = 0.02  # nats per token that a start must gain over none
 
 
@@ -46,8 +49,8 @@ def doubt(
 ) -> str | None:
     """Why the log-probabilities of a model cannot be believed, or None where they can.
 
-    A fixed sentence must get as many log-probabilities as it has tokens, all finite and none
-    positive; twice the same; and be more probable than the same words shuffled. Without
+    A fixed sentence must get as many log-probabilities as it has tokens, all finite, none positive
+    and not all the same; twice the same ones; and be more probable than the same words shuffled. Without
     `count_tokens` the number of tokens is taken as it comes.
     """
     first, rest = SENTENCE.split(" ", 1)
@@ -64,6 +67,8 @@ def doubt(
         return "it returned log-probabilities that are not finite."
     if plain.logprobs.max() > tolerance:
         return "it returned log-probabilities above zero."
+    if len(plain.logprobs) > 1 and np.ptp(plain.logprobs) < tolerance:
+        return "it returned the same log-probability for every token."
     if (
         plain.logprobs.shape != again.logprobs.shape
         or np.abs(plain.logprobs - again.logprobs).max() > tolerance
@@ -77,22 +82,17 @@ def doubt(
 def shake(model: LocalModel) -> None:
     """Prove what a local model can do, decide what starts a sequence, degrade with a reason.
 
+    What is proven is the model's structure, so that all of it runs in float32 whatever the weights
+    are kept in: there, two ways to the same figure agree to 1e-3. How far a lower precision scatters
+    is measured apart (`scatter.py`).
+
     Sets `model.capabilities`, `model.tree`, `model.share_prefix` and `model.tokens.start`.
     """
     notes = list(model.capabilities.notes)
-    tolerance = 1e-3 if model.forward.exact else 0.5  # nats per token; bfloat16 scatters by 0.1
     try:
-        if not _fast_body_is_true(model, tolerance):
-            model.forward.plain = True
-            model.tree = model.share_prefix = False
-            notes.append("its layers cannot be run apart from its head; scoring is slower.")
-        elif not _tree_is_true(model, tolerance):
-            model.tree = model.share_prefix = False
-            notes.append("it does not follow a tree mask; choices are scored one by one.")
-        if not model.tokens.adds_own:
-            model.tokens.start = best_start(model)
-        reason = doubt(model.score, model.count_tokens, tolerance=1e-2)
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
+        with model.forward.in_float32():
+            reason = _prove_scores(model, notes)
+    except FAILURES as error:
         reason = f"scoring a sentence failed: {error}"
     if reason:
         notes.append(f"its log-probabilities cannot be used: {reason}")
@@ -112,6 +112,20 @@ def shake(model: LocalModel) -> None:
     )
 
 
+def _prove_scores(model: LocalModel, notes: list[str]) -> str | None:
+    """Why its log-probabilities cannot be used, or None; what is degraded is noted."""
+    if not _fast_body_is_true(model):
+        model.forward.plain = True
+        model.tree = model.share_prefix = False
+        notes.append("its layers cannot be run apart from its head; scoring is slower.")
+    elif not _tree_is_true(model):
+        model.tree = model.share_prefix = False
+        notes.append("it does not follow a tree mask; choices are scored one by one.")
+    if not model.tokens.adds_own:
+        model.tokens.start = best_start(model)
+    return doubt(model.score, model.count_tokens, tolerance=1e-2)
+
+
 def best_start(model: LocalModel) -> tuple[int, ...]:
     """What to put before a text when the tokenizer puts nothing: what makes prose likeliest.
 
@@ -129,40 +143,40 @@ def best_start(model: LocalModel) -> tuple[int, ...]:
     return best if means[best] > means[()] + MIN_GAIN else ()
 
 
-def _fast_body_is_true(model: LocalModel, tolerance: float) -> bool:
+def _fast_body_is_true(model: LocalModel) -> bool:
     """Whether body and head run apart give what the whole network gives."""
     rows = [
         next(windows(0, ids[:1], ids[1:], len(ids), ())) for ids in model.tokens.plain([SENTENCE])
     ]
     try:
         fast = model.forward.read_rows(rows, None)[0]
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError):
+    except FAILURES:
         return False
     model.forward.plain = True
     whole = model.forward.read_rows(rows, None)[0]
     model.forward.plain = False
-    return bool(np.allclose(fast, whole, atol=tolerance, rtol=0.0))
+    return bool(np.allclose(fast, whole, atol=TOLERANCE, rtol=0.0))
 
 
-def _tree_is_true(model: LocalModel, tolerance: float) -> bool:
+def _tree_is_true(model: LocalModel) -> bool:
     """Whether a trie behind a shared prefix gives what choices give one by one."""
     endings = ("", " Well.", " Now then.", " Here is another one.")
     prompts = [f"{SENTENCE}{ending}\n{QUESTION}" for ending in endings]
     try:
         fast = model.score_choices(prompts, CHOICES)
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError):
+    except FAILURES:
         return False
     model.tree = model.share_prefix = False
     slow = model.score_choices(prompts, CHOICES)
     model.tree = model.share_prefix = True
     tokens = model.count_tokens(CHOICES)
-    return bool((np.abs(fast - slow) <= tolerance * tokens).all())
+    return bool((np.abs(fast - slow) <= TOLERANCE * tokens).all())
 
 
 def _generates(model: LocalModel) -> bool:
     try:
         return len(model.generate([QUESTION], 2)) == 1
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+    except FAILURES:
         return False
 
 

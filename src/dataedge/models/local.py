@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,11 +77,40 @@ class LocalModel:
             chat=bool(tokenizer.chat_template),
             context=min(context, max_context),
             notes=tuple(notes),
+            precision="float32" if self.forward.exact else "bfloat16",
         )
         if handshake:
             from dataedge.models import handshake as hand
 
             hand.shake(self)
+
+    def lower(self, *, insist: bool = False, measure: bool = True) -> bool:
+        """Run in bfloat16 from now on, where that changes little.
+
+        Args:
+            insist: even where it changes much.
+            measure: find out how much (`scatter.py`); otherwise it is taken for granted.
+
+        Returns:
+            Whether it is to stay so. Where not, the model is of no more use: read it again.
+        """
+        from dataedge.models import scatter
+
+        if not (measure and self.capabilities.token_logprobs):
+            self.forward.lower()
+            self.capabilities = replace(self.capabilities, precision="bfloat16")
+            return True
+        with self.forward.in_float32():
+            exact = scatter.answers(self)
+        self.forward.lower()
+        found = scatter.measure(exact, self)
+        self.capabilities = replace(
+            self.capabilities,
+            precision="bfloat16",
+            scatter_nats=found.nats,
+            changed_answers=found.changed,
+        )
+        return found.small or insist
 
     @property
     def forward_tokens(self) -> int:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from dataedge.models.forward import Forward
     from dataedge.models.local import LocalModel
 
-BLOCK = 4096  # columns of logits held at once
-
 
 @dataclass(frozen=True)
 class Moments:
@@ -84,20 +82,13 @@ def _over_vocabulary(
     its own softmax; blocks are put together with weights s0·e^m over their sum.
     """
     import torch
-    from torch.nn import functional
 
-    weight, bias = forward.head.weight, getattr(forward.head, "bias", None)
     wanted = torch.from_numpy(targets).to(forward.device)
     picked = torch.zeros(len(targets), device=forward.device)
     parts = []
     with forward.clock(0):
-        states = states.to(weight.dtype)
-        for low in range(0, len(weight), BLOCK):
-            block = slice(low, low + BLOCK)
-            logits = functional.linear(
-                states, weight[block], None if bias is None else bias[block]
-            ).float()
-            here = ((wanted >= low) & (wanted < block.stop)).nonzero()[:, 0]
+        for low, logits in forward.logits(forward.for_head(states)):
+            here = ((wanted >= low) & (wanted < low + logits.shape[1])).nonzero()[:, 0]
             picked[here] = logits[here, wanted[here] - low]
             highest = logits.amax(dim=1)
             shifted = logits.sub_(highest[:, None])

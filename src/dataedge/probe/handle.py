@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from dataedge.errors import AuditError, ExitCode
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dataedge.models.base import BaseModel, ChoiceScores
+    from dataedge.models.precision import Precision
 
 _MARK = "\u241fUSER\u241f"
 
@@ -30,6 +31,10 @@ class ModelFacts:
     chat_after: str = ""
     choices: ChoiceScores = "logprobs"
     remote: bool = False
+    doubted: bool = False
+    precision: Precision | Literal[""] = ""
+    scatter_nats: float | None = None
+    changed_answers: float | None = None
 
     @property
     def no_bits(self) -> str:
@@ -45,10 +50,15 @@ class ModelHandle:
     Args:
         id: as the report names it.
         revision: hash of its weights.
-        opener: opens it.
+        opener: opens it, in the precision that was settled before or in any if that is empty.
     """
 
-    def __init__(self, id: str, revision: str, opener: Callable[[], BaseModel]) -> None:  # noqa: A002
+    def __init__(
+        self,
+        id: str,  # noqa: A002
+        revision: str,
+        opener: Callable[[Precision | Literal[""]], BaseModel],
+    ) -> None:
         self.id = id
         self.revision = revision
         self._opener = opener
@@ -62,7 +72,7 @@ class ModelHandle:
         """The open model."""
         if self._model is None:
             started = time.perf_counter()
-            opened = self._opener()
+            opened = self._opener(self.proven.precision if self.proven else "")
             self.load_seconds += time.perf_counter() - started
             _check_unchanged(self.proven, opened)
             self._model = opened
@@ -97,8 +107,11 @@ class ModelHandle:
         return ModelFacts(**proven, chat_before=before, chat_after=after)
 
     def params(self) -> dict[str, Any]:
-        """What every answer depends on."""
-        return {"model": self.id, "revision": self.revision}
+        """What every answer depends on; the precision of weights on this machine is part of it."""
+        precision = (self.proven or self.facts()).precision
+        return {"model": self.id, "revision": self.revision} | (
+            {"precision": precision} if precision else {}
+        )
 
 
 def _check_unchanged(proven: ModelFacts | None, model: BaseModel) -> None:

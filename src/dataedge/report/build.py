@@ -40,6 +40,7 @@ def build(
     findings: Findings,
     exposure: dict[str, Figure] | None = None,
     seconds: float,
+    run: str = "",
 ) -> m.Report:
     """The report of a run."""
     ids = [i.id for i in dataset.items]
@@ -69,6 +70,7 @@ def build(
         model=m.ModelModel(
             id=handle.id,
             revision=handle.revision,
+            precision=facts.precision,
             capabilities=plain(capabilities),
             usage=_usage(usage, config),
             notes=cut_notes(findings.ladder, facts.context),
@@ -113,6 +115,7 @@ def build(
         ],
         views={name: [ids[i] for i in positions[:50]] for name, positions in views.items()},
         store=FILE,
+        run=run,
     )
 
 

@@ -126,6 +126,8 @@ class ModelModel(_Part):
 
     id: str
     revision: str
+    precision: str = ""
+    """float32 or bfloat16 for weights on this machine; empty for a server's."""
     capabilities: dict[str, Any]
     usage: UsageModel | None = None
     """Null for a model on this machine."""
@@ -190,9 +192,11 @@ class Report(_Part):
     """View → ids of at most 50 items, most telling first."""
     store: str
     """Where the store is, relative to the report."""
+    run: str = Field(default="", pattern=r"^[0-9a-z_]{0,40}$")
+    """The run whose items and findings this is; empty before runs had ids."""
 
 
-TIMINGS = ("created", "seconds")
+TIMINGS = ("created", "seconds", "run")
 """Fields that differ between two runs of the same audit, at any depth."""
 
 

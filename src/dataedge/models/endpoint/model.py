@@ -85,6 +85,7 @@ class EndpointModel:
             notes=self.proven.notes,
             choices="logprobs" if given else "likeliest" if width else "text",
             remote=True,
+            doubted=self.proven.doubted,
         )
 
     @property

@@ -38,6 +38,7 @@ class Proven:
         width: likeliest next tokens that are told, 0 for none.
         both: the chat interface is there beside the other.
         notes: why something is not used, one sentence each.
+        doubted: something is there and did not pass; another time it may.
     """
 
     route: Route | None
@@ -45,6 +46,7 @@ class Proven:
     width: int
     both: bool
     notes: tuple[str, ...]
+    doubted: bool = False
 
 
 def prove(
@@ -69,14 +71,22 @@ def prove(
     if not width:
         notes.append(f"it tells no likeliest next tokens: {why}.")
     given: Given | None = None
+    doubted = False
     ways: tuple[Given, ...] = ("echo", "prompt_logprobs")
     for way in ways if completes else ():
-        reason = _doubt_given(client, way, score, width)
+        try:
+            reason = _doubt_given(client, way, score, width)
+        except RefusedError as error:
+            reason = f"{error}."
+        else:
+            doubted = doubted or reason is not None
         if reason is None:
-            given = way
+            given, doubted = way, False
             break
         notes.append(f"log-probabilities by {way} are not used: {reason}")
-    return Proven(route, given, width, both=completes and chats, notes=tuple(notes))
+    return Proven(
+        route, given, width, both=completes and chats, notes=tuple(notes), doubted=doubted
+    )
 
 
 def _answers(ask: Callable[[], dict[str, Any]]) -> bool:
@@ -155,7 +165,7 @@ def _doubt_given(
         reasons = [doubt(plainly, None, tolerance=TOLERANCE)]
         reasons.append(_doubt_positions(client, plainly, width))
         return " ".join(reason for reason in reasons if reason) or None
-    except (RefusedError, reading.UnreadableError) as error:
+    except reading.UnreadableError as error:
         return f"{error}."
     except StatusError as error:
         if error.status >= 500:
