@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from dataedge.probe.prompting import Strategy
     from dataedge.probe.scoring import Answer
 
-    Answer = tuple[NDArray[np.int64], NDArray[np.float64], int]
 
 NGRAM_WEIGHT = Step("ngram_weight", 1)
 NGRAM_BITS = Step("ngram_bits", 1)
