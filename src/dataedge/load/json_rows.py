@@ -41,10 +41,9 @@ def _read(path: Path, name: str, layout: str) -> Read:
         CREATE TABLE rows AS SELECT json, row_number() OVER () AS i
         FROM read_json_objects(?, format='{layout}', maximum_object_size={largest},
             ignore_errors={str(lines).lower()})"""
-    file = path.resolve()
-    with connect(file) as db:
+    with connect() as db:
         try:
-            db.execute(query, [literal(file)])
+            db.execute(query, [literal(path)])
             if path.suffix.lower() == ".json":
                 _unwrap(db, name)
             notes = _not_objects(db, name)

@@ -1,14 +1,10 @@
-"""Stages that ask the base model. A unit is what is asked, so nothing is asked twice.
-
-Every answer is stored with whether the beginning of its prompt was `cut` so that it fits the model's
-context: true, false, or null where the model cannot tell or an older store does not say.
-"""
+"""Stages that ask the base model. A unit is what is asked, so nothing is asked twice."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -56,18 +52,12 @@ class Choices(Ask):
         return {**super().params(), "choices": self.choices}
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Columns unit, prompt → unit, scores, cut."""
+        """Columns unit, prompt → unit, scores."""
         started = time.perf_counter()
-        prompts = batch["prompt"].to_pylist()
-        scores = self.handle.model.score_choices(prompts, self.choices)
-        cut = self.handle.model.cut(prompts, self.choices)
+        scores = self.handle.model.score_choices(batch["prompt"].to_pylist(), self.choices)
         self.handle.ask_seconds += time.perf_counter() - started
         return pa.record_batch(
-            {
-                "unit": batch["unit"],
-                "scores": pa.array(list(scores), pa.list_(pa.float64())),
-                "cut": pa.array(cut, pa.bool_()),
-            }
+            {"unit": batch["unit"], "scores": pa.array(list(scores), pa.list_(pa.float64()))}
         )
 
 
@@ -78,7 +68,7 @@ class Likelihood(Ask):
     batch_size = 32
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Columns unit, prefix, continuation → unit, tokens, logprobs, prompt_tokens, cut."""
+        """Columns unit, prefix, continuation → unit, tokens, logprobs, prompt_tokens."""
         started = time.perf_counter()
         scored = self.handle.model.score(
             batch["prefix"].to_pylist(), batch["continuation"].to_pylist()
@@ -90,7 +80,6 @@ class Likelihood(Ask):
                 "tokens": pa.array([s.tokens for s in scored], pa.list_(pa.int64())),
                 "logprobs": pa.array([s.logprobs for s in scored], pa.list_(pa.float64())),
                 "prompt_tokens": pa.array([s.prompt_tokens for s in scored], pa.int64()),
-                "cut": pa.array([s.cut for s in scored], pa.bool_()),
             }
         )
 
@@ -118,19 +107,12 @@ class Generate(Ask):
         return {**super().params(), "max_tokens": self.max_tokens, **self.options}
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Columns unit, prompt → unit, text, cut."""
+        """Columns unit, prompt → unit, text."""
         started = time.perf_counter()
         prompts = batch["prompt"].to_pylist()
         texts = self.handle.model.generate(prompts, self.max_tokens, **self.options)
-        cut = self.handle.model.cut(prompts, self.max_tokens)
         self.handle.ask_seconds += time.perf_counter() - started
-        return pa.record_batch(
-            {
-                "unit": batch["unit"],
-                "text": pa.array(texts, pa.string()),
-                "cut": pa.array(cut, pa.bool_()),
-            }
-        )
+        return pa.record_batch({"unit": batch["unit"], "text": pa.array(texts, pa.string())})
 
 
 class Tokens(Ask):
@@ -147,56 +129,15 @@ class Tokens(Ask):
         )
 
 
-class ChoiceAnswers(NamedTuple):
-    """What a model makes of the choices behind n prompts.
-
-    Attributes:
-        scores: shape (n, K), nats; a row of NaN where it failed on that prompt.
-        cut: per prompt whether its beginning was cut, None where that is not known.
-    """
-
-    scores: NDArray[np.float64]
-    cut: list[bool | None]
-
-
-class TextAnswers(NamedTuple):
-    """What a model writes behind n prompts.
-
-    Attributes:
-        texts: empty where it failed.
-        cut: per prompt whether its beginning was cut, None where that is not known.
-    """
-
-    texts: list[str]
-    cut: list[bool | None]
-
-
-def cut_share(cut: Sequence[bool | None]) -> float | None:
-    """Share of prompts whose beginning was cut, among those of which that is known.
-
-    Example:
-        >>> cut_share([True, False, None]), cut_share([None]), cut_share([])
-        (0.5, None, None)
-    """
-    known = [c for c in cut if c is not None]
-    return sum(known) / len(known) if known else None
-
-
-def _cut(table: pa.Table) -> list[bool | None]:
-    """The column of that name; unknown in a store that was written before there was one."""
-    if "cut" not in table.column_names:
-        return [None] * len(table)
-    return list(table["cut"].to_pylist())
-
-
-def ask_choices(engine: Engine, stage: Choices, prompts: Sequence[str]) -> ChoiceAnswers:
-    """Ask what the model makes of the stage's choices behind each prompt."""
+def ask_choices(engine: Engine, stage: Choices, prompts: Sequence[str]) -> NDArray[np.float64]:
+    """Scores of shape (n, K) in nats; a row of NaN where the model failed on that prompt."""
     table = engine.run(
         stage, pa.table({"unit": [unit_id(p) for p in prompts], "prompt": list(prompts)})
     )
     missing = [np.nan] * len(stage.choices)
-    rows = [missing if s is None else s for s in table["scores"].to_pylist()]
-    return ChoiceAnswers(np.array(rows).reshape(len(prompts), -1), _cut(table))
+    return np.array([missing if s is None else s for s in table["scores"].to_pylist()]).reshape(
+        len(prompts), -1
+    )
 
 
 @dataclass(frozen=True)
@@ -207,13 +148,11 @@ class Answer:
         tokens: shape (t,).
         logprobs: shape (t,), nats.
         prompt_tokens: tokens before it.
-        cut: whether the first of these were dropped, None where that is not known.
     """
 
     tokens: NDArray[np.int64]
     logprobs: NDArray[np.float64]
     prompt_tokens: int
-    cut: bool | None = None
 
     @property
     def bits(self) -> float:
@@ -233,14 +172,11 @@ def ask_likelihood(
     return [
         None
         if logprobs is None
-        else Answer(
-            np.asarray(tokens, np.int64), np.asarray(logprobs, np.float64), prompt_tokens, cut
-        )
-        for tokens, logprobs, prompt_tokens, cut in zip(
+        else Answer(np.asarray(tokens, np.int64), np.asarray(logprobs, np.float64), prompt_tokens)
+        for tokens, logprobs, prompt_tokens in zip(
             table["tokens"].to_pylist(),
             table["logprobs"].to_pylist(),
             table["prompt_tokens"].to_pylist(),
-            _cut(table),
             strict=True,
         )
     ]
@@ -252,9 +188,9 @@ def ask_tokens(engine: Engine, stage: Tokens, texts: Sequence[str]) -> list[NDAr
     return [np.asarray(t or [], np.int64) for t in table["tokens"].to_pylist()]
 
 
-def ask_text(engine: Engine, stage: Generate, prompts: Sequence[str]) -> TextAnswers:
-    """Have the model write behind each prompt."""
+def ask_text(engine: Engine, stage: Generate, prompts: Sequence[str]) -> list[str]:
+    """Continuations; empty where the model failed."""
     table = engine.run(
         stage, pa.table({"unit": [unit_id(p) for p in prompts], "prompt": list(prompts)})
     )
-    return TextAnswers([t or "" for t in table["text"].to_pylist()], _cut(table))
+    return [t or "" for t in table["text"].to_pylist()]
