@@ -95,7 +95,7 @@ class Noisy:
         return out
 
 
-@pytest.mark.parametrize(("size", "kept"), [(0.0001, True), (0.5, False)])
+@pytest.mark.parametrize(("size", "kept"), [(0.0001, True), (2.0, False)])
 def test_bfloat16_stays_where_its_scatter_is_small(
     tiny_model: str, monkeypatch: pytest.MonkeyPatch, size: float, kept: bool
 ) -> None:
@@ -103,6 +103,8 @@ def test_bfloat16_stays_where_its_scatter_is_small(
     from dataedge.models import opening
     from dataedge.models.forward import Forward
 
+    # a model of 30,000 weights scatters more in bfloat16 than one that anyone would audit with
+    monkeypatch.setattr(scatter, "MOST_CHANGED", 0.1)
     nets: list[Noisy] = []
     read, lower = opening.read_weights, Forward.lower
 
