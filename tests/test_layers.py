@@ -10,7 +10,7 @@ import pytest
 SRC = Path(__file__).parents[1] / "src" / "dataedge"
 LEVEL = {
     "errors": 0, "items": 0, "figures": 0, "progress": 0,
-    "config": 1, "store": 1, "engine": 1, "load": 1, "models": 1,
+    "runs": 0, "config": 1, "store": 1, "engine": 1, "load": 1, "models": 1,
     "embed": 2, "probe": 2,
     "measure": 3,
     "materials": 4,

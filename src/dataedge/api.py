@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataedge.errors import AuditError, ExitCode
 from dataedge.report.model import Report
+from dataedge.runs import BEFORE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import duckdb
     import pandas as pd
 
     from dataedge.items import Dataset
+    from dataedge.report.item_view import ItemView
     from dataedge.report.model import EdgeModel, FigureModel, ReasonModel, VerdictModel
     from dataedge.store import Store
 
@@ -54,18 +59,39 @@ def audit(
     out = Path(config.out) if config.out else Path("audits") / _name(source)
     dataset = read(source, config)
 
+    from importlib.metadata import version
+
     from dataedge.stages import run
     from dataedge.store import Store
 
     if fresh:
         _forget(out)
     with Store(out) as store:
+        store.begin_run(version("dataedge"), config.model_dump(mode="json"), _shown_run(out))
         report = run(dataset, config, passed, store, Progress(quiet=quiet))
-    text = report.model_dump_json(indent=2)
-    temporary = out / f".{REPORT}.tmp"
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(out / REPORT)
+        store.finish_run()
+        _put_in_place(report, out)
+        store.drop_other_runs()
     return Audit(out, report)
+
+
+def _shown_run(out: Path) -> str | None:
+    """The run that the report of a directory names, by whatever version; None without a report."""
+    try:
+        report = json.loads((out / REPORT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return str(report.get("run", BEFORE)) if isinstance(report, dict) else None
+
+
+def _put_in_place(report: Report, out: Path) -> None:
+    """Write the report whole, in the place of the last one: from here on the new run is shown."""
+    temporary = out / f".{REPORT}.tmp"
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(report.model_dump_json(indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(out / REPORT)
 
 
 def open(directory: str | Path) -> Audit:  # noqa: A001
@@ -161,45 +187,65 @@ class Audit:
         Raises:
             AuditError: there is no such view.
         """
+        from dataedge.report.item_view import cells
+
+        with self._store() as store, _told(store):
+            chosen = self._chosen(store, view)
+            rows = cells(chosen)
+            frame: pd.DataFrame = chosen.df()
+        for column in ("texts", "target"):
+            frame[column] = [row[column] for row in rows]
+        return frame
+
+    def view(self, view: str = "suspects", worst: int | None = None) -> ItemView:
+        """The same as plain rows, for printing: a table, CSV or JSON lines.
+
+        Args:
+            view: as for `items`.
+            worst: how many, all if not given.
+
+        Raises:
+            AuditError: there is no such view.
+        """
+        from dataedge.report.item_view import ItemView, cells
+
+        with self._store() as store, _told(store):
+            chosen = self._chosen(store, view, worst)
+            return ItemView(view, tuple(chosen.columns), cells(chosen))
+
+    def _chosen(self, store: Store, view: str, worst: int | None = None) -> duckdb.DuckDBPyRelation:
         if view not in self.report.views:
             raise AuditError(
                 f"no view {view!r} in this audit",
                 hint=f"views: {', '.join(sorted(self.report.views))}",
             )
-        order = {item: rank for rank, item in enumerate(self.report.views[view])}
-        with self._store() as store:
-            query = (
-                "select * from items join findings using (item) where item in (select unnest($ids))"
-            )
-            frame = store.con.sql(query, params={"ids": list(order)}).df()
-        frame["texts"] = [list(t) for t in frame["texts"]]
-        frame["rank"] = frame["item"].map(order)
-        if "defects" in frame:
-            _hide_personal(frame)
-        ordered: pd.DataFrame = (
-            frame.sort_values("rank").drop(columns="rank").reset_index(drop=True)
+        query = (
+            "select * from items join findings using (item) where item in (select unnest($ids)) "
+            "order by list_position($ids, item)"
         )
-        return ordered
+        return store.con.sql(query, params={"ids": self.report.views[view][:worst]})
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Query the store (tables items, findings, response_findings, stage_*), read-only.
+        """Query the store, read-only: items, findings, response_findings, and stage_* of all runs.
 
+        No file, extension or setting beyond the store can be reached, whatever the store holds.
         The relation keeps the file open for reading until it is no longer referred to.
-        """
-        import duckdb
 
+        Raises:
+            AuditError: the query is wrong, or asks for more than that.
+        """
         store = self._store()
         try:
-            return store.con.sql(query)
-        except duckdb.Error as error:
-            raise AuditError(
-                str(error).splitlines()[0], hint="tables: " + ", ".join(store.tables)
-            ) from error
+            with _told(store):
+                return store.con.sql(query)
+        except AuditError:
+            store.close()
+            raise
 
     def _store(self) -> Store:
         from dataedge.store import Store
 
-        return Store(self.directory, read_only=True)
+        return Store(self.directory, read_only=True, run=self.report.run)
 
     def __repr__(self) -> str:
         return f"<Audit of {self.report.dataset.path}: {' '.join(self.verdict.why)}>"
@@ -215,16 +261,19 @@ def json_text(report: Report) -> str:
     return json.dumps(report.model_dump(mode="json"), indent=2)
 
 
-def _hide_personal(frame: pd.DataFrame) -> None:
-    """Addresses and numbers of items in which some were found, replaced by what they are."""
-    from dataedge.measure.responses import redact
+@contextmanager
+def _told(store: Store) -> Iterator[None]:
+    """What DuckDB refuses, as a sentence."""
+    import duckdb
 
-    found = frame["defects"].fillna("").str.contains("personal_data")
-    rows = zip(found, frame["texts"], frame["target"], strict=True)
-    kept = [
-        ([redact(t) for t in texts], redact(y)) if hit else (texts, y) for hit, texts, y in rows
-    ]
-    frame["texts"], frame["target"] = [t for t, _ in kept], [y for _, y in kept]
+    try:
+        yield
+    except duckdb.Error as error:
+        raise AuditError(
+            str(error).splitlines()[0],
+            hint="a query reads the tables of this audit and nothing else: "
+            + ", ".join(store.tables),
+        ) from error
 
 
 def _forget(out: Path) -> None:
@@ -237,7 +286,8 @@ def _forget(out: Path) -> None:
     except AuditError as error:
         if error.code is ExitCode.NO_CONCLUSION:  # in use; a broken file may go
             raise
-    for file in (out / FILE, out / f"{FILE}.wal", out / REPORT, out / ANSWERS):
+    # the report first: without one, whatever is left of the rest is an audit that was interrupted
+    for file in (out / REPORT, *out.glob(f"{FILE}.wal*"), out / FILE, out / ANSWERS):
         file.unlink(missing_ok=True)
 
 

@@ -45,12 +45,26 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Does this dataset give a real edge over a base model? Measured, with intervals.",
 )
 app.add_typer(probes_app, name="probes")
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Does this dataset give a real edge over a base model? Measured, with intervals."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"dataedge {installed('dataedge')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
@@ -152,17 +166,26 @@ def items(
             "--view", help="suspects, disputed, responses, edge, known, hard, overwritten, leaked."
         ),
     ] = "suspects",
-    worst: Annotated[int, typer.Option("--worst", metavar="N", help="How many.")] = 20,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON lines instead of CSV.")] = False,
+    worst: Annotated[int, typer.Option("--worst", metavar="N", min=1, help="How many.")] = 20,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV with all columns.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON lines with all columns.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Print the items of a view, most telling first."""
+    """Print the items of a view, most telling first: a table on a terminal, CSV into a pipe or file."""
     _remember(debug)
     from dataedge.api import open as open_audit
 
-    frame = open_audit(directory).items(view).head(worst)
-    text = frame.to_json(orient="records", lines=True) if jsonl else frame.to_csv(index=False)
-    typer.echo(str(text), nl=False)
+    if csv and jsonl:
+        raise AuditError("--csv and --jsonl: only one of them at a time", hint="leave one out")
+    chosen = open_audit(directory).view(view, worst)
+    if jsonl:
+        typer.echo(chosen.jsonl(), nl=False)
+    elif csv or not sys.stdout.isatty():
+        typer.echo(chosen.csv(), nl=False)
+    else:
+        from dataedge.report.item_view import show_items
+
+        show_items(chosen, sys.stdout)
 
 
 @app.command()
@@ -201,7 +224,7 @@ def _worst(audit_: Audit, k: int = 5) -> list[dict[str, Any]]:
     view = next((v for v in ("suspects", "responses", "hard") if audit_.report.views.get(v)), None)
     if view is None:
         return []
-    rows = audit_.items(view).head(k).to_dict("records")
+    rows = audit_.view(view, k).rows
     return [
         {
             "item": row["item"],

@@ -8,7 +8,14 @@ import typer
 
 from dataedge.errors import AuditError
 
-app = typer.Typer(no_args_is_help=True, help="What is asked of the base model.")
+app = typer.Typer(invoke_without_command=True)
+
+
+@app.callback()
+def probes(context: typer.Context) -> None:
+    """What is asked of the base model."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command("ls")

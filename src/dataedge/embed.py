@@ -30,10 +30,11 @@ class Embed:
     batch_size = 256
 
     def __init__(self, spec: str) -> None:
-        from dataedge.models.embedder import embedder_identity
+        from dataedge.models.embedder import embedder_identity, embedder_notes
 
         self.spec = spec
         self.id, self.revision = embedder_identity(spec)
+        self.notes = embedder_notes(spec)
         self._model: Any = None
         self.forward_seconds = 0.0
 

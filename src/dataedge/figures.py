@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -22,6 +23,8 @@ FEWER_RESAMPLES = 400
 """Enough where the interval is narrow anyway, and each resample takes long."""
 BLOCK_CELLS = 20_000_000
 """Weights held at a time: 160 MB, whatever the number of items."""
+KEPT_CELLS = 8_000_000
+"""Draws up to which they are kept for the next figure on the same clusters: 16 MB."""
 
 Status = Literal["ok", "skipped", "underpowered", "refused", "failed"]
 
@@ -86,26 +89,37 @@ def bootstrap(
     Returns:
         Lower and upper end.
     """
-    rng = np.random.default_rng(seed)
     _, inverse = np.unique(clusters, return_inverse=True)
     k = int(inverse.max()) + 1
     resamples = resamples if k <= MANY_CLUSTERS else min(resamples, FEWER_RESAMPLES)
-    block = max(1, BLOCK_CELLS // len(inverse))
-    values = np.concatenate(
-        [
-            statistic(_draw(rng, k, min(block, resamples - start))[:, inverse])
-            for start in range(0, resamples, block)
-        ]
-    )
+    draws = _draws(k, resamples, seed, block=max(1, BLOCK_CELLS // len(inverse)))
+    values = np.concatenate([statistic(drawn[:, inverse]) for drawn in draws])
     values = values[np.isfinite(values)]
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(values, [tail, 100 - tail])
     return float(low), float(high)
 
 
-def _draw(rng: np.random.Generator, k: int, size: int) -> NDArray[np.float64]:
-    """How often each of k clusters was drawn in each of `size` resamples."""
-    return rng.multinomial(k, np.full(k, 1.0 / k), size=size).astype(np.float64)
+def _draws(k: int, resamples: int, seed: int, *, block: int) -> Iterator[NDArray[np.float64]]:
+    """How often each of k clusters was drawn, block of resamples after block, (·, k)."""
+    starts = range(0, resamples, block)
+    if k * resamples <= KEPT_CELLS:
+        kept = _kept(k, resamples, seed)
+        yield from (kept[s : s + block].astype(np.float64) for s in starts)
+        return
+    rng = np.random.default_rng(seed)
+    for s in starts:
+        yield _draw(rng, k, min(block, resamples - s)).astype(np.float64)
+
+
+@lru_cache(maxsize=4)
+def _kept(k: int, resamples: int, seed: int) -> NDArray[np.uint16]:
+    """All draws: every figure on as many clusters under the same seed has the same ones."""
+    return _draw(np.random.default_rng(seed), k, resamples).astype(np.uint16)
+
+
+def _draw(rng: np.random.Generator, k: int, size: int) -> NDArray[np.int64]:
+    return rng.multinomial(k, np.full(k, 1.0 / k), size=size)
 
 
 def mean_figure(

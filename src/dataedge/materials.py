@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from dataedge.embed import Embed, embed
+from dataedge.engine import Step
 from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Task
-from dataedge.measure import minhash, redundancy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     from dataedge.load.splits import Splits
     from dataedge.store import Store
 
+NEAR_DUPLICATES = Step("near_duplicates", 1)
+CLUSTERS = Step("clusters", 1)
 NEAR = 0.8
 """Jaccard similarity of character n-grams from which two texts are near duplicates."""
+LEVELS = (0.7, NEAR, 0.9)
+"""Those at which they are counted."""
+SAME_PROMPT = 0.95
+"""From which two prompts count as one."""
 FEWEST_HELD_OUT = 4
 """Development and evaluation items below which nothing can be said."""
 
@@ -38,7 +44,7 @@ def vectors(
     return whole, tuple(embed(engine, embedder, [i.texts[t] for i in items]) for t in range(texts))
 
 
-def near_duplicates(dataset: Dataset) -> dict[float, NDArray[np.int64]]:
+def near_duplicates(engine: Engine, dataset: Dataset) -> dict[float, NDArray[np.int64]]:
     """Near-duplicate clusters at several thresholds.
 
     By the input where the task is to classify (so that twins with different labels are found),
@@ -46,19 +52,33 @@ def near_duplicates(dataset: Dataset) -> dict[float, NDArray[np.int64]]:
     """
     items = dataset.items
     classify = dataset.task is Task.CLASSIFY
-    return minhash.near_duplicate_levels(
-        [i.text if classify else f"{i.text}\n{i.target}" for i in items]
-    )
+    texts = [i.text if classify else f"{i.text}\n{i.target}" for i in items]
+
+    def compute(_: object) -> dict[float, NDArray[np.int64]]:
+        from dataedge.measure.minhash import near_duplicate_levels
+
+        return near_duplicate_levels(texts, thresholds=LEVELS)
+
+    return engine.once(NEAR_DUPLICATES, {"texts": texts, "thresholds": LEVELS}, compute)
 
 
-def clusters(dataset: Dataset, levels: dict[float, NDArray[np.int64]]) -> NDArray[np.int64]:
+def clusters(
+    engine: Engine, dataset: Dataset, levels: dict[float, NDArray[np.int64]]
+) -> NDArray[np.int64]:
     """Items that must not stand on both sides of a split; an identical prompt counts as well."""
-    clusters = levels[NEAR]
+    near = levels[NEAR]
     if dataset.task is not Task.GENERATE:
-        return clusters
-    return redundancy.join(
-        clusters, minhash.near_duplicates([i.text for i in dataset.items], threshold=0.95)
-    )
+        return near
+    prompts = [i.text for i in dataset.items]
+
+    def compute(_: object) -> NDArray[np.int64]:
+        from dataedge.measure.minhash import near_duplicates
+        from dataedge.measure.redundancy import join
+
+        return join(near, near_duplicates(prompts, threshold=SAME_PROMPT))
+
+    inputs = {"near": near, "prompts": prompts, "threshold": SAME_PROMPT}
+    return engine.once(CLUSTERS, inputs, compute)
 
 
 def check_split(dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]) -> None:

@@ -2,8 +2,8 @@
 
     load → store → embed → cluster and split → judge labels → climb the ladder → measure → report
 
-Each step reads what the one before it left. What costs time (vectors, answers of the base model)
-goes through the engine, which asks the store first; everything else is computed anew.
+Each step reads what the one before it left. What costs time (vectors, answers of the base model, what
+is fitted to them) goes through the engine, which asks the store first; thresholds are applied anew.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import numpy as np
 
 from dataedge import materials
 from dataedge.embed import Embed, embed
+from dataedge.engine import Step
 from dataedge.engine.local import Engine
 from dataedge.errors import AuditError, ExitCode
 from dataedge.figures import Figure
 from dataedge.items import Dataset, Task
 from dataedge.load.splits import Splits, split
-from dataedge.measure import redundancy, volume
+from dataedge.measure import volume
 from dataedge.probe.handle import ModelFacts, ModelHandle
 from dataedge.probe.library import load_probes, searched_probe
 from dataedge.probe.scoring import Tokens, ask_tokens
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from dataedge.report.model import Report
     from dataedge.store import Store
 
+REDUNDANCY = Step("redundancy", 1)
 TOKEN_SAMPLE = 20_000
 REMOTE_SAMPLE = 64
 """Texts whose tokens are counted: all that a machine has time for, few where each has its price."""
@@ -79,10 +81,8 @@ def _run(
 
     progress.say(f"{dataset.path}: {len(dataset.items):,} items, task {dataset.task.value}")
     vectors, by_text = materials.vectors(engine, embedder, dataset)
-    with progress.task("duplicates", 1) as advance:
-        levels = materials.near_duplicates(dataset)
-        clusters = materials.clusters(dataset, levels)
-        advance(1)
+    levels = materials.near_duplicates(engine, dataset)
+    clusters = materials.clusters(engine, dataset, levels)
     splits = split(dataset, clusters, probe_items=config.probe_items, seed=config.seed)
     materials.check_split(dataset, splits, clusters)
     materials.store_items(store, dataset, splits, clusters)
@@ -92,9 +92,7 @@ def _run(
     tokens = _tokens(setting)
     findings = _findings(setting, config, tokens)
     _responses(store, engine, embedder, dataset, vectors, findings)
-    with progress.task("redundancy", 1) as advance:
-        findings.measures |= _redundancy(dataset, levels, vectors, config.seed)
-        advance(1)
+    findings.measures |= _redundancy(engine, dataset, levels, vectors, config.seed)
     findings.measures |= {"class_balance": _class_balance(dataset, config.seed), "tokens": tokens}
     seen = _exposure(engine, handle, facts, dataset, config)
     report = build(
@@ -110,6 +108,7 @@ def _run(
         findings=findings,
         exposure=seen,
         seconds=time.perf_counter() - started,
+        run=store.run,
     )
     store.replace("findings", findings.table(dataset))
     return report
@@ -174,13 +173,21 @@ def _check_templates(setting: Setting) -> None:
 
 
 def _redundancy(
+    engine: Engine,
     dataset: Dataset,
     levels: dict[float, NDArray[np.int64]],
     vectors: NDArray[np.float32],
     seed: int,
 ) -> dict[str, Figure]:
     counts = np.array([i.count for i in dataset.items])
-    return redundancy.redundancy(counts, levels[materials.NEAR], vectors, levels=levels, seed=seed)
+
+    def compute(_: object) -> dict[str, Figure]:
+        from dataedge.measure.redundancy import redundancy
+
+        return redundancy(counts, levels[materials.NEAR], vectors, levels=levels, seed=seed)
+
+    inputs = {"counts": counts, "levels": levels, "vectors": vectors, "seed": seed}
+    return engine.once(REDUNDANCY, inputs, compute)
 
 
 def _responses(
@@ -197,7 +204,7 @@ def _responses(
     found = SCHEMA.empty_table()
     if dataset.task is Task.GENERATE:
         responses = embed(engine, embedder, [i.target for i in dataset.items])
-        found = judge_responses(findings, dataset, vectors, responses)
+        found = judge_responses(engine, findings, dataset, vectors, responses)
     store.replace("response_findings", found)
 
 

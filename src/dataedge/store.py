@@ -13,15 +13,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
-import pyarrow as pa
 
+from dataedge import runs
 from dataedge.errors import AuditError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
+    import pyarrow as pa
+
+    from dataedge.engine.values import Packed
+
 FILE = "audit.duckdb"
+LOCKED: Mapping[str, bool] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "allow_persistent_secrets": False,
+    "python_enable_replacements": False,
+    "lock_configuration": True,
+}
+"""A store may come from elsewhere, and what is asked of it too: neither reaches beyond the file."""
 
 
 def _m001_initial(con: duckdb.DuckDBPyConnection) -> None:
@@ -31,7 +45,22 @@ def _m001_initial(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (_m001_initial,)
+def _m002_results(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "create table results (stage varchar, key varchar, created timestamp default current_timestamp, "
+        "tree varchar, arrays blob, checksum varchar, primary key (stage, key))"
+    )
+
+
+def _m003_runs(con: duckdb.DuckDBPyConnection) -> None:
+    runs.create_table(con)
+
+
+MIGRATIONS: tuple[Callable[[duckdb.DuckDBPyConnection], None], ...] = (
+    _m001_initial,
+    _m002_results,
+    _m003_runs,
+)
 
 
 class Store:
@@ -40,15 +69,19 @@ class Store:
     Args:
         directory: the audit's directory; created when writable.
         read_only: open for reading; the file must exist.
+        run: the run whose tables are read.
 
     Raises:
-        AuditError: the directory cannot be written, the file is no audit, or another process
-            is writing to it.
+        AuditError: the directory cannot be written, the file is no audit or does not hold the run,
+            or another process is writing to it.
     """
 
-    def __init__(self, directory: str | Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self, directory: str | Path, *, read_only: bool = False, run: str = runs.BEFORE
+    ) -> None:
         self.path = Path(directory) / FILE
         self.read_only = read_only
+        self.run = run
         if read_only and not self.path.is_file():
             raise AuditError(
                 f"{directory}: no audit here ({FILE} is missing)",
@@ -56,9 +89,20 @@ class Store:
             )
         self._make_directory()
         self.con = self._connect()
-        self._tables = set(self._column("select table_name from duckdb_tables()"))
-        if not read_only:
+        if read_only:
+            self._see()
+        else:
             self._migrate()
+        self._tables = set(
+            self._column("select table_name from duckdb_tables() where schema_name = 'main'")
+        )
+
+    def _see(self) -> None:
+        try:
+            runs.see(self.con, self.run)
+        except AuditError as error:
+            self.close()
+            raise AuditError(f"{self.path}: {error.message}", error.hint, error.code) from None
 
     def _make_directory(self) -> None:
         if self.read_only:
@@ -75,11 +119,8 @@ class Store:
             ) from error
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        config: dict[str, str | bool | int | float | list[str]] = {}
-        if self.read_only:
-            config["enable_external_access"] = "false"
         try:
-            return duckdb.connect(str(self.path), read_only=self.read_only, config=config)
+            return duckdb.connect(str(self.path), read_only=self.read_only, config=dict(LOCKED))
         except duckdb.Error as error:
             text = str(error)
             if "Conflicting lock" in text or "Could not set lock" in text:
@@ -90,6 +131,12 @@ class Store:
                     f"{self.path}: an audit is being written here by another process{who}; "
                     f"{doing} has to wait",
                     hint="wait until it is done, stop it (nothing is lost), or use another --out DIR",
+                    code=ExitCode.NO_CONCLUSION,
+                ) from error
+            if "different configuration" in text:
+                raise AuditError(
+                    f"{self.path}: this process has it open for something else",
+                    hint="let go of what `Audit.sql` returned (`del relation`), or end the audit first",
                     code=ExitCode.NO_CONCLUSION,
                 ) from error
             raise AuditError(
@@ -136,6 +183,8 @@ class Store:
 
     def put(self, stage: str, key: str, batch: pa.RecordBatch | pa.Table) -> None:
         """Store one batch in one transaction: columns unit, error and the stage's own."""
+        import pyarrow as pa
+
         table = pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
         table = table.add_column(0, "key", pa.array([key] * len(table)))
         name = _table(stage)
@@ -167,6 +216,8 @@ class Store:
 
     def get(self, stage: str, key: str) -> pa.Table:
         """Everything stored under a key: columns unit, error and the stage's own."""
+        import pyarrow as pa
+
         if _table(stage) not in self._tables:
             return pa.table({"unit": pa.array([], pa.string()), "error": pa.array([], pa.string())})
         query = f"select * exclude (key) from {_table(stage)} where key = $key"
@@ -178,25 +229,60 @@ class Store:
             "insert or ignore into stages values (?, ?, ?)", [stage, key, json.dumps(params)]
         )
 
+    # -- results of steps over the whole dataset -------------------------------------------------
+
+    def keep(self, stage: str, key: str, result: Packed) -> None:
+        """Store the result of a step under its key, in place of one that is there."""
+        self.con.execute(
+            "insert or replace into results (stage, key, tree, arrays, checksum) values (?, ?, ?, ?, ?)",
+            [stage, key, result.tree, result.arrays, result.checksum],
+        )
+
+    def kept(self, stage: str, key: str) -> Packed | None:
+        """What is stored under a key; None where there is nothing, or not what was stored."""
+        from dataedge.engine.values import Packed
+
+        query = "select tree, arrays, checksum from results where stage = ? and key = ?"
+        for tree, arrays, checksum in self.con.execute(query, [stage, key]).fetchall():
+            if None not in (tree, arrays) and Packed(tree, arrays).checksum == checksum:
+                return Packed(tree, arrays)
+        return None
+
     # -- tables that are made anew by each run -----------------------------------------------
 
+    def begin_run(self, tool: str, options: Mapping[str, Any], shown: str | None) -> None:
+        """Start a run; what is written by `replace` from now on is seen once a report names it.
+
+        Args:
+            tool: version of this program.
+            options: the configuration in force.
+            shown: the run that the report beside this store names, None where there is no report;
+                all others are dropped.
+        """
+        runs.keep_only(self.con, shown)
+        self.run = runs.begin(self.con, tool, options)
+
+    def finish_run(self) -> None:
+        """Note that all of this run's tables are written."""
+        runs.finish(self.con, self.run)
+
+    def drop_other_runs(self) -> None:
+        """Forget the runs before this one; its report is in place."""
+        runs.keep_only(self.con, self.run)
+
     def replace(self, table: str, rows: pa.Table) -> None:
-        """Write a table of the current run, such as items, in place of the last run's."""
+        """Write a table of the current run, such as items."""
+        where = f"{runs.schema(self.run)}.{table}"
         self.con.register("incoming", rows)
         try:
-            self.con.execute(f"create or replace table {table} as select * from incoming")
+            self.con.execute(f"create or replace table {where} as select * from incoming")
         finally:
             self.con.unregister("incoming")
-        self._tables.add(table)
-
-    def read(self, table: str) -> pa.Table:
-        """A whole table as Arrow."""
-        return self.con.sql(f"select * from {table}").to_arrow_table()
 
     @property
     def tables(self) -> list[str]:
-        """Names of all tables, sorted."""
-        return sorted(self._tables)
+        """Names of all tables that a query can name, sorted."""
+        return sorted({*self._tables, *runs.TABLES})
 
     # -- small facts -------------------------------------------------------------------------
 
@@ -206,8 +292,8 @@ class Store:
 
     def recall(self, name: str) -> Any:
         """The JSON value under a name, or None."""
-        found = self.con.execute("select value from meta where name = ?", [name]).fetchone()
-        return None if found is None else json.loads(found[0])
+        found = self._column("select value from meta where name = ?", [name])
+        return json.loads(found[0]) if found else None
 
     def _column(self, query: str, params: Sequence[object] = ()) -> list[str]:
         return [row[0] for row in self.con.execute(query, list(params)).fetchall()]

@@ -7,17 +7,20 @@ no time and every item that is asked about is on record.
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from dataclasses import replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dataedge.edge.classify import CONTENT_FREE, ClassifyLadder
+from dataedge.edge.features import Candidates, Description
 from dataedge.edge.generate import GenerateLadder
 from dataedge.edge.reasons import prompting_ceiling
 from dataedge.edge.setting import Setting
+from dataedge.engine.local import Engine
 from dataedge.figures import Figure
 from dataedge.items import Dataset, Item, Task
 from dataedge.load.splits import Splits, split
@@ -25,8 +28,11 @@ from dataedge.probe.handle import ModelFacts
 from dataedge.probe.library import load_probes, searched_probe
 from dataedge.probe.prompting import DEMONSTRATION_TOKENS, Strategy
 from dataedge.probe.search import successive_halving
+from dataedge.progress import Progress
+from dataedge.store import Store
 
 PROBES = load_probes()
+FOLDER = tempfile.TemporaryDirectory()
 LABELS = ("lost_card", "newCard", "fee", "other")
 
 
@@ -43,6 +49,11 @@ class Stand(Setting):
         return 10.0 + self.tokens_of_an_item * strategy.k
 
 
+@cache
+def engine() -> Engine:
+    return Engine(Store(FOLDER.name), Progress(quiet=True))
+
+
 def setting(task: Task, n: int = 300, seed: int = 0, context: int = 4096) -> Stand:
     rng = np.random.default_rng(seed)
     targets = [LABELS[k] if task is Task.CLASSIFY else f"it is {k}" for k in rng.integers(0, 4, n)]
@@ -55,7 +66,7 @@ def setting(task: Task, n: int = 300, seed: int = 0, context: int = 4096) -> Sta
     facts = ModelFacts(True, True, True, True, context, (), "<user>", "</user>")
     none: Any = None
     return Stand(
-        none,
+        engine(),
         none,
         facts,
         searched_probe(task.value, PROBES),
@@ -79,7 +90,9 @@ class Random(ClassifyLadder):
 
     def __init__(self, s: Setting) -> None:
         nothing = np.zeros(len(s.dataset.items), bool)
-        super().__init__(s, ("vectors", [s.vectors]), nothing, np.zeros(0, np.int64))
+        # texts of which no word occurs twice have no block of words
+        described = Description("vectors", Candidates([s.vectors], ["a"]))
+        super().__init__(s, described, nothing, np.zeros(0, np.int64))
         self.asked: list[tuple[Strategy, frozenset[int]]] = []
 
     def scores(self, strategy: Strategy, indices: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataedge.edge.features import choose, descriptions, word_block
+from dataedge.edge.features import Candidates, Description, choose, descriptions, word_block
 
 
 def test_words_are_chosen_where_they_tell_and_vectors_do_not() -> None:
@@ -10,11 +10,10 @@ def test_words_are_chosen_where_they_tell_and_vectors_do_not() -> None:
     y = rng.integers(0, 2, 200)
     texts = [f"piece {rng.integers(40)} in {'zibeline' if k else 'barathea'} cloth" for k in y]
     vectors = rng.normal(size=(200, 16)).astype(np.float32)
-    name, blocks = choose(
-        descriptions([vectors], texts), np.arange(200), y, 2, np.arange(200), seed=0
-    )
+    candidates = Candidates([vectors], texts)
+    name = choose(candidates.blocks, np.arange(200), y, 2, np.arange(200), seed=0)
     assert name == "vectors, and words"
-    assert len(blocks) == 2
+    assert len(Description(name, candidates).blocks) == 2
 
 
 def test_the_choice_looks_at_the_train_side_alone() -> None:
@@ -25,9 +24,9 @@ def test_the_choice_looks_at_the_train_side_alone() -> None:
     texts = [f"words {i % 7} and {i % 5}" for i in range(120)]
     train = np.arange(80)
     described = descriptions([vectors], texts)
-    first = choose(described, train, y, 2, np.arange(120), seed=0)[0]
+    first = choose(described, train, y, 2, np.arange(120), seed=0)
     y[80:] = 1 - y[80:]
-    assert choose(described, train, y, 2, np.arange(120), seed=0)[0] == first
+    assert choose(described, train, y, 2, np.arange(120), seed=0) == first
 
 
 def test_two_texts_have_descriptions_with_and_without_order() -> None:

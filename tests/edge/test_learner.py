@@ -152,6 +152,33 @@ def test_refit_without_ignores_the_labels_left_out():
     np.testing.assert_allclose(after, again.refit_without(wrong), atol=1e-5)
 
 
+def test_what_it_says_it_keeps_is_kept_until_the_next_fit(monkeypatch):
+    asked = []
+    left_out = Learner._out_of_sample
+    monkeypatch.setattr(Learner, "_out_of_sample", lambda self: asked.append(1) or left_out(self))
+    X, y = blobs(n=200)
+    learner = Learner().fit(X, y, 4)
+    assert not asked, "computed before it was asked for"
+    core, neighbours = learner.loo_core, learner.neighbour_labels
+    assert learner.loo_proba.shape == core.shape
+    assert learner.loo_core is core
+    assert learner.neighbour_labels is neighbours
+    assert len(asked) == 1
+    learner.refit_without(y == 0)
+    assert len(asked) == 2
+    assert learner.loo_core is core, "what is learned without some items is not kept"
+    fresh = Learner().fit(X[::-1], y[::-1], 4)
+    again = learner.fit(X[::-1], y[::-1], 4)
+    np.testing.assert_array_equal(again.loo_core, fresh.loo_core)
+    np.testing.assert_array_equal(again.neighbour_labels, fresh.neighbour_labels)
+
+
+def test_an_item_without_neighbours_keeps_its_own_label():
+    X, y = blobs(n=40)
+    learner = Learner().fit(X, y, 4, clusters=np.zeros(40, int))
+    np.testing.assert_array_equal(learner.neighbour_labels, y)
+
+
 def test_same_input_same_output():
     X, y = blobs(n=2500)
     one, two = (Learner().fit(X, y, 4, seed=5) for _ in range(2))

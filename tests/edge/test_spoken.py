@@ -45,6 +45,9 @@ class Table:
         numbers = [int(p.rsplit("number ", 1)[1].split()[0]) for p in prompts]
         return [f" it is {i}" if i % 2 == 0 else " who knows" for i in numbers]
 
+    def cut(self, prompts: Any, behind: Any) -> list[bool | None]:
+        return [False] * len(prompts)
+
     def tokenize(self, texts: Any) -> list[np.ndarray]:
         return [np.arange(len(t.split())) for t in texts]
 

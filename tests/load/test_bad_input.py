@@ -311,7 +311,7 @@ def test_hub_id_with_network(monkeypatch, tmp_path):
     rows = [{"text": f"text number {i}", "label": "ab"[i % 2]} for i in range(6)]
     found = datasets.DatasetDict({"train": datasets.Dataset.from_list(rows)})
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda self, name, **settings: None)
-    monkeypatch.setattr(datasets, "load_dataset", lambda name: found)
+    monkeypatch.setattr("dataedge.load.sources.open_repository", lambda name: found)
     monkeypatch.chdir(tmp_path)
     assert load("someone/something").path == "someone/something"
     (tmp_path / "data").mkdir()

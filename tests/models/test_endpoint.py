@@ -114,6 +114,18 @@ def test_generation_is_what_it_is_here(local: LocalModel) -> None:
         assert model.generate(prompts, 6, stop=[" "])[0] == ""
 
 
+def test_a_server_does_not_tell_what_it_cuts(local: LocalModel) -> None:
+    """Unless it spells the whole text with its prompt; that of what it writes it never does."""
+    with asking(local, Behaviour()) as model:
+        assert model.cut(tiny.QUESTIONS, tiny.LABELS) == [False] * len(tiny.QUESTIONS)
+        assert model.cut(tiny.QUESTIONS, 8) == [None] * len(tiny.QUESTIONS)
+        assert not any(
+            one.cut for one in model.score(tiny.QUESTIONS, [tiny.LABELS[0]] * len(tiny.QUESTIONS))
+        )
+    with asking(local, Behaviour(fault="shift")) as model:
+        assert model.cut(tiny.QUESTIONS, tiny.LABELS) == [None] * len(tiny.QUESTIONS)
+
+
 def test_a_server_of_chat_alone_is_asked_in_turns(local: LocalModel) -> None:
     with asking(local, Behaviour(offers=frozenset({"chat"}))) as model:
         assert (model.proven.route, model.capabilities.choices) == ("chat", "text")

@@ -104,14 +104,60 @@ def test_a_long_prompt_loses_its_oldest_tokens():
     model = tiny.model(context=48)
     long = " ".join(tiny.TEXT)
     values = model.score_choices([long, PROMPTS[0]], tiny.LABELS)
-    assert model.truncated == 1
+    assert model.cut([long, PROMPTS[0]], tiny.LABELS) == [True, False]
     longest = max(model.count_tokens(tiny.LABELS))
     kept = model.tokens.plain([long])[0][-(48 - longest + 1 - 1) :]
     text = model.tokens.tokenizer.decode(kept)
     np.testing.assert_allclose(values, expected(model, [text, PROMPTS[0]]), atol=1e-4)
-    one = model.score([long], [" card"])[0]
+    one, fits = model.score([long, PROMPTS[0]], [" card"] * 2)
     assert np.isfinite(one.logprobs).all()
-    assert model.truncated == 2
+    assert (one.cut, fits.cut) == (True, False)
+
+
+def test_a_prompt_is_cut_where_the_longest_choice_no_longer_fits_behind_it():
+    """At every length around the context, said of exactly those prompts that the model does not see whole."""
+    model = tiny.model(context=48)
+    ids = model.tokens.plain([" ".join(tiny.TEXT)])[0]
+    prompts = [model.tokens.tokenizer.decode(ids[:n]) for n in range(30, 50)]
+    sizes = np.array([len(p) for p in model.tokens.prompts(prompts)])
+    longest = max(model.count_tokens(tiny.LABELS))
+    said = np.array(model.cut(prompts, tiny.LABELS))
+    assert said.tolist() == (sizes + longest - 1 > 48).tolist()
+    assert 0 < said.sum() < len(said)
+    whole = tiny.model(context=256)
+    same = np.isclose(
+        model.score_choices(prompts, tiny.LABELS),
+        whole.score_choices(prompts, tiny.LABELS),
+        atol=1e-4,
+    ).all(axis=1)
+    assert same.tolist() == (~said).tolist()
+    written = np.array(model.cut(prompts, 8))
+    assert written.tolist() == (sizes + 8 > 48).tolist()
+    kept = [w for w, cut in zip(prompts, written, strict=True) if not cut]
+    assert model.generate(kept, 8) == whole.generate(kept, 8)
+    assert model.cut([], 8) == model.cut([], tiny.LABELS) == []
+
+
+def test_a_text_that_is_read_in_windows_is_not_a_cut_prompt():
+    model = tiny.model(context=32)
+    text = " " + " ".join(tiny.TEXT)
+    alone, asked, long = model.score(["", "Where", " ".join(tiny.TEXT)], [text] * 3)
+    assert len(alone.tokens) > 64
+    assert (alone.cut, asked.cut, long.cut) == (False, False, True)
+
+
+def test_the_last_prompts_are_tokenised_once(model, monkeypatch):
+    calls = []
+    plain = model.tokens.plain
+    monkeypatch.setattr(model.tokens, "plain", lambda texts: calls.append(texts) or plain(texts))
+    model.score_choices(SHARED, tiny.LABELS)
+    model.cut(SHARED, tiny.LABELS)
+    assert sum(texts == SHARED for texts in calls) == 1
+    start = model.tokens.start
+    model.tokens.start = ()
+    assert [ids[0] for ids in model.tokens.prompts(SHARED)] != [start[0]] * len(SHARED)
+    model.tokens.start = start
+    assert [ids[0] for ids in model.tokens.prompts(SHARED)] == [start[0]] * len(SHARED)
 
 
 def test_a_continuation_is_never_cut():

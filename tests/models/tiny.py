@@ -87,6 +87,41 @@ def folder(path: Path) -> Path:
     return path
 
 
+def gguf_file(path: Path) -> Path:
+    """The same network as a GGUF file, in float32."""
+    import json
+
+    import gguf
+
+    net, raw = network(), json.loads(tokenizer().backend_tokenizer.to_str())
+    config = net.config
+    out = gguf.GGUFWriter(str(path), "llama")
+    out.add_context_length(config.max_position_embeddings)
+    out.add_embedding_length(config.hidden_size)
+    out.add_block_count(config.num_hidden_layers)
+    out.add_feed_forward_length(config.intermediate_size)
+    out.add_head_count(config.num_attention_heads)
+    out.add_head_count_kv(config.num_key_value_heads)
+    out.add_layer_norm_rms_eps(config.rms_norm_eps)
+    out.add_vocab_size(config.vocab_size)
+    out.add_tokenizer_model("gpt2")
+    words = sorted(raw["model"]["vocab"], key=raw["model"]["vocab"].get)
+    out.add_token_list(words)
+    out.add_token_types([3 if w.startswith("<|") else 1 for w in words])
+    out.add_token_merges([" ".join(pair) for pair in raw["model"]["merges"]])
+    out.add_bos_token_id(config.bos_token_id)
+    out.add_eos_token_id(config.eos_token_id)
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config.num_hidden_layers)
+    for name, value in net.state_dict().items():
+        found = names.get_name(name, try_suffixes=(".weight",))
+        out.add_tensor(found, value.detach().numpy())
+    out.write_header_to_file()
+    out.write_kv_data_to_file()
+    out.write_tensors_to_file()
+    out.close()
+    return path
+
+
 def naive(model: LocalModel, prefix: str, continuation: str) -> Any:
     """Log-probabilities by one plain forward pass over one sequence."""
     prompt = model.tokens.prompts([prefix])[0]

@@ -330,6 +330,9 @@ def test_a_model_that_learned_the_values_by_heart_is_found_out(tmp_path: Path) -
                     scores[i, j] += 1.0 * any(t.startswith(prompt + choice) for t in texts)
             return scores
 
+        def cut(self, prompts: list[str], behind: Any) -> list[bool | None]:
+            return [None] * len(prompts)
+
     learned = ModelHandle("learned", "0", lambda _: Learned())  # type: ignore[arg-type,return-value]
     learned.proven = ModelFacts(True, True, True, False, 512, ())
     with Store(tmp_path) as store:

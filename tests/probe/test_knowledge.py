@@ -43,6 +43,9 @@ class Knows:
         self.asked += [(p, temperature, seed) for p in prompts]
         return [self.say(p, temperature, seed) for p in prompts]
 
+    def cut(self, prompts: Any, behind: Any) -> list[bool | None]:
+        return [False] * len(prompts)
+
     def say(self, prompt: str, temperature: float, seed: int) -> str:
         context, item = (int(w) for w in prompt.replace(",", "").split() if w.isdigit())
         right = (
@@ -103,7 +106,7 @@ def test_exact_match_has_an_interval(speaker: Speaker) -> None:
     found = exact_match(speaker, CONTEXTS[1], ANSWERS, np.arange(N), seed=0, strategy="s")
     assert found.value == 0.5
     assert found.low < 0.5 < found.high
-    assert found.detail == {"strategy": "s"}
+    assert found.detail == {"strategy": "s", "cut_share": 0.0}
     few = exact_match(speaker, CONTEXTS[1][:3], ANSWERS[:3], np.arange(3), seed=0)
     assert few.status == "skipped"
 

@@ -17,7 +17,7 @@ from dataedge.edge.rungs import climb_prompts
 from dataedge.errors import AuditError, ExitCode
 from dataedge.probe.matching import SHORT_WORDS, normalised_match
 from dataedge.probe.prompting import nearest
-from dataedge.probe.scoring import Generate, ask_text
+from dataedge.probe.scoring import Generate, ask_text, cut_share
 from dataedge.probe.search import Trial
 
 if TYPE_CHECKING:
@@ -54,13 +54,19 @@ class AnswersLadder:
                 code=ExitCode.NO_CONCLUSION,
             )
 
-    def hits(self, strategy: Strategy, indices: NDArray[np.int64]) -> NDArray[np.float64]:
-        """1 where what the model writes matches the item's response, shape (m,)."""
+    def hits(
+        self, strategy: Strategy, indices: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], float | None]:
+        """Where what the model writes matches the item's response, and the share of cut prompts.
+
+        Returns:
+            1 for a match, shape (m,); and the share, None where that is not known.
+        """
         stage = Generate(self.s.handle, ANSWER_TOKENS)
-        said = ask_text(self.s.engine, stage, self.s.prompts(strategy, indices))
+        said, cut = ask_text(self.s.engine, stage, self.s.prompts(strategy, indices))
         between = strategy.template.between
-        cut = [text.strip().split(between or "\n\n")[0] for text in said]
-        return self.right(cut, indices)
+        first = [text.strip().split(between or "\n\n")[0] for text in said]
+        return self.right(first, indices), cut_share(cut)
 
     def right(self, said: Sequence[str], indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """1 where an answer matches the item's response, shape (m,)."""
@@ -70,15 +76,17 @@ class AnswersLadder:
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
         """Answers that are right among the first m development items."""
-        return _trial(strategy, self.hits(strategy, self.s.development[:m]))
+        return _trial(strategy, self.hits(strategy, self.s.development[:m])[0])
 
     def prompting(self, strategy: Strategy) -> Outcome:
         """Report a chosen strategy on the evaluation items."""
+        hits, cut = self.hits(strategy, self.s.evaluation)
         return _outcome(
             strategy.name,
-            self.hits(strategy, self.s.development),
-            self.hits(strategy, self.s.evaluation),
+            self.hits(strategy, self.s.development)[0],
+            hits,
             self.s.prompt_tokens(strategy),
+            cut_share=cut,
         )
 
     def climb(self) -> tuple[Climb, list[dict[str, Any]]]:
@@ -129,6 +137,7 @@ def _outcome(
     development: NDArray[np.float64] | None,
     evaluation: NDArray[np.float64],
     prompt_tokens: float | None = None,
+    **detail: Any,
 ) -> Outcome:
     trial = None if development is None else _trial(None, development)
-    return Outcome(how, trial, evaluation, np.zeros(len(evaluation)), prompt_tokens)
+    return Outcome(how, trial, evaluation, np.zeros(len(evaluation)), prompt_tokens, detail)

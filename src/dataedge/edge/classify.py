@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import log_softmax
 
 from dataedge.edge.control import shuffled_control
 from dataedge.edge.ladder import Climb, Outcome, choose, keep, valid_items
 from dataedge.edge.learner import Learner
+from dataedge.engine import Step
 from dataedge.figures import Figure, mean_figure
 from dataedge.probe import calibration
+from dataedge.probe.calibration import log_softmax
 from dataedge.probe.prompting import Form, Strategy, label_names
-from dataedge.probe.scoring import Choices, ask_choices
+from dataedge.probe.scoring import ChoiceAnswers, Choices, ask_choices, cut_share
 from dataedge.probe.search import Trial, successive_halving
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.edge.features import Description
     from dataedge.edge.setting import Setting
 
 LN2 = float(np.log(2))
@@ -50,11 +52,24 @@ class ClassifyClimb:
     shuffled_bits: NDArray[np.float64]
 
 
-class Calibrated(NamedTuple):
+@dataclass(frozen=True)
+class Calibrated:
     """A fitted calibration, and log-probabilities (m, K) of development items out of fold."""
 
     fitted: calibration.Calibration
     development: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a learner says of held-out items: log-probabilities, shape (m, K) on each side."""
+
+    development: NDArray[np.float64]
+    evaluation: NDArray[np.float64]
+
+
+CALIBRATION = Step("calibration", 1, (Calibrated, calibration.Calibration))
+LEARNER = Step("learner", 1, (Learned,))
 
 
 class ClassifyLadder:
@@ -62,7 +77,7 @@ class ClassifyLadder:
 
     Args:
         setting: the audit's materials.
-        described: what the learner sees, and its name.
+        described: what the learner sees.
         suspects: shape (n,), items whose label is suspect (from the label measure).
         pruned: train items whose label is suspect as far as the train side alone can tell.
     """
@@ -70,41 +85,44 @@ class ClassifyLadder:
     def __init__(
         self,
         setting: Setting,
-        described: tuple[str, list[NDArray[np.float32]]],
+        described: Description,
         suspects: NDArray[np.bool_],
         pruned: NDArray[np.int64],
     ) -> None:
         self.s = setting
-        self.description, self.features = described
+        self.described = described
         self.suspects = suspects
         self.pruned = pruned
         self.y = setting.label_numbers
         self.K = len(setting.dataset.labels)
         self.log_prior = calibration.log_label_prior(self.y[setting.splits.train], self.K)
-        self._calibrated: dict[tuple[Strategy, int], Calibrated] = {}
 
     # -- prompting -----------------------------------------------------------------------------
 
     def scores(self, strategy: Strategy, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """Raw label scores, shape (m, K), nats."""
+        return self.answers(strategy, indices).scores
+
+    def answers(self, strategy: Strategy, indices: NDArray[np.int64]) -> ChoiceAnswers:
+        """The same, with which prompts were cut."""
         stage = Choices(self.s.handle, self.s.prompter.choices(strategy))
         return ask_choices(self.s.engine, stage, self.s.prompts(strategy, indices))
 
     def calibrate(self, strategy: Strategy, m: int) -> Calibrated:
         """Fit on the first m development items, and judge them out of fold."""
-        if (strategy, m) in self._calibrated:
-            return self._calibrated[strategy, m]
         indices = self.s.development[:m]
         scores = self.scores(strategy, indices)
-        good = np.isfinite(scores).all(axis=1)
         content_free = None
         if strategy.shots != "retrieved" and "contextual" in self.s.probe.calibration:
             content_free = self._content_free(strategy)
-        labels, kinds = self.y[indices], self.s.probe.calibration
-        given = (scores[good], labels[good], self.log_prior)
-        held = np.full_like(scores, np.nan)
-        held[good] = calibration.out_of_fold(*given, kinds=kinds, content_free=content_free)
-        return Calibrated(calibration.fit(*given, kinds=kinds, content_free=content_free), held)
+        inputs: dict[str, Any] = {
+            "scores": scores,
+            "labels": self.y[indices],
+            "log_prior": self.log_prior,
+            "kinds": self.s.probe.calibration,
+            "content_free": content_free,
+        }
+        return self.s.engine.once(CALIBRATION, inputs, lambda _: _calibrated(**inputs))
 
     def _content_free(self, strategy: Strategy) -> NDArray[np.float64] | None:
         stage = Choices(self.s.handle, self.s.prompter.choices(strategy))
@@ -113,7 +131,7 @@ class ClassifyLadder:
         prompts = [
             self.s.prompter.prompt(strategy, [empty] * texts, shots) for empty in CONTENT_FREE
         ]
-        scores = ask_choices(self.s.engine, stage, prompts)
+        scores, _ = ask_choices(self.s.engine, stage, prompts)
         return scores if np.isfinite(scores).all() else None
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
@@ -141,55 +159,74 @@ class ClassifyLadder:
         self, strategy: Strategy
     ) -> tuple[Outcome, NDArray[np.float64], NDArray[np.float64]]:
         """Report a chosen strategy on the evaluation items: (outcome, log p on dev, on eval)."""
-        fitted, development = self.calibrate(strategy, len(self.s.development))
-        evaluation = fitted.log_proba(self.scores(strategy, self.s.evaluation))
+        calibrated = self.calibrate(strategy, len(self.s.development))
+        fitted, development = calibrated.fitted, calibrated.development
+        scores, cut = self.answers(strategy, self.s.evaluation)
+        evaluation = fitted.log_proba(scores)
         hits, bits = self.judge(evaluation, self.s.evaluation)
         how = f"{strategy.name}, calibration {fitted.kind}, T {fitted.temperature:.2g}"
-        raw_hits, _ = self.judge(self.scores(strategy, self.s.evaluation), self.s.evaluation)
+        raw_hits, _ = self.judge(scores, self.s.evaluation)
         outcome = Outcome(
             how,
             self._trial(strategy, development, self.s.development),
             hits,
             bits,
             self.s.prompt_tokens(strategy),
-            {"strategy": strategy.name, "uncalibrated": float(np.nanmean(raw_hits))},
+            {
+                "strategy": strategy.name,
+                "uncalibrated": float(np.nanmean(raw_hits)),
+                "cut_share": cut_share(cut),
+            },
         )
         return outcome, development, evaluation
 
     # -- learning ------------------------------------------------------------------------------
 
-    def learner(self, train: NDArray[np.int64], y: NDArray[np.int64] | None = None) -> Learner:
-        """The proxy learner on train items."""
-        labels = self.y[train] if y is None else y
-        features = [block[train] for block in self.features]
-        return Learner().fit(
-            features, labels, self.K, clusters=self.s.clusters[train], seed=self.s.seed
-        )
+    def learn(self, train: NDArray[np.int64], y: NDArray[np.int64] | None = None) -> Learned:
+        """What the proxy learner of some train items says of the held-out ones."""
+        s, labels = self.s, self.y[train] if y is None else y
+        inputs: dict[str, Any] = {
+            "train": train,
+            "y": labels,
+            "n_classes": self.K,
+            "clusters": s.clusters[train],
+            "development": s.development,
+            "evaluation": s.evaluation,
+            "seed": s.seed,
+        }
 
-    def predict(self, learner: Learner, indices: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Its log-probabilities, shape (m, K)."""
-        proba = learner.predict_proba([block[indices] for block in self.features])
-        return np.asarray(np.log(np.maximum(proba, 1e-9)))
+        def compute(_: object) -> Learned:
+            blocks = self.described.blocks
+            learner = Learner().fit(
+                [b[train] for b in blocks],
+                labels,
+                self.K,
+                clusters=s.clusters[train],
+                seed=s.seed,
+            )
+            sides = ([b[i] for b in blocks] for i in (s.development, s.evaluation))
+            return Learned(*(np.log(np.maximum(learner.predict_proba(X), 1e-9)) for X in sides))
+
+        return s.engine.once(LEARNER, {**self.described.inputs, **inputs}, compute)
 
     def learned(
-        self, learner: Learner, base: tuple[NDArray[np.float64], NDArray[np.float64]]
+        self, own: Learned, base: tuple[NDArray[np.float64], NDArray[np.float64]]
     ) -> tuple[Outcome, NDArray[np.float64]]:
         """The learner stacked with the base model's calibrated opinion; weights by development."""
-        own = self.predict(learner, self.s.development)
         labels = self.y[self.s.development]
         rows = np.arange(len(labels))
         good = np.isfinite(base[0]).all(axis=1)
 
         def loss(mix: tuple[float, float]) -> float:
-            mixed = _normalise(mix[0] * own + mix[1] * base[0])
+            mixed = log_softmax(mix[0] * own.development + mix[1] * base[0])
             return float(-mixed[rows, labels][good].mean())
 
         a, b = min(MIXES, key=loss)
-        development = _normalise(a * own + b * np.nan_to_num(base[0]))
-        evaluation = _normalise(a * self.predict(learner, self.s.evaluation) + b * base[1])
+        development = log_softmax(a * own.development + b * np.nan_to_num(base[0]))
+        evaluation = log_softmax(a * own.evaluation + b * base[1])
         hits, bits = self.judge(evaluation, self.s.evaluation)
         outcome = Outcome(
-            f"closed-form learner on {self.description} of {len(self.s.splits.train)} items, "
+            f"closed-form learner on {self.described.name} of {len(self.s.splits.train)} items, "
             f"base model weight {b:g}",
             self._trial(None, development, self.s.development),
             hits,
@@ -224,8 +261,8 @@ class ClassifyLadder:
             best = best or [t.candidate for t in ranked[:2]]
         choose(outcomes, "without_data", ("zero_shot", "few_shot"))
         without = outcomes["without_data"].detail["is"]
-        learner = self.learner(s.splits.train)
-        outcomes["learned"], log_learned = self.learned(learner, base[without])
+        own = self.learn(s.splits.train)
+        outcomes["learned"], log_learned = self.learned(own, base[without])
         choose(outcomes, "with_data", ("retrieved", "learned"))
         log_with = (
             log_learned if outcomes["with_data"].detail["is"] == "learned" else base["retrieved"][1]
@@ -276,7 +313,7 @@ class ClassifyLadder:
             return Figure.missing("too little is left without the suspect labels", "accuracy")
         position = {int(i): at for at, i in enumerate(self.s.evaluation)}
         rows = np.array([position[int(i)] for i in climb.index])
-        outcome, _ = self.learned(self.learner(kept), base)
+        outcome, _ = self.learned(self.learn(kept), base)
         gain = outcome.gain[rows][clean]
         before = climb.outcomes["learned"].gain[clean]
         clusters = climb.clusters[clean]
@@ -303,5 +340,15 @@ class ClassifyLadder:
         )
 
 
-def _normalise(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(log_softmax(logits, axis=1))
+def _calibrated(
+    scores: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    log_prior: NDArray[np.float64],
+    **options: Any,
+) -> Calibrated:
+    """Fitted to the items that the model gave scores for; the others have NaN."""
+    good = np.isfinite(scores).all(axis=1)
+    given = (scores[good], labels[good], log_prior)
+    held = np.full_like(scores, np.nan)
+    held[good] = calibration.out_of_fold(*given, **options)
+    return Calibrated(calibration.fit(*given, **options), held)

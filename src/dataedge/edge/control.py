@@ -33,8 +33,8 @@ def shuffled_control(ladder: ClassifyLadder) -> tuple[NDArray[np.float64], NDArr
     prior = [ladder.judge(np.tile(ladder.log_prior, (len(i), 1)), i)[1] for i in sides]
     hits, bits = np.zeros((2, SHUFFLES, len(s.evaluation)))
     for turn in range(SHUFFLES):
-        learner = ladder.learner(train, rng.permutation(ladder.y[train]))
-        (_, tried), found = (ladder.judge(ladder.predict(learner, i), i) for i in sides)
+        learned = ladder.learn(train, rng.permutation(ladder.y[train]))
+        (_, tried), found = map(ladder.judge, (learned.development, learned.evaluation), sides)
         saved = prior[0] - tried
         better = saved.mean() > 2 * saved.std(ddof=1) / np.sqrt(len(saved))
         hits[turn], bits[turn] = found[0], found[1] if better else prior[1]

@@ -8,7 +8,14 @@ import numpy as np
 import pyarrow as pa
 
 from dataedge.edge.findings import VIEW_SIZE
-from dataedge.measure.responses import KINDS, check_responses, response_defects
+from dataedge.engine import Step
+from dataedge.measure.responses import (
+    KINDS,
+    Check,
+    Finding,
+    check_responses,
+    response_defects,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,9 +23,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.edge.findings import Findings
+    from dataedge.engine.local import Engine
     from dataedge.items import Dataset
-    from dataedge.measure.responses import Check, Finding
 
+RESPONSES = Step("responses", 1, (Check, Finding))
 SCHEMA = pa.schema(
     [
         ("item", pa.string()),
@@ -31,6 +39,7 @@ SCHEMA = pa.schema(
 
 
 def judge_responses(
+    engine: Engine,
     findings: Findings,
     dataset: Dataset,
     prompt_vectors: NDArray[np.float32],
@@ -42,6 +51,7 @@ def judge_responses(
     `defects` and `reason`.
 
     Args:
+        engine: keeps what the checks found.
         findings: of the same dataset; its losses, if any, tell outlying difficulty.
         dataset: the items.
         prompt_vectors: shape (n, d), unit length.
@@ -51,13 +61,14 @@ def judge_responses(
         The table `response_findings`, see `SCHEMA`.
     """
     items = dataset.items
-    checks = check_responses(
-        [i.text for i in items],
-        [i.target for i in items],
-        vectors_prompt=prompt_vectors,
-        vectors_response=response_vectors,
-        losses=findings.losses,
-    )
+    inputs: dict[str, Any] = {
+        "prompts": [i.text for i in items],
+        "responses": [i.target for i in items],
+        "vectors_prompt": prompt_vectors,
+        "vectors_response": response_vectors,
+        "losses": findings.losses,
+    }
+    checks = engine.once(RESPONSES, inputs, lambda _: check_responses(**inputs))
     by_item = _by_item(checks)
     findings.measures["response_defects"] = response_defects(checks, len(items))
     findings.views["responses"] = ranked(by_item)

@@ -7,11 +7,15 @@ side, by the learner's own leave-one-out likelihood.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dataedge.edge import learner
 from dataedge.edge.learner import Learner, pair_features
+from dataedge.engine.values import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +25,64 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Ints = NDArray[np.int64]
 
+VERSION = 1
+"""Raised when the same vectors and texts would give other features."""
 WORDS = 1000
 """At most this many words, the most frequent ones, have a feature."""
 SAMPLE = 3000
 """Train items on which descriptions are compared."""
 DENSE_LIMIT = 50_000
 """Items above which the block of words would take too much memory."""
+
+
+class Candidates:
+    """The ways in which items can be described; nothing is made before a fit asks for it.
+
+    Args:
+        vectors: one array (n, d) per input text (one or two).
+        texts: n whole inputs.
+    """
+
+    def __init__(self, vectors: Sequence[Floats], texts: Sequence[str]) -> None:
+        self._vectors, self._texts = vectors, texts
+
+    @cached_property
+    def blocks(self) -> dict[str, list[Floats]]:
+        """Feature blocks by name of the description."""
+        return descriptions(self._vectors, self._texts)
+
+    @cached_property
+    def inputs(self) -> dict[str, Any]:
+        """All that a learner's fit to them follows from, labels aside: what results are kept under."""
+        return {
+            "features": VERSION,
+            "learner": learner.VERSION,
+            "vectors": digest(list(self._vectors)),
+            "texts": digest(list(self._texts)),
+        }
+
+
+@dataclass(frozen=True)
+class Description:
+    """What the learner sees of the items.
+
+    Attributes:
+        name: of the candidate that was chosen.
+        candidates: all of them.
+    """
+
+    name: str
+    candidates: Candidates
+
+    @property
+    def blocks(self) -> list[Floats]:
+        """Feature blocks, each of shape (n, ·)."""
+        return self.candidates.blocks[self.name]
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """As those of the candidates, for this one."""
+        return {**self.candidates.inputs, "description": self.name}
 
 
 def descriptions(vectors: Sequence[Floats], texts: Sequence[str]) -> dict[str, list[Floats]]:
@@ -77,7 +133,7 @@ def choose(
     clusters: Ints,
     *,
     seed: int,
-) -> tuple[str, list[Floats]]:
+) -> str:
     """The description under which train labels are likeliest, each left out of its own fit.
 
     Args:
@@ -89,7 +145,7 @@ def choose(
         seed: of the sample on which they are compared.
 
     Returns:
-        Name and blocks.
+        Its name.
     """
     rows = np.sort(np.random.default_rng(seed).permutation(train)[:SAMPLE])
 
@@ -101,5 +157,4 @@ def choose(
         return float(-np.log(np.maximum(given, 1e-9)).mean())
 
     losses = {name: loss(blocks) for name, blocks in candidates.items()}
-    best = min(losses, key=lambda name: losses[name])
-    return best, candidates[best]
+    return min(losses, key=lambda name: losses[name])

@@ -6,6 +6,7 @@ not extrapolated: the forecast then has a reason and no figure.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +131,9 @@ class Forecast:
         top = float(self.points.sizes[-1])
         grid = np.geomspace(float(self.points.sizes[0]), _REACH * top, 400)
         fitted = self.fits[self.law]
-        reached = fitted.mean(grid) <= goal
-        if not reached.any() or grid[reached.argmax()] > _FURTHEST * top:
+        # every law falls with size, so the first size at which the goal is met can be halved in on
+        first = bisect_left(grid, True, key=lambda n: bool(fitted.mean(np.array([n]))[0] <= goal))
+        if first == len(grid) or grid[first] > _FURTHEST * top:
             end = float(fitted.mean(np.array([_FURTHEST * top]))[0])
             end = 1.0 - end if self.metric == "accuracy" else end
             reason = (
@@ -142,10 +144,11 @@ class Forecast:
         rng = np.random.default_rng(self.seed)
         some = rng.choice(len(fitted.weight), _DRAWS // 4, p=fitted.weight)
         shift = rng.normal(0.0, self.points.noise[-1] * np.sqrt(self.points.shared), len(some))
-        there = fitted.values(grid)[some] + shift[:, None] <= goal
+        drawn, which = np.unique(some, return_inverse=True)
+        there = fitted.values(grid, drawn)[which] + shift[:, None] <= goal
         need = np.where(there.any(1), grid[there.argmax(1)], np.inf)
         low, high = np.quantile(need, [(1 - level) / 2, (1 + level) / 2], method="nearest")
-        value = float(grid[reached.argmax()])
+        value = float(grid[first])
         open_end = not np.isfinite(high)
         return Figure(
             value,

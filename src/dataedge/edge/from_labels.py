@@ -8,23 +8,31 @@ import numpy as np
 
 from dataedge.edge import features
 from dataedge.edge.classify import ClassifyClimb, ClassifyLadder
+from dataedge.edge.curve import Curve
 from dataedge.edge.findings import Findings, highest, scatter
-from dataedge.edge.growth import measure_growth
+from dataedge.edge.forecast import Forecast
+from dataedge.edge.growth import Growth, measure_growth
 from dataedge.edge.labelled import judge_annotators, judge_labels
+from dataedge.edge.laws import Fit
+from dataedge.edge.points import Points
 from dataedge.edge.reasons import four_reasons
 from dataedge.edge.verdict import Evidence, Limit, decide
+from dataedge.engine import Step
 from dataedge.figures import Figure
 from dataedge.measure import definedness, novelty
 from dataedge.probe.scoring import Likelihood, ask_likelihood
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from dataedge.config import AuditConfig
-    from dataedge.edge.growth import Growth
     from dataedge.edge.setting import Setting
     from dataedge.measure import labels
 
+FEATURE_CHOICE = Step("feature_choice", 1)
+LEARNING_CURVE = Step("learning_curve", 1, (Growth, Curve, Forecast, Points, Fit), parts=2)
 WELL_DEFINED = 0.5
 """Share of the label's information from which the input is said to determine it."""
 
@@ -37,17 +45,14 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         config: thresholds.
         tokens: tokens of the dataset, for the reasons.
     """
-    with setting.engine.progress.task("labels", 2) as advance:
-        described = describe(setting)
-        advance(1)
-        index = np.flatnonzero(setting.label_numbers >= 0)
-        judged = judge_labels(setting, described[1], index)
-        quality = judged.quality
-        # what is pruned from the train side must not have looked at evaluation labels
-        train = setting.splits.train
-        pruned = train[judge_labels(setting, described[1], train).quality.suspect]
-        annotated = judge_annotators(setting, judged)
-        advance(1)
+    described = describe(setting)
+    index = np.flatnonzero(setting.label_numbers >= 0)
+    judged = judge_labels(setting, described, index)
+    quality = judged.quality
+    # what is pruned from the train side must not have looked at evaluation labels
+    train = setting.splits.train
+    pruned = train[judge_labels(setting, described, train).quality.suspect]
+    annotated = judge_annotators(setting, judged)
     suspects = np.zeros(len(setting.dataset.items), bool)
     suspects[index[quality.suspect]] = True
     climbed = ClassifyLadder(setting, described, suspects, pruned).climb()
@@ -57,7 +62,7 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
     tuning = climb.difference("learned", climb.best_prompting, over=climb.best_prompting)
     over_chance = climb.difference("with_data", "chance")
     known, defined = _in_bits(setting, climbed)
-    growth = _growth(setting, described[1])
+    growth = _growth(setting, described)
     learned_weight = float(outcomes["learned"].detail.get("base_weight", 0.0))
     climb.special["more_data"] = growth.rung(climb.figure("learned"), learned_weight)
     target = float(outcomes["without_data"].gain.mean()) + config.delta
@@ -130,31 +135,40 @@ def _in_bits(setting: Setting, climbed: ClassifyClimb) -> tuple[Figure, Figure]:
     return known, defined
 
 
-def describe(setting: Setting) -> tuple[str, list[NDArray[np.float32]]]:
+def describe(setting: Setting) -> features.Description:
     """What the learner is to see of the items, settled on the train side."""
-    texts = [i.text for i in setting.dataset.items]
-    return features.choose(
-        features.descriptions(setting.by_text, texts),
-        setting.splits.train,
-        setting.label_numbers,
-        len(setting.dataset.labels),
-        setting.clusters,
-        seed=setting.seed,
+    candidates = features.Candidates(setting.by_text, [i.text for i in setting.dataset.items])
+    side: dict[str, Any] = {
+        "train": setting.splits.train,
+        "y": setting.label_numbers,
+        "n_classes": len(setting.dataset.labels),
+        "clusters": setting.clusters,
+        "seed": setting.seed,
+    }
+    name = setting.engine.once(
+        FEATURE_CHOICE,
+        {**candidates.inputs, **side},
+        lambda _: features.choose(candidates.blocks, **side),
     )
+    return features.Description(name, candidates)
 
 
-def _growth(setting: Setting, features: list[NDArray[np.float32]]) -> Growth:
+def _growth(setting: Setting, described: features.Description) -> Growth:
     """The learning curve of the train side, and what it foretells."""
     train = setting.splits.train
-    with setting.engine.progress.task("learning curve", 2) as advance:
-        return measure_growth(
-            [block[train] for block in features],
-            setting.label_numbers[train],
-            len(setting.dataset.labels),
-            setting.clusters[train],
-            seed=setting.seed,
-            done=advance,
-        )
+    side: dict[str, Any] = {
+        "y": setting.label_numbers[train],
+        "n_classes": len(setting.dataset.labels),
+        "clusters": setting.clusters[train],
+        "seed": setting.seed,
+    }
+
+    def compute(done: Callable[[int], None]) -> Growth:
+        return measure_growth([b[train] for b in described.blocks], **side, done=done)
+
+    return setting.engine.once(
+        LEARNING_CURVE, {**described.inputs, "train": train, **side}, compute
+    )
 
 
 def _limits(

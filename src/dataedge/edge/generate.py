@@ -15,17 +15,24 @@ import numpy as np
 from dataedge.edge.ladder import Climb, Outcome, choose, keep, valid_items
 from dataedge.edge.ngram import WEIGHTS, ByteUnigram, NGram
 from dataedge.edge.rungs import climb_prompts
+from dataedge.engine import Step
 from dataedge.items import Task
 from dataedge.probe.prompting import MAX_CHARACTERS
-from dataedge.probe.scoring import Tokens, ask_tokens
+from dataedge.probe.scoring import Tokens, ask_tokens, cut_share
 from dataedge.probe.search import Trial
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from dataedge.edge.setting import Setting
     from dataedge.probe.prompting import Strategy
+    from dataedge.probe.scoring import Answer
 
+
+NGRAM_WEIGHT = Step("ngram_weight", 1)
+NGRAM_BITS = Step("ngram_bits", 1)
 LN2 = float(np.log(2))
 NGRAM_ITEMS = {False: 20_000, True: 2_000}
 """Train responses that n-grams are counted in; fewer where a server is asked for their tokens."""
@@ -56,6 +63,26 @@ class GenerateClimb:
     shuffled: NDArray[np.float64]
     chosen: dict[str, Strategy]
     with_third: NDArray[np.float64] | None = None
+
+
+def code_lengths(
+    answers: Sequence[Answer | None], ngram: tuple[NGram, float] | None = None
+) -> NDArray[np.float64]:
+    """Bits of each response, shape (m,), NaN where the model failed.
+
+    Args:
+        answers: the responses as the model sees them.
+        ngram: mixed in with this weight.
+    """
+    out = np.full(len(answers), np.nan)
+    for row, answer in enumerate(answers):
+        if answer is None:
+            continue
+        logprobs = answer.logprobs
+        if ngram is not None:
+            logprobs = ngram[0].mix(np.zeros(0, np.int64), answer.tokens, logprobs, ngram[1])
+        out[row] = -logprobs.sum() / LN2
+    return out
 
 
 class GenerateLadder:
@@ -90,15 +117,11 @@ class GenerateLadder:
             prompts_of: whose prompts; their own if None.
             ngram: mixed in with this weight.
         """
-        out = np.full(len(indices), np.nan)
-        for row, answer in enumerate(self.s.answers(strategy, indices, prompts_of)):
-            if answer is None:
-                continue
-            tokens, logprobs, _ = answer
-            if ngram is not None:
-                logprobs = ngram[0].mix(np.zeros(0, np.int64), tokens, logprobs, ngram[1])
-            out[row] = -logprobs.sum() / LN2
-        return out
+        answers = self.s.answers(strategy, indices, prompts_of)
+        if ngram is None:
+            return code_lengths(answers)
+        inputs = {"answers": answers, "ngram": ngram[0].identity, "weight": ngram[1]}
+        return self.s.engine.once(NGRAM_BITS, inputs, lambda _: code_lengths(answers, ngram))
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
         """Bits per byte on the first m development items."""
@@ -119,12 +142,14 @@ class GenerateLadder:
 
     def prompting(self, strategy: Strategy) -> Outcome:
         """Report a chosen strategy on the evaluation items."""
+        answers = self.s.answers(strategy, self.s.evaluation)
         return self._outcome(
             strategy.name,
             self.bits(strategy, self.s.development),
-            self.bits(strategy, self.s.evaluation),
+            code_lengths(answers),
             prompt_tokens=self.s.prompt_tokens(strategy),
             strategy=strategy.name,
+            cut_share=cut_share([a.cut for a in answers if a is not None]),
         )
 
     # -- learning ------------------------------------------------------------------------------
@@ -151,17 +176,8 @@ class GenerateLadder:
     def best_weight(self, strategy: Strategy, ngram: NGram) -> tuple[float, float]:
         """(loss, weight) of the n-gram mixture that does best on development items."""
         answers = [a for a in self.s.answers(strategy, self.s.development) if a is not None]
-        evidence = [(a[1], *ngram.evidence(np.zeros(0, np.int64), a[0])) for a in answers]
-
-        def loss(weight: float) -> float:
-            return -float(
-                sum(
-                    np.log((1 - weight * t) * np.exp(lp) + weight * t * p).sum()
-                    for lp, t, p in evidence
-                )
-            )
-
-        return min((loss(w), w) for w in WEIGHTS)
+        inputs = {"answers": answers, "ngram": ngram.identity, "weights": WEIGHTS}
+        return self.s.engine.once(NGRAM_WEIGHT, inputs, lambda _: _best_weight(answers, ngram))
 
     def climb(self) -> GenerateClimb:
         """All rungs."""
@@ -184,6 +200,9 @@ class GenerateLadder:
             train_items=len(s.splits.train),
             ngram_weight=weight,
             base=base.name,
+            cut_share=next(
+                outcomes[rung].detail["cut_share"] for rung, c in chosen.items() if c is base
+            ),
         )
         choose(outcomes, "with_data", ("retrieved", "learned"))
         learned = outcomes["with_data"].detail["is"] == "learned"
@@ -263,3 +282,18 @@ class GenerateLadder:
             bits = self.bits(strategy, index, ngram=(ngram, self.best_weight(strategy, ngram)[1]))
             points.append((size, float(bits.sum() / self.bytes[index].sum())))
         return points
+
+
+def _best_weight(answers: Sequence[Answer], ngram: NGram) -> tuple[float, float]:
+    """(loss, weight) that does best on answers."""
+    evidence = [(a.logprobs, *ngram.evidence(np.zeros(0, np.int64), a.tokens)) for a in answers]
+
+    def loss(weight: float) -> float:
+        return -float(
+            sum(
+                np.log((1 - weight * t) * np.exp(lp) + weight * t * p).sum()
+                for lp, t, p in evidence
+            )
+        )
+
+    return min((loss(w), w) for w in WEIGHTS)

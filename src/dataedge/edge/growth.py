@@ -146,7 +146,7 @@ def measure_growth(
         n_classes: K.
         clusters: shape (n,), near-duplicate clusters.
         seed: of sample, orders and draws.
-        done: called with 1 after the curve and after its control.
+        done: called with 1 after the curve, before its control.
     """
     rows = sample_clusters(clusters, _rows(features), seed)
     X, labels, own = [block[rows] for block in features], y[rows], clusters[rows]
@@ -162,8 +162,6 @@ def measure_growth(
         learning_curve(X, dealt, n_classes, splits, clusters=own, sizes=coarse, seed=seed),
         seed=seed,
     )
-    if done is not None:
-        done(1)
     bits = bits_learned(curve, seed=seed)
     bits = replace(bits, detail={**bits.detail, "shuffled_labels": _brief(control)})
     return Growth(curve, forecast(curve, seed=seed), bits, len(y))

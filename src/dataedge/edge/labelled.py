@@ -10,38 +10,67 @@ import numpy as np
 from dataedge.edge.findings import highest, scatter
 from dataedge.edge.learner import Learner
 from dataedge.edge.regress import left_out
+from dataedge.engine import Step
 from dataedge.measure import annotators, labels, quantities
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from dataedge.edge.features import Description
     from dataedge.edge.setting import Setting
     from dataedge.figures import Figure
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Labels of some items, and the learner that judged them.
+    """Labels of some items.
 
     Attributes:
         index: shape (m,), which items.
-        learner: fitted on them.
         quality: suspects, noise, reasons.
+        proba: shape (m, K), out-of-sample probabilities of the labels; kept where there are
+            annotators, who are judged by them.
     """
 
     index: NDArray[np.int64]
-    learner: Learner
     quality: labels.LabelQuality
+    proba: NDArray[np.float32] | None
 
 
-def judge_labels(
-    setting: Setting, features: list[NDArray[np.float32]], index: NDArray[np.int64]
-) -> Judged:
+LABEL_QUALITY = Step("label_quality", 1, (Judged, labels.LabelQuality))
+ANNOTATORS = Step("annotators", 1, (annotators.Crowd,))
+
+
+def judge_labels(setting: Setting, described: Description, index: NDArray[np.int64]) -> Judged:
     """Label quality of some labelled items, each out of sample, by these items alone."""
-    names = setting.dataset.labels
-    blocks = [block[index] for block in features]
-    y, clusters = setting.label_numbers[index], setting.clusters[index]
-    learner = Learner().fit(blocks, y, len(names), clusters=clusters, seed=setting.seed)
+    inputs: dict[str, Any] = {
+        "index": index,
+        "y": setting.label_numbers[index],
+        "clusters": setting.clusters[index],
+        "names": setting.dataset.labels,
+        "numbers": [setting.dataset.items[i].number for i in index],
+        "annotated": bool(setting.dataset.columns.get("annotator")),
+        "seed": setting.seed,
+    }
+    return setting.engine.once(
+        LABEL_QUALITY,
+        {**described.inputs, **inputs},
+        lambda _: _judged([block[index] for block in described.blocks], **inputs),
+    )
+
+
+def _judged(
+    blocks: list[NDArray[np.float32]],
+    *,
+    index: NDArray[np.int64],
+    y: NDArray[np.int64],
+    clusters: NDArray[np.int64],
+    names: tuple[str, ...],
+    numbers: list[float | None],
+    annotated: bool,
+    seed: int,
+) -> Judged:
+    learner = Learner().fit(blocks, y, len(names), clusters=clusters, seed=seed)
     quality = labels.label_quality(
         learner.loo_core,
         y,
@@ -50,13 +79,12 @@ def judge_labels(
         label_names=names,
         neighbour_labels=learner.neighbour_labels,
         refit=learner.refit_without,
-        seed=setting.seed,
+        seed=seed,
     )
-    numbers = [setting.dataset.items[i].number for i in index]
     given = np.array([np.nan if v is None else v for v in numbers], float)
     if len(given) and np.isfinite(given).all():
-        quality = _by_number(quality, blocks, given, y, clusters, setting.seed)
-    return Judged(index, learner, quality)
+        quality = _by_number(quality, blocks, given, y, clusters, seed)
+    return Judged(index, quality, learner.loo_proba if annotated else None)
 
 
 def _by_number(
@@ -104,17 +132,22 @@ def judge_annotators(setting: Setting, judged: Judged) -> Annotated | None:
     items = setting.dataset.items
     wanted = setting.dataset.columns.get("annotator", ())
     names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
-    if not names:
+    if not names or judged.proba is None:
         return None
     said = [items[i].annotations for i in judged.index]
     extra = {v for row in said for v in row if v is not None} - set(setting.dataset.labels)
     known = (*setting.dataset.labels, *sorted(extra))  # labels that no item has as its own
     code = {label: k for k, label in enumerate(known)}
     given = np.array([[-1 if v is None else code[v] for v in row] for row in said], np.int64)
-    proba = np.pad(judged.learner.loo_proba.astype(np.float64), ((0, 0), (0, len(extra))))
-    found = annotators.crowd(
-        given, proba, names=names, clusters=setting.clusters[judged.index], seed=setting.seed
-    )
+    proba = np.pad(judged.proba.astype(np.float64), ((0, 0), (0, len(extra))))
+    inputs: dict[str, Any] = {
+        "given": given,
+        "proba": proba,
+        "names": names,
+        "clusters": setting.clusters[judged.index],
+        "seed": setting.seed,
+    }
+    found = setting.engine.once(ANNOTATORS, inputs, lambda _: annotators.crowd(**inputs))
     n = len(items)
     consensus: list[str | None] = [None] * n
     for i, label in zip(judged.index, found.consensus, strict=True):

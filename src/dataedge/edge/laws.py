@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
+    Ints = NDArray[np.int64]
 
 Law = Literal["power", "rectified"]
 LAWS: tuple[Law, ...] = ("power", "rectified")
@@ -51,10 +52,12 @@ class Fit:
     floor: Floats
     scale: Floats
 
-    def values(self, sizes: Floats) -> Floats:
-        """Error at sizes (m,) for every grid point: shape (G, m)."""
-        shape = _shape(np.asarray(sizes, np.float64) / self.n_max, self.exponent, self.prior)
-        out: Floats = (self.scale[:, None] * shape + self.floor[:, None]) ** self.outer[:, None]
+    def values(self, sizes: Floats, rows: Ints | slice = slice(None)) -> Floats:
+        """Error at sizes (m,) for every grid point, or for G of them: shape (G, m)."""
+        x = np.asarray(sizes, np.float64) / self.n_max
+        shape = _shape(x, self.exponent[rows], self.prior[rows])
+        scale, floor, outer = (v[rows, None] for v in (self.scale, self.floor, self.outer))
+        out: Floats = (scale * shape + floor) ** outer
         return out
 
     def mean(self, sizes: Floats) -> Floats:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.integer[Any]]
 
+VERSION = 1
+"""Raised when the same features and labels would give other probabilities."""
 _SAMPLE = 2000  # rows on which weights are fitted; half of them choose the penalties
 _PENALTIES = (0.03, 0.1, 0.5, 2.0, 10.0)  # times the mean eigenvalue
 _SHRINKS = (0.3, 3.0, 30.0)  # times the mean within-class eigenvalue
@@ -59,7 +61,10 @@ class Learner:
     Every probability of a fitted item is computed with the item's whole near-duplicate cluster
     left out, exactly, of ridge, Gaussian and vote alike (of clusters above 256 items, ridge and
     Gaussian leave out the item only). Penalties and weights are chosen on those left-out
-    scores: seven numbers, which is what is left of optimism.
+    scores: eleven numbers, which is what is left of optimism.
+
+    `loo_core` and `neighbour_labels` are computed when they are first asked for and kept until the
+    next `fit`; all else is computed at every call.
 
     Attributes:
         weights: shape (4,), weight of Gaussian, ridge, vote and log prior in the mean.
@@ -105,11 +110,13 @@ class Learner:
             clusters: shape (n,), number of each item's near-duplicate cluster.
             seed: of the sample on which penalties and weights are chosen (only if n is large).
             like: a learner fitted on about as many items of the same kind, whose penalties and
-                voters are taken over; only the weights are fitted. Chosen anew if None.
+                voters are taken over; only weights and floor are fitted. Chosen anew if None.
 
         Returns:
             The learner itself.
         """
+        for kept in ("loo_core", "neighbour_labels"):
+            self.__dict__.pop(kept, None)
         self._y, self._n_classes = np.asarray(y, np.int64), n_classes
         n = len(self._y)
         self._basis = basis = Basis(X)
@@ -135,12 +142,18 @@ class Learner:
 
     @property
     def loo_proba(self) -> Floats:
-        """Calibrated out-of-sample probabilities of the labels as given, shape (n, K)."""
+        """Calibrated out-of-sample probabilities of the labels as given, shape (n, K).
+
+        Made of `loo_core` at every call, so that large data is not held twice.
+        """
         return self._floored(self.loo_core)
 
-    @property
+    @cached_property
     def neighbour_labels(self) -> NDArray[np.int64]:
-        """Label that most neighbours outside the item's own cluster carry, shape (n,)."""
+        """Label that most neighbours outside the item's own cluster carry, shape (n,).
+
+        The item's own label where it has no such neighbour.
+        """
         out = np.empty(len(self._y), np.int64)
         for rows in blocks(len(out)):
             found = self._neighbours.of(np.arange(len(out))[rows], self._keep)
@@ -159,8 +172,8 @@ class Learner:
     def refit_without(self, mask: NDArray[np.bool_]) -> Floats:
         """Probabilities of all items, shape (n, K), once the items in mask teach nothing.
 
-        Penalties stay those of `fit`; the weights are fitted anew on the kept items. The
-        learner itself is unchanged.
+        Penalties and voters stay those of `fit`; weights and floor are fitted anew on the kept
+        items. The learner itself, and what it keeps, is unchanged.
 
         Args:
             mask: shape (n,), items to leave out of training (suspect labels).

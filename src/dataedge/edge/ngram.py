@@ -11,30 +11,43 @@ Source: method of the interpolated longest-suffix model ("infini-gram", Liu et a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from dataedge.engine.values import digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+VERSION = 1
+"""Raised when the same sequences would give other probabilities."""
 ORDER = 6
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class NGram:
-    """Counts of all n-grams of orders 1 to ORDER + 1 in token sequences.
+    """Counts of all n-grams of orders 1 to ORDER + 1 in token sequences, made when asked for.
 
     Args:
         sequences: train side, one array of token ids per item.
     """
 
     def __init__(self, sequences: Sequence[NDArray[np.int64]]) -> None:
-        tokens, ends = _concatenate(sequences)
-        self._sorted = [np.sort(_hashes(tokens, ends, n)) for n in range(1, ORDER + 2)]
+        self._tokens, self._ends = _concatenate(sequences)
+
+    @cached_property
+    def _sorted(self) -> list[NDArray[np.uint64]]:
+        return [np.sort(_hashes(self._tokens, self._ends, n)) for n in range(1, ORDER + 2)]
+
+    @cached_property
+    def identity(self) -> str:
+        """Digest of what was counted and how, to keep results under."""
+        return digest([VERSION, self._tokens, self._ends])
 
     def mix(
         self,

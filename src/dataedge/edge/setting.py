@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dataedge.items import Dataset, Item
     from dataedge.load.splits import Splits
     from dataedge.probe.handle import ModelFacts, ModelHandle
+    from dataedge.probe.scoring import Answer
     from dataedge.probe.spec import Probe, Template
 
 NEAREST = 8
@@ -164,8 +165,8 @@ class Setting:
         strategy: Strategy,
         indices: NDArray[np.int64],
         prompts_of: NDArray[np.int64] | None = None,
-    ) -> list[tuple[NDArray[np.int64], NDArray[np.float64], int] | None]:
-        """(tokens, log-probabilities, prompt tokens) of each item's own response.
+    ) -> list[Answer | None]:
+        """Each item's own response as the model sees it, None where it failed.
 
         Args:
             strategy: how to ask.
@@ -174,5 +175,4 @@ class Setting:
         """
         prompts = self.prompts(strategy, indices if prompts_of is None else prompts_of)
         targets = [self.prompter.answer(strategy, self.dataset.items[i].target) for i in indices]
-        found = ask_likelihood(self.engine, Likelihood(self.handle), prompts, targets)
-        return [None if a is None else (a.tokens, a.logprobs, a.prompt_tokens) for a in found]
+        return ask_likelihood(self.engine, Likelihood(self.handle), prompts, targets)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -35,6 +36,23 @@ class Stage(Protocol):
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Compute one batch."""
         ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """A computation over a whole dataset, whose result is kept under what went into it.
+
+    Attributes:
+        name: as the report and the table `results` call it.
+        version: raised when the same inputs would give another result.
+        kinds: dataclasses that the result is made of, besides `Figure`.
+        parts: how many times the work tells of progress, its end included.
+    """
+
+    name: str
+    version: int
+    kinds: tuple[type, ...] = ()
+    parts: int = 1
 
 
 def stage_key(stage: Stage) -> str:

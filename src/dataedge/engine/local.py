@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from dataedge.engine import Stage, stage_key
+from dataedge.engine import Stage, Step, stage_key
+from dataedge.engine.values import UnreadableError, digest, pack, unpack
 from dataedge.errors import AuditError, ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from dataedge.progress import Progress
     from dataedge.store import Store
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -68,6 +73,51 @@ class Engine:
         stored = self.store.get(stage.name, key)
         where = {u: i for i, u in enumerate(stored["unit"].to_pylist())}
         return stored.take(pa.array([where[u] for u in units], pa.int64()))
+
+    def once(
+        self,
+        step: Step,
+        inputs: Mapping[str, Any],
+        compute: Callable[[Callable[[int], None]], T],
+    ) -> T:
+        """The result of a step: the stored one where the same went in before, else computed.
+
+        What is returned has always been through the store's form, so that a run that finds a
+        result goes on with the same bits as the one that made it.
+
+        Args:
+            step: what is computed.
+            inputs: all that the result depends on; thresholds that are applied to it later are
+                no part of it. Arrays, texts, numbers, and lists and dictionaries of them.
+            compute: the work; it is given what to call, with 1, as parts before the last are done.
+        """
+        told = {
+            name: value
+            if value is None or isinstance(value, bool | int | float)
+            else f"sha256 {digest(value)}"
+            for name, value in inputs.items()
+        }
+        key = digest([step.name, step.version, told])[:32]
+        record = self.records.setdefault(step.name, StageRecord(step.name))
+        kept = self.store.kept(step.name, key)
+        if kept is not None:
+            try:
+                found: T = unpack(kept, step.kinds)
+            except UnreadableError:
+                pass  # damaged, or of classes as they were: made anew
+            else:
+                record.reused += 1
+                return found
+        started = time.perf_counter()
+        with self.progress.task(step.name, step.parts) as advance:
+            packed = pack(compute(advance))
+            self.store.keep(step.name, key, packed)
+            advance(1)
+        self.store.note_stage(step.name, key, {"version": step.version, **told})
+        record.done += 1
+        record.seconds += time.perf_counter() - started
+        made: T = unpack(packed, step.kinds)
+        return made
 
     def _compute(self, stage: Stage, key: str, todo: pa.Table) -> int:
         stage.setup()

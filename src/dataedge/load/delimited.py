@@ -37,9 +37,10 @@ def read_csv(path: Path, name: str) -> Read:
     rejects = """
         SELECT line, min(error_message), max(len(string_split(coalesce(csv_line, ''), chr(10))))
         FROM reject_errors GROUP BY line ORDER BY line"""
-    with connect() as db:
+    file = path.resolve()
+    with connect(file) as db:
         try:
-            data = db.sql(query, params=[literal(path), delimiter]).to_arrow_table()
+            data = db.sql(query, params=[literal(file), delimiter]).to_arrow_table()
             bad = db.execute(rejects).fetchall()
         except duckdb.Error as error:
             raise AuditError(

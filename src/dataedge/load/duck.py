@@ -1,4 +1,4 @@
-"""DuckDB as the reader of files: in memory, no extensions fetched, nothing written."""
+"""DuckDB as the reader of a file: in memory, no extensions, no other file, nothing written."""
 
 from __future__ import annotations
 
@@ -16,11 +16,25 @@ else:
 MIB = 1 << 20
 
 
-def connect() -> Any:
-    """A connection to nothing on disk."""
+def connect(path: Path) -> Any:
+    """A connection to nothing on disk that can read one file and reach nothing else.
+
+    Args:
+        path: the file, its links followed.
+    """
     import duckdb
 
-    return duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+    config: dict[str, Any] = {
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+        "allow_community_extensions": False,
+        "python_enable_replacements": False,
+    }
+    db = duckdb.connect(":memory:", config=config)
+    db.execute("set allowed_paths = ?", [[str(path), literal(path)]])
+    db.execute("set enable_external_access = false")
+    db.execute("set lock_configuration = true")
+    return db
 
 
 def literal(path: Path) -> str:

@@ -91,10 +91,11 @@ def _read_parquet(path: Path, name: str) -> Read:
     import duckdb
 
     pairs_query = "SELECT key, value FROM parquet_kv_metadata(?)"
-    with connect() as db:
+    pattern = literal(file := path.resolve())
+    with connect(file) as db:
         try:
-            data = db.sql("SELECT * FROM read_parquet(?)", params=[literal(path)]).to_arrow_table()
-            pairs = db.execute(pairs_query, [literal(path)]).fetchall()
+            data = db.sql("SELECT * FROM read_parquet(?)", params=[pattern]).to_arrow_table()
+            pairs = db.execute(pairs_query, [pattern]).fetchall()
         except duckdb.Error as error:
             raise _broken(name, "parquet", error) from error
     return data.replace_schema_metadata(dict(pairs)), []

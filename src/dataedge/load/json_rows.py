@@ -41,9 +41,10 @@ def _read(path: Path, name: str, layout: str) -> Read:
         CREATE TABLE rows AS SELECT json, row_number() OVER () AS i
         FROM read_json_objects(?, format='{layout}', maximum_object_size={largest},
             ignore_errors={str(lines).lower()})"""
-    with connect() as db:
+    file = path.resolve()
+    with connect(file) as db:
         try:
-            db.execute(query, [literal(path)])
+            db.execute(query, [literal(file)])
             if path.suffix.lower() == ".json":
                 _unwrap(db, name)
             notes = _not_objects(db, name)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dataedge.load.table import Table
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
+TABLES = frozenset({"csv", "json", "parquet", "arrow", "text"})
+"""Readers of the datasets library that are let loose on files from the hub; another one unpickles."""
 
 
 def read_source(source: object) -> tuple[str, Table]:
@@ -123,7 +125,6 @@ def _array(series: Any) -> tuple[pa.Array, dict[bytes, bytes] | None]:
 
 def _read_hub(name: str) -> Table:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    import datasets
     import huggingface_hub
 
     try:
@@ -131,7 +132,9 @@ def _read_hub(name: str) -> Table:
             # One plain request first: without a network it fails at once, where load_dataset
             # tries again for half a minute.
             huggingface_hub.HfApi().dataset_info(name, timeout=20)
-        found = datasets.load_dataset(name)
+        found = open_repository(name)
+    except AuditError:
+        raise
     except Exception as error:  # the hub's client raises many kinds: network, rights, format
         reason = str(error).strip().split("\n", maxsplit=1)[0][:200] or type(error).__name__
         raise AuditError(
@@ -139,3 +142,22 @@ def _read_hub(name: str) -> Table:
             "Check the spelling and the network, or download the files and name their folder",
         ) from error
     return _read_splits(found, name)
+
+
+def open_repository(name: str) -> Any:
+    """The splits of a dataset's repository, hub id or folder, where its files are tables.
+
+    Raises:
+        AuditError: they are of another kind, archives of mixed files say.
+    """
+    import datasets
+
+    builder = datasets.load_dataset_builder(name)
+    if builder.name not in TABLES:
+        raise AuditError(
+            f"{name}: its files are of the kind {builder.name!r}, which can hold pickles or media and "
+            "is not read",
+            f"Convert it to one of {', '.join(sorted(TABLES))}",
+        )
+    builder.download_and_prepare()
+    return builder.as_dataset()

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from dataedge.errors import AuditError, ExitCode
-from dataedge.models import embedded
+from dataedge.errors import AuditError
+from dataedge.models import embedded, hub, weights
 from dataedge.models.cache import file_digest, folder_digest
 from dataedge.models.precision import native_precision
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 _FORMS = "embedded, hf/<path or hub id>, gguf/<path>, openai/<name>"
-_COMMIT_TIMEOUT = 10.0  # seconds to wait for the hub
+_ELSEWHERE = "check the network, or name a model on this machine: --model hf/<path> or gguf/<path>"
 
 
 class _Found(NamedTuple):
@@ -118,7 +118,8 @@ def model_identity(spec: str) -> tuple[str, str]:
         return found.id, file_digest(Path(found.where))
     if found.kind == "folder":
         return found.id, folder_digest(Path(found.where))
-    return found.id, _commit(found, spec)
+    hint = embedded.BASE_INSTALL if spec == "embedded" else _ELSEWHERE
+    return found.id, hub.commit(found.where, f"--model {spec}", hint)
 
 
 def open_model(spec: str, *, dtype: Wanted = "auto", proven: bool = False) -> LocalModel:
@@ -138,6 +139,8 @@ def open_model(spec: str, *, dtype: Wanted = "auto", proven: bool = False) -> Lo
     """
     found = _find(spec)
     name, revision = model_identity(spec)
+    if found.kind == "hub":
+        weights.check_model(weights.on_hub(found.where, revision, f"--model {spec}"))
 
     from dataedge.models.gguf import converted
     from dataedge.models.local import LocalModel
@@ -191,6 +194,7 @@ def _find_hf(spec: str, rest: str, path: Path) -> _Found:
                 hint="name the folder that holds config.json, the weights and the tokenizer; "
                 "a GGUF file is --model gguf/<path>",
             )
+        weights.check_model(weights.in_folder(path, f"--model {spec}"))
         return _Found("folder", str(path), f"hf/{path.resolve().name}")
     if not _HUB_ID.fullmatch(rest):
         raise AuditError(
@@ -198,31 +202,3 @@ def _find_hf(spec: str, rest: str, path: Path) -> _Found:
             hint="--model hf/<path of a model's folder> or hf/<owner>/<name>",
         )
     return _Found("hub", rest, rest)
-
-
-def _commit(found: _Found, spec: str) -> str:
-    """The commit of a hub model: of the copy on this machine, else of the hub's main branch."""
-    from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import RepositoryNotFoundError
-    from huggingface_hub.file_download import repo_folder_name
-
-    folder = repo_folder_name(repo_id=found.where, repo_type="model")
-    reference = Path(constants.HF_HUB_CACHE) / folder / "refs" / "main"
-    if reference.is_file():
-        return reference.read_text(encoding="ascii").strip()
-    hint = "check the network, or name a model on this machine: --model hf/<path> or gguf/<path>"
-    if spec == "embedded":
-        hint = embedded.BASE_INSTALL
-    try:
-        return str(HfApi().model_info(found.where, timeout=_COMMIT_TIMEOUT).sha)
-    except RepositoryNotFoundError as error:
-        raise AuditError(
-            f"--model {spec}: the hub has no model {found.where}, or it is private",
-            hint="check the spelling; for a private model log in with `hf auth login`",
-        ) from error
-    except Exception as error:  # what a failed connection raises varies with the http library
-        raise AuditError(
-            f"--model {spec}: {found.where} is not on this machine and the hub cannot be reached",
-            hint=hint,
-            code=ExitCode.USAGE,
-        ) from error

@@ -61,11 +61,13 @@ class Scored:
         tokens: shape (t,), token ids of the continuation.
         logprobs: shape (t,), natural-log probability of each given everything before it.
         prompt_tokens: how many tokens stood before it.
+        cut: the first of these were dropped, so that the rest fits the context.
     """
 
     tokens: NDArray[np.int64]
     logprobs: NDArray[np.float64]
     prompt_tokens: int
+    cut: bool = False
 
 
 class BaseModel(Protocol):
@@ -110,6 +112,18 @@ class BaseModel(Protocol):
             stop: strings that end an answer; they are not part of it.
             temperature: 0 for the likeliest token at each step, else tokens are drawn.
             seed: of the draws; one prompt's are the same whatever it is asked beside.
+        """
+        ...
+
+    def cut(self, prompts: Sequence[str], behind: Sequence[str] | int) -> list[bool | None]:
+        """Whether each prompt loses its first tokens, so that the rest fits the context.
+
+        Args:
+            prompts: n of them, as given to `score_choices` or `generate`.
+            behind: what has to fit behind them: choices, or so many tokens that are written.
+
+        Returns:
+            Per prompt; None where nobody can know.
         """
         ...
 

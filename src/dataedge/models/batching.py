@@ -21,6 +21,8 @@ class Row:
         targets: the tokens to be predicted, from position `first` on.
         offset: where the targets stand within the request's continuation.
         whole: nothing was cut off on its left.
+        cut: tokens of the request's prompt were dropped, the oldest. A continuation that is read in
+            windows is all there: that alone is no cut.
     """
 
     owner: int
@@ -29,6 +31,7 @@ class Row:
     targets: tuple[int, ...] = ()
     offset: int = 0
     whole: bool = True
+    cut: bool = False
 
 
 def common_prefix(rows: Sequence[Row]) -> int:
@@ -75,13 +78,13 @@ def windows(
     room = context - len(continuation) + 1 - len(start)
     if room >= 1:
         kept = (*start, *prefix[-room:])
-        yield Row(
-            owner, (*kept, *continuation[:-1]), len(kept) - 1, tuple(continuation), whole=False
-        )
+        ids = (*kept, *continuation[:-1])
+        yield Row(owner, ids, len(kept) - 1, tuple(continuation), whole=False, cut=True)
         return
     # The prefix gets half of the first window, less if it is shorter.
     room = min(len(prefix), max(1, context // 2 - len(start)))
-    kept = (*start, *prefix[-room:]) if room < len(prefix) else tuple(prefix)
+    cut = room < len(prefix)
+    kept = (*start, *prefix[-room:]) if cut else tuple(prefix)
     stream = (*kept, *continuation)
     done, first = 0, len(kept) - 1
     while done < len(continuation):
@@ -89,7 +92,7 @@ def windows(
         end = min(len(stream) - 1, begin + context)
         count = end - first
         targets = tuple(continuation[done : done + count])
-        yield Row(owner, stream[begin:end], first - begin, targets, done, whole=False)
+        yield Row(owner, stream[begin:end], first - begin, targets, done, whole=False, cut=cut)
         done, first = done + count, end
 
 

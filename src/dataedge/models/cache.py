@@ -7,6 +7,15 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LOADED = frozenset(
+    {".safetensors", ".json", ".model", ".jinja", ".txt", ".tiktoken", ".vocab", ".bpe"}
+)
+"""Endings of the files that a model is made from; pickled weights are never loaded."""
 
 
 def cache_dir() -> Path:
@@ -41,12 +50,19 @@ def file_digest(path: Path) -> str:
     return digest
 
 
-def folder_digest(folder: Path) -> str:
-    """SHA-256 over the weights, configuration and tokenizer files of a model's folder."""
-    wanted = [
-        path
-        for path in sorted(folder.iterdir())
-        if path.suffix in {".safetensors", ".bin", ".json", ".model", ".jinja", ".txt"}
-    ]
-    lines = "".join(f"{path.name} {file_digest(path)}\n" for path in wanted if path.is_file())
-    return hashlib.sha256(lines.encode()).hexdigest()
+def folder_digest(folder: Path, parts: Sequence[str] = ()) -> str:
+    """SHA-256 over what is loaded of a model's folder: weights, configuration and tokenizer files.
+
+    Args:
+        folder: the model's.
+        parts: folders inside that are loaded as well, such as an embedder's modules.
+    """
+    lines: list[str] = []
+    for place in [folder, *(folder / part for part in sorted({*parts} - {""}))]:
+        files = sorted(place.iterdir()) if place.is_dir() else []
+        lines += [
+            f"{path.relative_to(folder).as_posix()} {file_digest(path)}\n"
+            for path in files
+            if path.suffix in LOADED and path.is_file()
+        ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -37,7 +37,6 @@ def choose(
     repeats = list(Counter(asked).items())
     place = {prompt: owner for owner, (prompt, _) in enumerate(repeats)}
     rows = [_fitted(model, owner, prompt, tokenised) for prompt, owner in place.items()]
-    model.truncated += sum(repeats[row.owner][1] for row in rows if not row.whole)
     sums = np.zeros((len(rows), len(choices)))
     groups = tries.split(tokenised)
     for members in groups:

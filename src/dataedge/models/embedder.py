@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from dataedge.errors import AuditError
-from dataedge.models import embedded
+from dataedge.models import embedded, hub, weights
 from dataedge.models.cache import folder_digest
 
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
+OWNER = "sentence-transformers"
+"""Whose a hub id without an owner is."""
+_ELSEWHERE = "name a sentence-transformers folder on this machine: --embedder st/<path>"
 
 
 def embedder_identity(spec: str) -> tuple[str, str]:
@@ -19,16 +22,30 @@ def embedder_identity(spec: str) -> tuple[str, str]:
     Args:
         spec: `embedded`, or `st/<path or hub id>`.
 
+    Returns:
+        Its id, and a SHA-256 over the files that are loaded, or the commit of one on the hub.
+
     Raises:
-        AuditError: the spec names no embedder.
+        AuditError: the spec names no embedder, or a hub that cannot be reached.
     """
     where, name = _find(spec)
     folder = Path(where)
-    return (name, folder_digest(folder)) if folder.is_dir() else (name, "hub")
+    if not folder.is_dir():
+        return name, hub.commit(where, f"--embedder {spec}", _hint(spec))
+    source = weights.in_folder(folder, f"--embedder {spec}")
+    weights.check_embedder(source)
+    parts = weights.modules(source) if "modules.json" in source.names("") else []
+    return name, folder_digest(folder, [part for _, part in parts])
+
+
+def embedder_notes(spec: str) -> tuple[str, ...]:
+    """What the user should know of how an embedder was found."""
+    fallen_back = spec == "embedded" and embedded.embedder_folder() is None
+    return (embedded.embedder_missing(),) if fallen_back else ()
 
 
 def open_embedder(spec: str) -> Any:
-    """Load it as a SentenceTransformer; code from its folder is never run.
+    """Load it as a SentenceTransformer; only safetensors are read, and no code is run.
 
     Raises:
         AuditError: it cannot be read, or the hub cannot be reached.
@@ -36,22 +53,31 @@ def open_embedder(spec: str) -> Any:
     from dataedge.models.opening import quiet
 
     where, _ = _find(spec)
+    _, revision = embedder_identity(spec)
+    there = Path(where).is_dir()
+    if not there:
+        weights.check_embedder(weights.on_hub(where, revision, f"--embedder {spec}"))
     from sentence_transformers import SentenceTransformer
 
     try:
         with quiet():
-            return SentenceTransformer(where, device=None, trust_remote_code=False)
+            return SentenceTransformer(
+                where,
+                revision=None if there else revision,
+                device=None,
+                model_kwargs={"use_safetensors": True},
+                trust_remote_code=False,
+            )
     except Exception as error:
-        there = Path(where).is_dir()
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise AuditError(
-            f"--embedder {spec}: {where} cannot be read as an embedder ({reason})"
-            if there
-            else f"--embedder {spec}: {where} is not on this machine and the hub cannot be reached",
-            hint=embedded.EMBEDDER_INSTALL
-            if spec == "embedded"
-            else "name a sentence-transformers folder on this machine: --embedder st/<path>",
+            f"--embedder {spec}: {where} cannot be read as an embedder ({reason})",
+            hint=_hint(spec),
         ) from error
+
+
+def _hint(spec: str) -> str:
+    return embedded.EMBEDDER_INSTALL if spec == "embedded" else _ELSEWHERE
 
 
 def _find(spec: str) -> tuple[str, str]:
@@ -68,9 +94,9 @@ def _find(spec: str) -> tuple[str, str]:
         )
     path = Path(rest).expanduser()
     if path.exists():
-        if not (path / "config.json").is_file():
+        if not any((path / file).is_file() for file in ("modules.json", "config.json")):
             raise AuditError(
-                f"--embedder {spec}: {path} is not an embedder: it has no config.json",
+                f"--embedder {spec}: {path} is not an embedder: it has no modules.json or config.json",
                 hint="name the folder of a sentence-transformers model",
             )
         return str(path), f"st/{path.resolve().name}"
@@ -79,4 +105,5 @@ def _find(spec: str) -> tuple[str, str]:
             f"--embedder {spec}: no folder {rest}, and it cannot be a hub id",
             hint="--embedder st/<path of a folder> or st/<owner>/<name>",
         )
-    return rest, rest
+    name = rest if "/" in rest else f"{OWNER}/{rest}"
+    return name, name

@@ -29,6 +29,7 @@ def check(path: Path, name: str) -> None:
 def converted(path: Path, name: str) -> Path:
     """The folder with the weights of a GGUF file in float32; converted on the first call.
 
+    Nothing else of the file's own folder is read, a `tokenizer_config.json` say.
     float32 because bfloat16 would alter four in five of the de-quantised weights. The folder is
     named after the file's SHA-256, written beside its place and moved there in one step, so that
     an interrupted or a second process leaves nothing half done.
@@ -68,11 +69,14 @@ def _convert(path: Path, folder: Path, name: str) -> None:
     from dataedge.models.opening import quiet
 
     try:
-        with quiet():
+        with quiet(), tempfile.TemporaryDirectory() as alone:
+            (Path(alone) / path.name).symlink_to(path.resolve())
             read = AutoModelForCausalLM.from_pretrained(
-                path.parent, gguf_file=path.name, dtype=torch.float32
+                alone, gguf_file=path.name, dtype=torch.float32, trust_remote_code=False
             )
-            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+            tokenizer = AutoTokenizer.from_pretrained(
+                alone, gguf_file=path.name, trust_remote_code=False
+            )
             config = read.config
             if hasattr(config, "quantization_config"):
                 del config.quantization_config

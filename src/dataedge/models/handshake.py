@@ -102,7 +102,6 @@ def shake(model: LocalModel) -> None:
     chat = model.capabilities.chat and _chats(model)
     if model.capabilities.chat and not chat:
         notes.append("its chat template cannot be filled in.")
-    model.truncated = 0
     model.capabilities = replace(
         model.capabilities,
         token_logprobs=reason is None,

@@ -33,7 +33,6 @@ def hidden_states(
     rows = [
         next(windows(owner, ids, (0,), context, start)) for owner, (ids, _) in enumerate(repeats)
     ]
-    model.truncated += sum(repeats[row.owner][1] for row in rows if not row.whole)
     found = np.zeros((len(rows), 2 * model.forward.width), dtype=np.float32)
     for group in batches([len(row.ids) for row in rows], model.batch_tokens, MAX_ROWS):
         found[group] = _read_states(model.forward, [rows[i] for i in group])

@@ -47,7 +47,6 @@ class LocalModel:
         handshake: prove the capabilities first; without it all are taken for granted.
 
     Attributes:
-        truncated: prompts cut on their left so far because they did not fit.
         forward_tokens: tokens run so far, padding included.
         forward_seconds: time spent in forward passes so far.
     """
@@ -69,7 +68,6 @@ class LocalModel:
         self.batch_tokens = min(MAX_BATCH_TOKENS, BATCH_TOKENS * self.forward.lanes)
         self.share_prefix = True
         self.tree = True
-        self.truncated = 0
         config = net.config.get_text_config()
         context = int(getattr(config, "max_position_embeddings", max_context))
         self.capabilities = Capabilities(
@@ -155,8 +153,7 @@ class LocalModel:
         for owner, (prompt, continuation) in enumerate(unique):
             if continuation:
                 rows += windows(owner, prompt, continuation, context, start)
-        cut = {row.owner for row in rows if not row.whole}
-        self.truncated += sum(repeats[unique[owner]] for owner in cut)
+        cut = {row.owner for row in rows if row.cut}
         waiting = Counter(row.owner for row in rows)
         report(done, sum(n for (_, continuation), n in repeats.items() if not continuation))
         for batch, prefix in self.passes(rows, extra=0):
@@ -166,8 +163,10 @@ class LocalModel:
                 if not waiting[row.owner]:
                     report(done, repeats[unique[row.owner]])
         by_request = {
-            request: Scored(np.array(request[1], dtype=np.int64), value, len(request[0]))
-            for request, value in zip(unique, values, strict=True)
+            request: Scored(
+                np.array(request[1], dtype=np.int64), value, len(request[0]), cut=owner in cut
+            )
+            for owner, (request, value) in enumerate(zip(unique, values, strict=True))
         }
         return [by_request[request] for request in requests]
 
@@ -214,7 +213,6 @@ class LocalModel:
         for owner, prompt in enumerate(unique):
             ids = next(windows(owner, prompt, (0,), room, self.tokens.start)).ids
             rows.append(Row(owner, ids, len(ids) - 1, whole=len(ids) == len(prompt)))
-        self.truncated += sum(1 for prompt in asked if len(prompt) > room)
         texts = {}
         for batch, prefix in self.passes(rows, extra=max_tokens):
             answers = continue_rows(
@@ -223,6 +221,22 @@ class LocalModel:
             texts.update({row.owner: text for row, text in zip(batch, answers, strict=True)})
         by_prompt = {prompt: texts[owner] for owner, prompt in enumerate(unique)}
         return [by_prompt[prompt] for prompt in asked]
+
+    def cut(self, prompts: Sequence[str], behind: Sequence[str] | int) -> list[bool | None]:
+        """Whether each prompt loses its first tokens, so that the rest fits the context.
+
+        Args:
+            prompts: n of them, as given to `score_choices` or `generate`.
+            behind: what has to fit behind them: choices, or so many tokens that are written.
+        """
+        if isinstance(behind, int):
+            follows = behind + 1
+        else:
+            follows = max([1, *map(len, self.tokens.continuations(behind))])
+        return [
+            next(windows(0, ids, (0,) * follows, self.capabilities.context, self.tokens.start)).cut
+            for ids in self.tokens.prompts(prompts)
+        ]
 
     def chat(self, user: str) -> str:
         """The text of a one-turn conversation up to where the assistant's answer starts."""

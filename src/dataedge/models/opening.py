@@ -55,11 +55,14 @@ def read_weights(
 
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(where, revision=revision)
+            tokenizer = AutoTokenizer.from_pretrained(
+                where, revision=revision, trust_remote_code=False
+            )
             net = AutoModelForCausalLM.from_pretrained(
                 where,
                 revision=revision,
                 dtype=torch.float32 if widen else "auto",
+                use_safetensors=True,
                 trust_remote_code=False,
             )
     except Exception as error:  # broken files fail in as many ways as there are formats

@@ -40,6 +40,8 @@ class Tokens:
         # Tokenizers that put a space before every text would put a second one before " Paris".
         first = str(tokenizer.convert_ids_to_tokens([plain[0]])[0]) if plain else ""
         self._anchor = plain if first.startswith("▁") else ()
+        self._asked: tuple[tuple[str, ...], tuple[int, ...]] = ((), self.start)
+        self._prompts: list[tuple[int, ...]] = []
 
     def candidates(self) -> dict[str, tuple[int, ...]]:
         """List what may start a sequence, by name, when the tokenizer itself adds nothing."""
@@ -68,13 +70,17 @@ class Tokens:
         return self._ids(texts, special=False)
 
     def prompts(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
-        """Tokens of prompts, started; never empty."""
+        """Tokens of prompts, started; never empty. The last call's are kept for the next one."""
+        asked = (tuple(texts), self.start)
+        if asked == self._asked:
+            return self._prompts
         started = []
         for ids in self.plain(texts):
             if ids and ids[0] in self.special:
                 started.append(ids)
             else:
                 started.append((*self.start, *ids) or self.fallback)
+        self._asked, self._prompts = asked, started
         return started
 
     def continuations(self, texts: Sequence[str]) -> list[tuple[int, ...]]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import log_softmax, logsumexp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +51,27 @@ class Calibration:
     def log_proba(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated log-probabilities (nats), shape of `scores` (n, K)."""
         logits = (scores - self.offset) / self.temperature + self.prior_weight * self.log_prior
-        return np.asarray(log_softmax(logits, axis=1))
+        return log_softmax(logits)
+
+
+def log_softmax(logits: Floats) -> Floats:
+    """Logarithms of exp(logits), normalised over the last axis; of the same shape.
+
+    Example:
+        >>> np.exp(log_softmax(np.array([[1000.0, 1000.0]]))).tolist()
+        [[0.5, 0.5]]
+    """
+    shifted, _, total = _shifted(logits)
+    return shifted - total
+
+
+def _shifted(logits: Floats) -> tuple[Floats, Floats, Floats]:
+    """Logits less their largest, that largest, and the log of the sum of what is left."""
+    top = logits.max(axis=-1, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0)
+    shifted = logits - top
+    with np.errstate(divide="ignore"):  # where nothing is possible
+        return shifted, top, np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
 def fit(
@@ -130,7 +149,8 @@ def _with_temperature(family: Calibration, scores: Floats, labels: Ints) -> Cali
     bias = family.prior_weight * family.log_prior
     logits = base[None] / TEMPERATURES[:, None, None] + bias  # (temperatures, n, K)
     given = logits[:, np.arange(len(labels)), labels]
-    losses = (logsumexp(logits, axis=2) - given).mean(axis=1)
+    _, top, total = _shifted(logits)
+    losses = ((top + total)[:, :, 0] - given).mean(axis=1)
     return replace(family, temperature=float(TEMPERATURES[int(np.argmin(losses))]))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from dataedge.figures import Figure, mean_figure
 from dataedge.probe.matching import are_short, normalised_match
-from dataedge.probe.scoring import Generate, ask_text
+from dataedge.probe.scoring import Generate, ask_text, cut_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from dataedge.engine.local import Engine
     from dataedge.probe.handle import ModelFacts, ModelHandle
+    from dataedge.probe.scoring import TextAnswers
 
 __all__ = [
     "CATEGORIES",
@@ -79,9 +80,17 @@ class Speaker:
             answers: the true ones.
             options: temperature and seed, for a draw instead of the likeliest.
         """
+        return matches(self.say(prompts, **options).texts, answers)
+
+    def say(self, prompts: Sequence[str], **options: Any) -> TextAnswers:
+        """What is said after each prompt; options as of `right`."""
         stage = Generate(self.handle, self.max_tokens, stop=self.stop, **options)
-        said = ask_text(self.engine, stage, prompts)
-        return np.array([normalised_match(s, t) for s, t in zip(said, answers, strict=True)], bool)
+        return ask_text(self.engine, stage, prompts)
+
+
+def matches(said: Sequence[str], answers: Sequence[str]) -> NDArray[np.bool_]:
+    """Whether what is said is the answer, shape (n,)."""
+    return np.array([normalised_match(s, t) for s, t in zip(said, answers, strict=True)], bool)
 
 
 def unasked(targets: Sequence[str], facts: ModelFacts) -> str:
@@ -119,8 +128,10 @@ def exact_match(
     """
     if len(prompts) < FEWEST:
         return _too_few(len(prompts))
-    right = speaker.right(prompts, answers)
-    return mean_figure(right.astype(np.float64), clusters, unit="share", seed=seed, **detail)
+    said = speaker.say(prompts)
+    right = matches(said.texts, answers).astype(np.float64)
+    detail["cut_share"] = cut_share(said.cut)
+    return mean_figure(right, clusters, unit="share", seed=seed, **detail)
 
 
 def categories(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -43,6 +44,12 @@ class Strategy:
         return f"{self.template.name}/{self.form}/{shots}"
 
 
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_JOINTS = re.compile(r"[_\-./]+")
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+@lru_cache(maxsize=4096)
 def humanise(label: str) -> str:
     """A label as one would say it.
 
@@ -50,8 +57,7 @@ def humanise(label: str) -> str:
         >>> humanise("card_arrival"), humanise("lostOrStolenCard"), humanise("yes")
         ('card arrival', 'lost or stolen card', 'yes')
     """
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", label)
-    spaced = re.sub(r"[_\-./]+", " ", spaced).strip()
+    spaced = _JOINTS.sub(" ", _CAMEL.sub(" ", label)).strip()
     return spaced.lower() if spaced else label
 
 
@@ -74,6 +80,11 @@ class Prompter:
     def __init__(self, dataset: Dataset, facts: ModelFacts) -> None:
         self.facts = facts
         self.labels = dataset.labels
+        shown = {form: label_names(self.labels, form) for form in get_args(Form)}
+        self._listed = {form: ", ".join(names) for form, names in shown.items()}
+        self._said = {
+            form: dict(zip(self.labels, names, strict=True)) for form, names in shown.items()
+        }
         columns = dataset.columns.get("text", ())
         self.fields = (columns,) if isinstance(columns, str) else tuple(columns)
         label = dataset.columns.get("label", "label")
@@ -93,18 +104,13 @@ class Prompter:
         )
 
     def _question(self, template: Template, texts: Sequence[str]) -> str:
-        return _fill(
-            template.question,
-            text=self._input(texts),
-            prompt=self._input(texts),
-            label_name=self.label_name,
-        )
+        text = self._input(texts)
+        return _fill(template.question, text=text, prompt=text, label_name=self.label_name)
 
     def answer(self, strategy: Strategy, target: str) -> str:
         """The continuation that is scored for a target (label or response)."""
         if self.labels:
-            names = dict(zip(self.labels, label_names(self.labels, strategy.form), strict=True))
-            return _fill(strategy.template.answer, label=names[target])
+            return _fill(strategy.template.answer, label=self._said[strategy.form][target])
         return _fill(strategy.template.answer, response=target[:MAX_CHARACTERS])
 
     def choices(self, strategy: Strategy) -> tuple[str, ...]:
@@ -114,13 +120,12 @@ class Prompter:
     def prompt(self, strategy: Strategy, texts: Sequence[str], shots: Sequence[Item] = ()) -> str:
         """The whole prompt: instruction, demonstrations, question."""
         template = strategy.template
-        listed = ", ".join(label_names(self.labels, strategy.form))
         parts = [
             self._question(template, shot.texts) + self.answer(strategy, shot.target)
             for shot in shots
         ]
         body = template.between.join([*parts, self._question(template, texts)])
-        body = _fill(template.instruction, labels=listed) + body
+        body = _fill(template.instruction, labels=self._listed[strategy.form]) + body
         if template.chat:
             return self.facts.chat_before + body + self.facts.chat_after
         return body
@@ -128,7 +133,7 @@ class Prompter:
 
 def _fill(pattern: str, **values: str) -> str:
     """Put values in their {places}; braces inside of values stay as they are."""
-    return re.sub(r"\{(\w+)\}", lambda m: values.get(m.group(1), m.group(0)), pattern)
+    return _PLACE.sub(lambda m: values.get(m.group(1), m.group(0)), pattern)
 
 
 def random_shots(items: Sequence[Item], train: NDArray[np.int64], k: int, seed: int) -> list[Item]:

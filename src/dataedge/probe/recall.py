@@ -9,7 +9,7 @@ import numpy as np
 
 from dataedge.figures import Figure, mean_figure
 from dataedge.probe.prompting import Strategy
-from dataedge.probe.scoring import Generate, ask_text
+from dataedge.probe.scoring import Generate, ask_text, cut_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ def recall(
     if not n:
         return Figure.missing("no items to generate for", "share")
     strategy = Strategy(probe.templates[0])
-    said = ask_text(
+    said, cut = ask_text(
         engine, Generate(handle, probe.max_tokens), [write(strategy, i) for i in range(n)]
     )
     own = np.array([words_in_common(s, t) for s, t in zip(said, targets[:n], strict=True)])
@@ -123,6 +123,7 @@ def recall(
         longest_run_control=float(np.mean(control_runs)),
         longest_run_over_control=[over.value, over.low, over.high],
         longest_run_most=max(runs),
+        cut_share=cut_share(cut),
     )
 
 

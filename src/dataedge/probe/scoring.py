@@ -1,10 +1,14 @@
-"""Stages that ask the base model. A unit is what is asked, so nothing is asked twice."""
+"""Stages that ask the base model. A unit is what is asked, so nothing is asked twice.
+
+Every answer is stored with whether the beginning of its prompt was `cut` so that it fits the model's
+context: true, false, or null where the model cannot tell or an older store does not say.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -52,12 +56,18 @@ class Choices(Ask):
         return {**super().params(), "choices": self.choices}
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Columns unit, prompt → unit, scores."""
+        """Columns unit, prompt → unit, scores, cut."""
         started = time.perf_counter()
-        scores = self.handle.model.score_choices(batch["prompt"].to_pylist(), self.choices)
+        prompts = batch["prompt"].to_pylist()
+        scores = self.handle.model.score_choices(prompts, self.choices)
+        cut = self.handle.model.cut(prompts, self.choices)
         self.handle.ask_seconds += time.perf_counter() - started
         return pa.record_batch(
-            {"unit": batch["unit"], "scores": pa.array(list(scores), pa.list_(pa.float64()))}
+            {
+                "unit": batch["unit"],
+                "scores": pa.array(list(scores), pa.list_(pa.float64())),
+                "cut": pa.array(cut, pa.bool_()),
+            }
         )
 
 
@@ -68,7 +78,7 @@ class Likelihood(Ask):
     batch_size = 32
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Columns unit, prefix, continuation → unit, tokens, logprobs, prompt_tokens."""
+        """Columns unit, prefix, continuation → unit, tokens, logprobs, prompt_tokens, cut."""
         started = time.perf_counter()
         scored = self.handle.model.score(
             batch["prefix"].to_pylist(), batch["continuation"].to_pylist()
@@ -80,6 +90,7 @@ class Likelihood(Ask):
                 "tokens": pa.array([s.tokens for s in scored], pa.list_(pa.int64())),
                 "logprobs": pa.array([s.logprobs for s in scored], pa.list_(pa.float64())),
                 "prompt_tokens": pa.array([s.prompt_tokens for s in scored], pa.int64()),
+                "cut": pa.array([s.cut for s in scored], pa.bool_()),
             }
         )
 
@@ -107,12 +118,19 @@ class Generate(Ask):
         return {**super().params(), "max_tokens": self.max_tokens, **self.options}
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Columns unit, prompt → unit, text."""
+        """Columns unit, prompt → unit, text, cut."""
         started = time.perf_counter()
         prompts = batch["prompt"].to_pylist()
         texts = self.handle.model.generate(prompts, self.max_tokens, **self.options)
+        cut = self.handle.model.cut(prompts, self.max_tokens)
         self.handle.ask_seconds += time.perf_counter() - started
-        return pa.record_batch({"unit": batch["unit"], "text": pa.array(texts, pa.string())})
+        return pa.record_batch(
+            {
+                "unit": batch["unit"],
+                "text": pa.array(texts, pa.string()),
+                "cut": pa.array(cut, pa.bool_()),
+            }
+        )
 
 
 class Tokens(Ask):
@@ -129,15 +147,56 @@ class Tokens(Ask):
         )
 
 
-def ask_choices(engine: Engine, stage: Choices, prompts: Sequence[str]) -> NDArray[np.float64]:
-    """Scores of shape (n, K) in nats; a row of NaN where the model failed on that prompt."""
+class ChoiceAnswers(NamedTuple):
+    """What a model makes of the choices behind n prompts.
+
+    Attributes:
+        scores: shape (n, K), nats; a row of NaN where it failed on that prompt.
+        cut: per prompt whether its beginning was cut, None where that is not known.
+    """
+
+    scores: NDArray[np.float64]
+    cut: list[bool | None]
+
+
+class TextAnswers(NamedTuple):
+    """What a model writes behind n prompts.
+
+    Attributes:
+        texts: empty where it failed.
+        cut: per prompt whether its beginning was cut, None where that is not known.
+    """
+
+    texts: list[str]
+    cut: list[bool | None]
+
+
+def cut_share(cut: Sequence[bool | None]) -> float | None:
+    """Share of prompts whose beginning was cut, among those of which that is known.
+
+    Example:
+        >>> cut_share([True, False, None]), cut_share([None]), cut_share([])
+        (0.5, None, None)
+    """
+    known = [c for c in cut if c is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _cut(table: pa.Table) -> list[bool | None]:
+    """The column of that name; unknown in a store that was written before there was one."""
+    if "cut" not in table.column_names:
+        return [None] * len(table)
+    return list(table["cut"].to_pylist())
+
+
+def ask_choices(engine: Engine, stage: Choices, prompts: Sequence[str]) -> ChoiceAnswers:
+    """Ask what the model makes of the stage's choices behind each prompt."""
     table = engine.run(
         stage, pa.table({"unit": [unit_id(p) for p in prompts], "prompt": list(prompts)})
     )
     missing = [np.nan] * len(stage.choices)
-    return np.array([missing if s is None else s for s in table["scores"].to_pylist()]).reshape(
-        len(prompts), -1
-    )
+    rows = [missing if s is None else s for s in table["scores"].to_pylist()]
+    return ChoiceAnswers(np.array(rows).reshape(len(prompts), -1), _cut(table))
 
 
 @dataclass(frozen=True)
@@ -148,11 +207,13 @@ class Answer:
         tokens: shape (t,).
         logprobs: shape (t,), nats.
         prompt_tokens: tokens before it.
+        cut: whether the first of these were dropped, None where that is not known.
     """
 
     tokens: NDArray[np.int64]
     logprobs: NDArray[np.float64]
     prompt_tokens: int
+    cut: bool | None = None
 
     @property
     def bits(self) -> float:
@@ -172,11 +233,14 @@ def ask_likelihood(
     return [
         None
         if logprobs is None
-        else Answer(np.asarray(tokens, np.int64), np.asarray(logprobs, np.float64), prompt_tokens)
-        for tokens, logprobs, prompt_tokens in zip(
+        else Answer(
+            np.asarray(tokens, np.int64), np.asarray(logprobs, np.float64), prompt_tokens, cut
+        )
+        for tokens, logprobs, prompt_tokens, cut in zip(
             table["tokens"].to_pylist(),
             table["logprobs"].to_pylist(),
             table["prompt_tokens"].to_pylist(),
+            _cut(table),
             strict=True,
         )
     ]
@@ -188,9 +252,9 @@ def ask_tokens(engine: Engine, stage: Tokens, texts: Sequence[str]) -> list[NDAr
     return [np.asarray(t or [], np.int64) for t in table["tokens"].to_pylist()]
 
 
-def ask_text(engine: Engine, stage: Generate, prompts: Sequence[str]) -> list[str]:
-    """Continuations; empty where the model failed."""
+def ask_text(engine: Engine, stage: Generate, prompts: Sequence[str]) -> TextAnswers:
+    """Have the model write behind each prompt."""
     table = engine.run(
         stage, pa.table({"unit": [unit_id(p) for p in prompts], "prompt": list(prompts)})
     )
-    return [t or "" for t in table["text"].to_pylist()]
+    return TextAnswers([t or "" for t in table["text"].to_pylist()], _cut(table))

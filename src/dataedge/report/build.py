@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dataedge.edge.cuts import cut_notes
 from dataedge.report import model as m
 from dataedge.store import FILE
 
@@ -39,6 +40,7 @@ def build(
     findings: Findings,
     exposure: dict[str, Figure] | None = None,
     seconds: float,
+    run: str = "",
 ) -> m.Report:
     """The report of a run."""
     ids = [i.id for i in dataset.items]
@@ -71,8 +73,11 @@ def build(
             precision=facts.precision,
             capabilities=plain(capabilities),
             usage=_usage(usage, config),
+            notes=cut_notes(findings.ladder, facts.context),
         ),
-        embedder=m.EmbedderModel(id=embedder.id, revision=embedder.revision),
+        embedder=m.EmbedderModel(
+            id=embedder.id, revision=embedder.revision, notes=list(embedder.notes)
+        ),
         config=m.ConfigModel(passed=plain(passed), effective=config.model_dump(mode="json")),
         stages=[
             m.StageModel(
@@ -110,6 +115,7 @@ def build(
         ],
         views={name: [ids[i] for i in positions[:50]] for name, positions in views.items()},
         store=FILE,
+        run=run,
     )
 
 

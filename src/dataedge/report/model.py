@@ -131,6 +131,8 @@ class ModelModel(_Part):
     capabilities: dict[str, Any]
     usage: UsageModel | None = None
     """Null for a model on this machine."""
+    notes: list[str] = Field(default_factory=list)
+    """Prompts that did not fit its context, per rung."""
 
 
 class EmbedderModel(_Part):
@@ -138,6 +140,8 @@ class EmbedderModel(_Part):
 
     id: str
     revision: str
+    notes: list[str] = Field(default_factory=list)
+    """Whether it came from elsewhere than expected."""
 
 
 class ConfigModel(_Part):
@@ -188,9 +192,11 @@ class Report(_Part):
     """View → ids of at most 50 items, most telling first."""
     store: str
     """Where the store is, relative to the report."""
+    run: str = Field(default="", pattern=r"^[0-9a-z_]{0,40}$")
+    """The run whose items and findings this is; empty before runs had ids."""
 
 
-TIMINGS = ("created", "seconds")
+TIMINGS = ("created", "seconds", "run")
 """Fields that differ between two runs of the same audit, at any depth."""
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from dataedge.report.printable import all_printable, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +34,9 @@ def show(
         where: files that were written.
         stream: stdout, as a rule.
     """
-    console = Console(file=stream, highlight=False, soft_wrap=False)
-    console.print(render(report, worst, where))
+    console = Console(file=stream, highlight=False, soft_wrap=False, markup=False, emoji=False)
+    safe = type(report).model_validate(all_printable(report.model_dump()))
+    console.print(render(safe, all_printable(worst), all_printable(where)))
 
 
 def render(report: Report, worst: Sequence[dict[str, Any]], where: Sequence[str]) -> Group:
@@ -80,7 +82,8 @@ def _about(report: Report) -> Text:
             f"\nasked: {asked.requests:,} requests, {asked.prompt_tokens:,} tokens in, "
             f"{asked.completion_tokens:,} out{cost}"
         )
-    for note in [*data.notes, *report.model.capabilities.get("notes", [])]:
+    proven = report.model.capabilities.get("notes", [])
+    for note in [*data.notes, *proven, *report.model.notes, *report.embedder.notes]:
         text += f"\nnote: {note}"
     return Text(text, style="dim")
 
@@ -110,7 +113,7 @@ def _ladder(report: Report) -> Table:
         how = rung.reason or str(rung.detail.get("is") or rung.detail.get("how", ""))
         style = "bold" if rung.rung in ("without_data", "with_data") else ""
         name, value = Text(rung.rung, style=style), Text(figure(rung), style=style)
-        table.add_row(name, value, Text(bar, style="blue"), escape(how))
+        table.add_row(name, value, Text(bar, style="blue"), how)
     return table
 
 
@@ -121,7 +124,7 @@ def _measures(report: Report) -> Table:
     table.add_column("unit", style="dim", no_wrap=True)
     table.add_column("", style="dim")
     for name, value in report.measures.items():
-        table.add_row(name, figure(value), value.unit, escape(value.reason))
+        table.add_row(name, figure(value), value.unit, value.reason)
     return table
 
 
@@ -131,7 +134,7 @@ def _reasons(report: Report) -> Table:
     table.add_column("", no_wrap=True)
     table.add_column("why", style="dim")
     for reason in report.reasons:
-        table.add_row(reason.id, ANSWERS[reason.answer], escape(reason.why))
+        table.add_row(reason.id, ANSWERS[reason.answer], reason.why)
     return table
 
 
@@ -146,7 +149,7 @@ def _exposure(report: Report) -> Table:
     for e in report.exposure:
         p = "–" if e.value is None else f"{e.value:.2g}"
         power = "–" if e.power is None else f"{e.power:.2f}"
-        table.add_row(e.test, p, f"{e.n:,}", power, e.status, escape(e.reason))
+        table.add_row(e.test, p, f"{e.n:,}", power, e.status, e.reason)
     return table
 
 
@@ -156,9 +159,8 @@ def _worst(items: Sequence[dict[str, Any]]) -> Table:
     table.add_column("what", style="dim")
     for item in items:
         change = f"{item['given']} → {item['proposed']}, " if item.get("proposed") else ""
-        text = " ".join(str(item["text"]).split())
-        shown = text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
-        table.add_row(item["item"], escape(f"{change}{item['reason']}: {shown}"))
+        text = shortened(str(item["text"]), SHOWN)
+        table.add_row(item["item"], f"{change}{item['reason']}: {text}")
     return table
 
 

@@ -197,6 +197,15 @@ class EndpointModel:
         self._listen()
         return [_cut(text, stop) for text in texts]
 
+    def cut(self, prompts: Sequence[str], behind: Sequence[str] | int) -> list[bool | None]:
+        """Whether each prompt lost its first tokens.
+
+        False for choices that were scored by their text, which came back whole with its prompt.
+        Otherwise None: servers do not tell, and some cut in silence.
+        """
+        spelt = self.proven.given is not None and not isinstance(behind, int)
+        return [False if spelt else None] * len(prompts)
+
     def chat(self, user: str) -> str:
         """The prompt that is sent as a user's turn; the server fills in its template."""
         return CHAT + user

@@ -85,7 +85,7 @@ def _values_after(
     """The scores log p(value j | text before field i): shape (m, m)."""
     values = [field.values[i] for i in part]
     choices = list(dict.fromkeys(values))
-    scores = ask_choices(engine, Choices(handle, choices), [field.before[i] for i in part])
+    scores, _ = ask_choices(engine, Choices(handle, choices), [field.before[i] for i in part])
     return scores[:, [choices.index(v) for v in values]]
 
 
