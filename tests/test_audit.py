@@ -131,9 +131,9 @@ def test_row_order_does_not_matter(
 
 
 def test_a_second_run_asks_the_model_nothing(
-    small_dataset: Path, tiny_model: str, small_audit: dataedge.Audit
+    small_dataset: Path, tiny_model: str, small_audit: dataedge.Audit, tmp_path: Path
 ) -> None:
-    out = str(small_audit.directory)
+    out = str(shutil.copytree(small_audit.directory, tmp_path / "again"))
     code = (
         "import sys, dataedge; "
         f"dataedge.audit({str(small_dataset)!r}, out={out!r}, model={tiny_model!r}, probe_items=40); "

@@ -58,7 +58,7 @@ def setting(tmp_path: Path) -> Iterator[Any]:
             data = Dataset("d", task, items, N, columns, LABELS if classify else ())
             sides = split(data, np.arange(N), probe_items=40, seed=0)
             model = tiny.model(context=context)
-            handle = ModelHandle(f"tiny-{context}", "0", lambda: model)
+            handle = ModelHandle(f"tiny-{context}", "0", lambda _: model)
             vectors = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
             probe = PROBES["classify" if classify else "respond"]
             return Setting(

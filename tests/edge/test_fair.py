@@ -27,6 +27,7 @@ from dataedge.load.splits import Splits, split
 from dataedge.probe.handle import ModelFacts
 from dataedge.probe.library import load_probes, searched_probe
 from dataedge.probe.prompting import DEMONSTRATION_TOKENS, Strategy
+from dataedge.probe.scoring import ChoiceAnswers
 from dataedge.probe.search import successive_halving
 from dataedge.progress import Progress
 from dataedge.store import Store
@@ -95,11 +96,11 @@ class Random(ClassifyLadder):
         super().__init__(s, described, nothing, np.zeros(0, np.int64))
         self.asked: list[tuple[Strategy, frozenset[int]]] = []
 
-    def scores(self, strategy: Strategy, indices: np.ndarray) -> np.ndarray:
+    def answers(self, strategy: Strategy, indices: np.ndarray) -> ChoiceAnswers:
         self.asked.append((strategy, frozenset(indices.tolist())))
         bias = 3 * drawn(strategy.name, self.s.seed).normal(size=4)
         own = [drawn(strategy.name, self.s.seed, int(i)).normal(size=4) for i in indices]
-        return np.array(own) * 2 + bias
+        return ChoiceAnswers(np.array(own) * 2 + bias, [False] * len(indices))
 
     def _content_free(self, strategy: Strategy) -> np.ndarray:
         return 3 * drawn(strategy.name, self.s.seed).normal(size=(1, 4)).repeat(

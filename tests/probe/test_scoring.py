@@ -40,7 +40,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def handle() -> ModelHandle:
-    return ModelHandle("tiny", "0", lambda: tiny.model(context=CONTEXT))
+    return ModelHandle("tiny", "0", lambda _: tiny.model(context=CONTEXT))
 
 
 def stored(engine: Engine, stage: str) -> list[bool | None]:
