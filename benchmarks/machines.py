@@ -3,11 +3,12 @@
     python benchmarks/machines.py --out benchmarks/results/machines.json   # an hour on two cores
     python benchmarks/machines.py --quick                                  # under ten minutes
 
-Each combination of `ONEDNN_MAX_CPU_ISA`, `ATEN_CPU_CAPABILITY`, threads and precision that this
-processor has runs in a process of its own: the handshake of the embedded model; 200 questions of
-banking77 with 12 labels, scored; and an audit of 360 rows of the same 12 labels with 60 held-out
-items. The scores are compared with those in float32 on one thread. A processor without bfloat16
-emulates it, slowly, and rounds alike.
+Combinations of `ONEDNN_MAX_CPU_ISA`, `ATEN_CPU_CAPABILITY`, threads and precision run, as far as this
+processor has them: the plainest of all, every set of oneDNN with the newest of ATen, every set of
+ATen with the newest of oneDNN, and one thread. In a process of its own each does the handshake of
+the embedded model, scores 200 questions of banking77 with 12 labels, and audits 360 rows of the same
+12 labels with 60 held-out items. The scores are compared with those in float32 on one thread. A
+processor without bfloat16 emulates it, slowly, and rounds alike.
 
 With `--keep DIR` a combination that was run before is not run again.
 """
@@ -80,10 +81,14 @@ def machines(*, quick: bool) -> list[Machine]:
     flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
     onednn = [name for name, flag in NEEDS.items() if flag in flags] or ["DEFAULT"]
     aten = [name for name, flag in ATEN_NEEDS.items() if not flag or flag in flags]
-    every = [
-        Machine(*values)
-        for values in itertools.product(onednn, aten, (1, 2), ("float32", "bfloat16"))
+    precisions = ("float32", "bfloat16")
+    one_by_one = [
+        *itertools.product(onednn[:1], aten[:1], (1, 2), precisions),  # the plainest
+        *itertools.product(onednn, aten[-1:], (2,), precisions),  # each oneDNN
+        *itertools.product(onednn[-1:], aten, (2,), precisions),  # each ATen
+        *itertools.product(onednn[-1:], aten[-1:], (1,), precisions),  # one thread
     ]
+    every = [Machine(*values) for values in dict.fromkeys(one_by_one)]
     if not quick:
         return every
     last = Machine(onednn[-1], aten[-1], 2, "float32")
