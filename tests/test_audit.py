@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 import dataedge
 from dataedge.errors import AuditError
 from dataedge.report.model import Report, without_timings
+from tests.test_text_audits import pairs
 
 MEASURES = {
     "known_share",
@@ -141,6 +143,52 @@ def test_a_second_run_asks_the_model_nothing(
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "False", done.stderr
+
+
+@pytest.mark.parametrize("task", ["classify", "generate"])
+def test_other_thresholds_fit_nothing_anew(
+    task: str,
+    small_dataset: Path,
+    tiny_model: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Classifiers, calibrations, n-gram mixtures and matrices: only what goes in fits them anew."""
+    import numpy as np
+
+    from dataedge.edge.learner import Learner
+    from dataedge.edge.ngram import NGram
+    from dataedge.probe import calibration
+
+    fits: Counter[str] = Counter()
+
+    def counted(owner: Any, name: str) -> None:
+        was = getattr(owner, name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            fits[name] += 1
+            return was(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, call)
+
+    counted(Learner, "fit")
+    counted(NGram, "evidence")
+    counted(calibration, "fit")
+    for name in ("eigh", "svd", "solve", "inv", "cholesky"):
+        counted(np.linalg, name)
+    data = small_dataset
+    if task == "generate":
+        data = tmp_path / "pairs.jsonl"
+        data.write_text("\n".join(json.dumps(r) for r in pairs(defined=True)))
+    options: dict[str, Any] = {"out": str(tmp_path / "a"), "model": tiny_model, "probe_items": 40}
+    dataedge.audit(data, **options)
+    assert fits["evidence" if task == "generate" else "fit"] > 0
+    fits.clear()
+    again = dataedge.audit(data, **options, delta=0.2, target=0.9)
+    assert not fits
+    assert again.report.config.effective["delta"] == 0.2
+    dataedge.audit(data, **options, seed=1)
+    assert fits
 
 
 def test_a_failed_proof_is_not_remembered(
