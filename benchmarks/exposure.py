@@ -35,16 +35,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from dataedge.engine.local import Engine
+from dataedge.exposure import blind_classifier, dataset_inference
+from dataedge.exposure.control_test import control_test, read_features
+from dataedge.exposure.field_test import random_field_test
+from dataedge.exposure.order_test import ask_orders, order_ranks, order_test
+from dataedge.exposure.permutation import auroc_interval, matching_test, rank_sum_test
 from dataedge.items import Dataset, Item, Task
 from dataedge.models import model_identity, open_model
-from dataedge.probe.exposure import blind, inference
-from dataedge.probe.exposure.control_test import control_test, read_features
-from dataedge.probe.exposure.field_test import random_field_test
-from dataedge.probe.exposure.order_test import ask_orders, order_ranks, order_test
-from dataedge.probe.exposure.permutation import auroc_interval, matching_test, rank_sum_test
-from dataedge.probe.handle import ModelHandle
-from dataedge.probe.scoring import Choices, Likelihood, ask_choices, ask_likelihood
+from dataedge.models.lazy import ModelHandle
 from dataedge.progress import Progress
+from dataedge.prompt.scores import Choices, Likelihood, ask_choices, ask_likelihood
 from dataedge.store import Store
 from record import provenance
 
@@ -183,7 +183,7 @@ def simulated(n: int, seed: int) -> dict[str, list[float]]:
         order.append(rank_sum_test(order_ranks(rng.standard_t(4, (10, 10)), seed=i), 9))
         mixing = rng.normal(size=(4, 4))
         arms = rng.standard_t(4, (2, 100, 4)) @ mixing
-        control.append(inference.infer(arms[0], arms[1], seed=i)[0])
+        control.append(dataset_inference.infer(arms[0], arms[1], seed=i)[0])
     return {"random_field": field, "order": order, "control_set": control}
 
 
@@ -229,8 +229,8 @@ def real_control(splits: int, seed: int) -> dict[str, Any]:
         texts, table = sources[k % 2], tables[k % 2]
         order = np.random.default_rng(seed + k).permutation(len(texts))
         one, two = order[:150], order[150:]
-        found.append(inference.infer(table[one], table[two], seed=k)[0])
-        gate = blind.arms_gate([texts[i] for i in one], [texts[i] for i in two], seed=k)
+        found.append(dataset_inference.infer(table[one], table[two], seed=k)[0])
+        gate = blind_classifier.arms_gate([texts[i] for i in one], [texts[i] for i in two], seed=k)
         refused += gate[1] > 0.5
     return {"p": found, "refused": refused / splits}
 
@@ -257,7 +257,7 @@ def trained(
     """
     import torch
 
-    from dataedge.models.local import LocalModel
+    from dataedge.models.local.model import LocalModel
     from dataedge.models.precision import multiply_in_bfloat16
 
     torch.manual_seed(seed)
@@ -319,7 +319,7 @@ def planted(kind: str, seed: int) -> dict[str, Any]:
                 table = read_features(engine, handle, facts, groups[e])
                 found["auroc"] = {
                     name: auroc_interval(table[:, k], zero[:, k])
-                    for k, name in enumerate(inference.FEATURES)
+                    for k, name in enumerate(dataset_inference.FEATURES)
                 }
             result["groups"][str(e)] = found
     return result
@@ -368,7 +368,7 @@ def traps(seed: int) -> dict[str, Any]:
     }
     found = {}
     for name, (one, two) in pairs.items():
-        gate = blind.arms_gate(one, two, seed=seed)
+        gate = blind_classifier.arms_gate(one, two, seed=seed)
         found[name] = {"auroc": gate, "refused": gate[1] > 0.5}
     return found
 
@@ -392,7 +392,7 @@ def known_splits(splits: int, seed: int) -> list[float]:
     for k in range(splits):
         order = np.random.default_rng(1000 * seed + k).permutation(len(rows))
         half = len(rows) // 2
-        found.append(inference.infer(table[order[:half]], table[order[half:]], seed=k)[0])
+        found.append(dataset_inference.infer(table[order[:half]], table[order[half:]], seed=k)[0])
     return found
 
 
@@ -510,7 +510,7 @@ def table_of(runs: dict[str, dict[int, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind, by_seed in runs.items():
         for e in EXPOSURES:
-            for name in inference.FEATURES:
+            for name in dataset_inference.FEATURES:
                 cells = [run["groups"][str(e)]["auroc"][name] for run in by_seed.values()]
                 value = float(np.mean([c[0] for c in cells]))
                 errors = [(c[2] - c[1]) / 2 for c in cells]

@@ -39,9 +39,9 @@ os.environ["OMP_NUM_THREADS"] = "1"  # logistic regression is slower on two thre
 
 import numpy as np
 
-from dataedge.edge.learner import Learner
+from dataedge.learner.classifier import Learner
 from dataedge.measure.annotators import crowdlab
-from dataedge.measure.labels import LabelQuality, label_quality
+from dataedge.measure.label_noise import LabelQuality, label_quality
 from record import provenance
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-from dataedge import stages
+from dataedge import pipeline
 from dataedge.api import read
 from dataedge.config import make_config
 from dataedge.progress import Progress
@@ -36,7 +36,7 @@ HELP_WANTED = 0.30
 
 def audit_share(probe_items: int) -> dict[str, float]:
     handles, embedders = [], []
-    open_handle, embed_class = stages.open_handle, stages.Embed
+    open_handle, embed_class = pipeline.open_handle, pipeline.Embed
 
     class Timed(embed_class):  # type: ignore[misc, valid-type]
         def __init__(self, spec: str) -> None:
@@ -53,13 +53,13 @@ def audit_share(probe_items: int) -> dict[str, float]:
         handles.append(open_handle(config, directory))
         return handles[-1]
 
-    stages.open_handle, stages.Embed = opened, Timed  # type: ignore[misc, assignment]
+    pipeline.open_handle, pipeline.Embed = opened, Timed  # type: ignore[misc, assignment]
     with tempfile.TemporaryDirectory() as out:
         config, passed = make_config({"out": out, "probe_items": probe_items})
         dataset = read(ROOT / "data" / "outfits", config)
         started = time.perf_counter()
         with Store(out) as store:
-            stages.run(dataset, config, passed, store, Progress())
+            pipeline.run(dataset, config, passed, store, Progress())
         wall = time.perf_counter() - started
     handle, embedder = handles[0], embedders[0]
     loading = handle.load_seconds + embedder.load_seconds

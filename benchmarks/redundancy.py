@@ -37,17 +37,17 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import numpy as np
 
-from dataedge.measure.minhash import (
+from dataedge.measure.redundancy import redundancy
+from dataedge.measure.same_meaning import semantic_clusters
+from dataedge.prepare.near_duplicates import (
     OVERLAP,
     WIDTHS,
     components,
     near_duplicate_levels,
     near_duplicates,
 )
-from dataedge.measure.neighbours import RECALL, neighbours, unit_rows
-from dataedge.measure.redundancy import redundancy
-from dataedge.measure.semantic import semantic_clusters
-from dataedge.measure.shingles import fold
+from dataedge.prepare.neighbours import RECALL, neighbours, unit_rows
+from dataedge.prepare.shingles import fold
 from record import provenance
 
 if TYPE_CHECKING:
@@ -487,14 +487,14 @@ def child(n: int, part: str) -> dict[str, Any]:
         return {k: v for k, v in detail.items() if isinstance(v, (int, float))}
 
     def labels() -> dict[str, Any]:
-        from dataedge.edge.learner import Learner
+        from dataedge.learner.classifier import Learner
 
         learner = Learner().fit(X, y, CLASSES, clusters=state["levels"][0.8])
         state["learner"] = learner
         return {"accuracy": float((learner.loo_core.argmax(1) == y).mean())}
 
     def quality() -> dict[str, Any]:
-        from dataedge.measure.labels import label_quality
+        from dataedge.measure.label_noise import label_quality
 
         learner, twins = state["learner"], state["levels"][0.8]
         found = label_quality(

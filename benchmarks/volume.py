@@ -36,10 +36,10 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from dataedge.edge.curve import Split, learning_curve, rotating_splits
-from dataedge.edge.forecast import Forecast, forecast
-from dataedge.edge.learner import Learner
-from dataedge.edge.prequential import bits_learned, shuffled
+from dataedge.learner.classifier import Learner
+from dataedge.learning_curve.curve import Split, learning_curve, rotating_splits
+from dataedge.learning_curve.forecast import Forecast, forecast
+from dataedge.learning_curve.prequential import bits_learned, shuffled
 from record import provenance
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -25,7 +25,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Llama of 30,000 weights that has learned a few sentences by heart; passes the handshake."""
     import torch
 
-    from dataedge.models.handshake import SENTENCE
+    from dataedge.models.capability_tests import SENTENCE
     from tests.models import tiny
 
     net, tokenizer = tiny.network(context=1024), tiny.tokenizer()

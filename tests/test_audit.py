@@ -156,9 +156,9 @@ def test_other_thresholds_fit_nothing_anew(
     """Classifiers, calibrations, n-gram mixtures and matrices: only what goes in fits them anew."""
     import numpy as np
 
-    from dataedge.edge.learner import Learner
-    from dataedge.edge.ngram import NGram
-    from dataedge.probe import calibration
+    from dataedge.learner.classifier import Learner
+    from dataedge.learner.ngram import NGram
+    from dataedge.prompt import calibration
 
     fits: Counter[str] = Counter()
 
@@ -195,11 +195,12 @@ def test_a_failed_proof_is_not_remembered(
     small_dataset: Path, tiny_model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once what stood in its way is mended, the same command goes through, without --fresh."""
-    from dataedge.models import handshake
+
+    from dataedge.models import capability_tests
 
     options = {"out": str(tmp_path / "a"), "model": tiny_model, "probe_items": 40}
     with monkeypatch.context() as patch:
-        patch.setattr(handshake, "doubt", lambda *_, **__: "it stutters.")
+        patch.setattr(capability_tests, "doubt", lambda *_, **__: "it stutters.")
         with pytest.raises(AuditError, match="it stutters") as caught:
             dataedge.audit(small_dataset, **options)
     assert caught.value.code == 3

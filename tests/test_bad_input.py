@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dataedge import cli
+from dataedge.cli import app
 from dataedge.store import Store
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def fails(
 ) -> str:
     monkeypatch.setattr(sys, "argv", ["dataedge", *args])
     with pytest.raises(SystemExit) as caught:
-        cli.main()
+        app.main()
     printed = capsys.readouterr()
     assert caught.value.code == code, printed.err
     lines = printed.err.strip().splitlines()
@@ -213,7 +213,7 @@ def test_interrupted_says_how_to_go_on(monkeypatch: Any, capsys: Any, tmp_path: 
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dataedge.stages.run", stop)
+    monkeypatch.setattr("dataedge.pipeline.run", stop)
     out = str(tmp_path / "o")
     said = fails(
         capsys,

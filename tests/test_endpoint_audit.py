@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import dataedge
-from dataedge.cli import app
+from dataedge.cli.app import app
 from dataedge.errors import AuditError, ExitCode
 from dataedge.models import open_model
 from tests.models.tiny import TEXT
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dataedge.api import Audit
-    from dataedge.models.local import LocalModel
+    from dataedge.models.local.model import LocalModel
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ def test_where_everything_fails_the_cause_is_raised(engine: Engine) -> None:
 def test_a_text_that_the_embedder_fails_on_is_named(engine: Engine) -> None:
     import numpy as np
 
-    from dataedge.embed import Embed, embed
+    from dataedge.prepare.vectors import Embed, embed
 
     class Picky:
         def encode(self, texts: list[str], **_: Any) -> np.ndarray:

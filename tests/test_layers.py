@@ -9,21 +9,15 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "dataedge"
 LEVEL = {
-    "errors": 0, "items": 0, "figures": 0, "progress": 0,
-    "runs": 0, "config": 1, "store": 1, "engine": 1, "load": 1, "models": 1,
-    "embed": 2, "probe": 2,
-    "measure": 3,
-    "materials": 4,
-    "edge": 4,
-    "report": 5,
-    "stages": 6, "plan": 7, "api": 7, "cli_options": 8, "cli_probes": 8, "cli": 8, "__init__": 9,
+    "errors": 0, "items": 0, "figures": 0, "progress": 0, "runs": 0,
+    "config": 1, "store": 1, "engine": 1, "load": 1, "models": 1,
+    "prepare": 2, "prompt": 3, "learner": 4, "ladder": 5, "learning_curve": 5,
+    "measure": 6, "exposure": 6, "verdict": 7, "tasks": 8, "report": 9,
+    "pipeline": 10, "api": 11, "cli": 12, "__init__": 13,
 }  # fmt: skip
 FAMILIES = {
-    "minhash": "redundancy",
-    "shingles": "redundancy",
-    "neighbours": "redundancy",
-    "semantic": "redundancy",
-    "channel": "labels",
+    "same_meaning": "redundancy",
+    "noise_model": "label_noise",
 }
 
 

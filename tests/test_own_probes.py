@@ -10,10 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 import dataedge
-from dataedge.cli import app
+from dataedge.cli.app import app
+from dataedge.cli.plan import plan
 from dataedge.config import make_config
 from dataedge.errors import AuditError
-from dataedge.plan import plan
 
 DOCS = Path(__file__).parents[1] / "docs" / "probes.md"
 

@@ -36,7 +36,7 @@ RUNNER = """
 import json, os, signal, sys, time
 from pathlib import Path
 import pandas, pyarrow as pa
-import dataedge.api, dataedge.load, dataedge.stages
+import dataedge.api, dataedge.load, dataedge.pipeline
 from dataedge import runs
 from dataedge.report.model import Report
 from dataedge.store import Store
@@ -78,7 +78,7 @@ def work(job):
         setattr(runs, name, hooked(f"runs.{name}", getattr(runs, name), job))
     Store.replace = hooked("replace", Store.replace, job)
     Path.replace = hooked("rename", Path.replace, job)
-    dataedge.stages.run = run
+    dataedge.pipeline.run = run
     for seed in range(job["first"], job["last"] + 1):
         dataedge.api.audit(data, out=job["out"], seed=seed)
         print(seed, flush=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import dataedge
-from dataedge.probe.recall import longest_run, words_in_common
+from dataedge.measure.verbatim_recall import longest_run, words_in_common
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -61,7 +61,7 @@ def audit(
 
     from importlib.metadata import version
 
-    from dataedge.stages import run
+    from dataedge.pipeline import run
     from dataedge.store import Store
 
     if fresh:
@@ -292,7 +292,7 @@ def _forget(out: Path) -> None:
 
 
 def _name(source: Any) -> str:
-    from dataedge.stages import name_of
+    from dataedge.pipeline import name_of
 
     if isinstance(source, str | os.PathLike):
         return name_of(str(source))

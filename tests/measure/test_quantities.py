@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import dataedge
-from dataedge.edge.regress import left_out
+from dataedge.learner.regression import left_out
 from dataedge.measure.quantities import LEARNER, TWIN, judge_quantities
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def refit(X: np.ndarray, y: np.ndarray, kept: np.ndarray, rows: np.ndarray) -> n
 
 
 def test_left_out_predictions_are_those_of_a_refit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dataedge.edge.regress._PENALTIES", (1e-9,))
+    monkeypatch.setattr("dataedge.learner.regression._PENALTIES", (1e-9,))
     X, y = sample(200)
     clusters = np.arange(200)
     clusters[[5, 9, 30]] = 5

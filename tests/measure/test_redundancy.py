@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dataedge.measure import shingles
-from dataedge.measure.minhash import near_duplicate_levels, near_duplicates
-from dataedge.measure.neighbours import neighbours
-from dataedge.measure.redundancy import conflicts, join, redundancy
-from dataedge.measure.semantic import semantic_clusters, vendi_score
-from dataedge.measure.shingles import fold
+from dataedge.measure.redundancy import conflicts, redundancy
+from dataedge.measure.same_meaning import semantic_clusters, vendi_score
+from dataedge.prepare import shingles
+from dataedge.prepare.near_duplicates import join, near_duplicate_levels, near_duplicates
+from dataedge.prepare.neighbours import neighbours
+from dataedge.prepare.shingles import fold
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 

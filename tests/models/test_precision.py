@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dataedge import models
-from dataedge.models import precision, scatter
+from dataedge.models import precision
+from dataedge.models.local import scatter
 from tests.models import tiny
 
 if TYPE_CHECKING:
@@ -100,8 +101,8 @@ def test_bfloat16_stays_where_its_scatter_is_small(
     tiny_model: str, monkeypatch: pytest.MonkeyPatch, size: float, kept: bool
 ) -> None:
     """A scatter of some hundredths is no reason to refuse; a large one is a reason for float32."""
-    from dataedge.models import opening
-    from dataedge.models.forward import Forward
+    from dataedge.models.local import opening
+    from dataedge.models.local.forward import Forward
 
     # a model of 30,000 weights scatters more in bfloat16 than one that anyone would audit with
     monkeypatch.setattr(scatter, "MOST_CHANGED", 0.1)

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from dataedge import models
-from dataedge.embed import Embed
 from dataedge.errors import AuditError
 from dataedge.models import cache, embedded, embedder, gguf, weights
+from dataedge.prepare.vectors import Embed
 from tests.models import tiny
 
 if TYPE_CHECKING:

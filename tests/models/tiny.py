@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from dataedge.models.local import LocalModel
+from dataedge.models.local.model import LocalModel
 
 if TYPE_CHECKING:
     from pathlib import Path

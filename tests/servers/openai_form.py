@@ -21,7 +21,7 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dataedge.models.local import LocalModel
+    from dataedge.models.local.model import LocalModel
 
 EVERYTHING = frozenset({"completions", "chat", "echo", "prompt_logprobs", "top_logprobs"})
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError
 from dataedge.items import Dataset, Task
+from dataedge.load.column_roles import Flags, Reading
 from dataedge.load.naming import SPLITS, Names
-from dataedge.load.reading import Flags, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ from dataedge.errors import AuditError
 from dataedge.items import Task
 from dataedge.load import naming
 from dataedge.load.annotators import share_values
+from dataedge.load.column_roles import Flags, Reading, resolve, undecided
 from dataedge.load.naming import Names
 from dataedge.load.profile import Profile, profiles
-from dataedge.load.reading import Flags, Reading, resolve, undecided
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -8,7 +8,7 @@ from dataedge.errors import AuditError
 from dataedge.items import Task
 from dataedge.load import naming
 from dataedge.load.candidates import Candidates
-from dataedge.load.reading import Flags, Reading, resolve, undecided
+from dataedge.load.column_roles import Flags, Reading, resolve, undecided
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from dataedge.load.quantities import Bins
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dataedge.load.reading import Reading
+    from dataedge.load.column_roles import Reading
     from dataedge.load.table import Table
 
 

@@ -15,7 +15,7 @@ from dataedge.load.passages import head_and_rest, row_passages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dataedge.load.reading import Reading
+    from dataedge.load.column_roles import Reading
     from dataedge.load.table import Table
 
     Parse = Callable[[int], Iterator[Item]]

@@ -1,4 +1,4 @@
-"""What the base model already knows of these items. Known is not seen: see probe/exposure."""
+"""What the base model already knows of these items. Known is not seen: see exposure."""
 
 from __future__ import annotations
 

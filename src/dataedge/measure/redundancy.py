@@ -12,39 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure
-from dataedge.measure.minhash import components, renumber
-from dataedge.measure.semantic import semantic_clusters, vendi_score
+from dataedge.measure.same_meaning import semantic_clusters, vendi_score
+from dataedge.prepare.near_duplicates import renumber
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from dataedge.measure.neighbours import Neighbours
+    from dataedge.prepare.neighbours import Neighbours
 
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.int64]
-
-
-def join(first: Ints, second: Ints) -> Ints:
-    """Clusters that keep together what either of two clusterings keeps together.
-
-    Args:
-        first: shape (n,), cluster numbers.
-        second: shape (n,), cluster numbers.
-
-    Returns:
-        Shape (n,), numbers from 0 in order of first appearance.
-
-    Example:
-        >>> join(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])).tolist()
-        [0, 0, 0, 1]
-    """
-    if len(first) == 0:
-        return np.empty(0, np.int64)
-    a, b = _codes(first), _codes(second)
-    labels = components(int(a.max() + b.max()) + 2, a, b + a.max() + 1)
-    return renumber(labels[a])
 
 
 def conflicts(clusters: Ints, labels: Sequence[object]) -> Ints:
@@ -141,7 +120,7 @@ def redundancy(
             1.0 - few / rows if ranged else None,
             n=rows,
             unit="share",
-            detail={"largest_cluster": int(np.bincount(_codes(clusters), counts).max())},
+            detail={"largest_cluster": int(np.bincount(renumber(clusters), counts).max())},
         ),
         "effective_rows": Figure(
             float(near),
@@ -160,12 +139,6 @@ def redundancy(
             share, n=n, unit="share", detail={"pairs": pairs[:100].tolist()}
         )
     return figures
-
-
-def _codes(clusters: Ints) -> Ints:
-    """Cluster numbers without gaps."""
-    codes: Ints = np.unique(clusters, return_inverse=True)[1]
-    return codes
 
 
 def _semantic_detail(

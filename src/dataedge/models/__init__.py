@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.models.base import BaseModel
     from dataedge.models.endpoint import Connection
-    from dataedge.models.local import LocalModel
+    from dataedge.models.local.model import LocalModel
     from dataedge.models.precision import Precision, Wanted
 
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
@@ -143,8 +143,8 @@ def open_model(spec: str, *, dtype: Wanted = "auto", proven: bool = False) -> Lo
         weights.check_model(weights.on_hub(found.where, revision, f"--model {spec}"))
 
     from dataedge.models.gguf import converted
-    from dataedge.models.local import LocalModel
-    from dataedge.models.opening import read_weights
+    from dataedge.models.local.model import LocalModel
+    from dataedge.models.local.opening import read_weights
 
     where = str(converted(Path(found.where), spec)) if found.kind == "gguf" else found.where
     commit = revision if found.kind == "hub" else None

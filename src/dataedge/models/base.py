@@ -71,7 +71,7 @@ class Scored:
 
 
 class BaseModel(Protocol):
-    """A base model that can be asked. See `models/local.py` for the reference."""
+    """A base model that can be asked. See `models/local/model.py` for the reference."""
 
     id: str
     revision: str

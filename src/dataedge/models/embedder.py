@@ -50,7 +50,7 @@ def open_embedder(spec: str) -> Any:
     Raises:
         AuditError: it cannot be read, or the hub cannot be reached.
     """
-    from dataedge.models.opening import quiet
+    from dataedge.models.local.opening import quiet
 
     where, _ = _find(spec)
     _, revision = embedder_identity(spec)

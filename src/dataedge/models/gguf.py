@@ -66,7 +66,7 @@ def _convert(path: Path, folder: Path, name: str) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from dataedge.models.opening import quiet
+    from dataedge.models.local.opening import quiet
 
     try:
         with quiet(), tempfile.TemporaryDirectory() as alone:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dataedge.models.batching import Row, windows
+from dataedge.models.local.batching import Row, windows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataedge.models.forward import Forward
-    from dataedge.models.local import LocalModel
+    from dataedge.models.local.forward import Forward
+    from dataedge.models.local.model import LocalModel
 
 
 @dataclass(frozen=True)

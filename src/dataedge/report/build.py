@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.edge.cuts import cut_notes
 from dataedge.report import model as m
 from dataedge.store import FILE
+from dataedge.verdict.cut_prompts import cut_notes
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
-    from dataedge.edge.findings import Findings
-    from dataedge.embed import Embed
     from dataedge.engine.local import StageRecord
     from dataedge.figures import Figure
     from dataedge.items import Dataset
-    from dataedge.load.splits import Splits
-    from dataedge.probe.handle import ModelFacts, ModelHandle
+    from dataedge.models.lazy import ModelFacts, ModelHandle
+    from dataedge.prepare.splits import Splits
+    from dataedge.prepare.vectors import Embed
+    from dataedge.verdict.result import Findings
 
 DIGITS = 6
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.models.base import Scored
-from dataedge.models.endpoint import reading, walk
-from dataedge.models.endpoint.proof import Proven, text_of
+from dataedge.models.endpoint import label_scores, parsing
+from dataedge.models.endpoint.capability_tests import Proven, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from dataedge.models.endpoint.capability_tests import Given
     from dataedge.models.endpoint.client import Client
-    from dataedge.models.endpoint.proof import Given
 
 START = "\n"
 """What stands in the place of an empty prompt: the first token must follow something."""
@@ -50,51 +50,53 @@ class Asker:
         whole = prefix + continuation
         if way == "echo":
             choice = self.client.complete(whole, max_tokens=1, echo=True, logprobs=1, again=again)
-            pieces = reading.from_echo(choice, whole)
+            pieces = parsing.from_echo(choice, whole)
         else:
             choice = self.client.complete(whole, max_tokens=1, prompt_logprobs=0, again=again)
-            pieces = reading.from_prompt_logprobs(choice, whole)
-        return reading.continuation(pieces, prefix)
+            pieces = parsing.from_prompt_logprobs(choice, whole)
+        return parsing.continuation(pieces, prefix)
 
     def choose(self, prompt: str, choices: Sequence[str]) -> NDArray[np.float64]:
         """Scores of all choices after a prompt, shape (K,); see `walk`."""
         width = self.proven.width
         if not width:
-            return walk.written(choices, self.write(prompt, CHOICE_TOKENS))
+            return label_scores.written(choices, self.write(prompt, CHOICE_TOKENS))
         longest = max(len(choice) for choice in choices)
         tokens = min(CHOICE_TOKENS, 1 + -(-longest // 3))
         if self.proven.route == "chat":
 
-            def turn(beginning: str) -> list[list[reading.Piece]]:
+            def turn(beginning: str) -> list[list[parsing.Piece]]:
                 return [] if beginning else self._likeliest_chat(prompt, tokens)
 
-            return walk.score(choices, turn, loose=True)
-        return walk.score(choices, lambda beginning: self._likeliest(prompt + beginning, tokens))
+            return label_scores.score(choices, turn, loose=True)
+        return label_scores.score(
+            choices, lambda beginning: self._likeliest(prompt + beginning, tokens)
+        )
 
-    def _likeliest(self, prompt: str, tokens: int) -> list[list[reading.Piece]]:
+    def _likeliest(self, prompt: str, tokens: int) -> list[list[parsing.Piece]]:
         width = self.proven.width
         return self.believable(self.client.complete(prompt, max_tokens=tokens, logprobs=width))
 
-    def _likeliest_chat(self, prompt: str, tokens: int) -> list[list[reading.Piece]]:
+    def _likeliest_chat(self, prompt: str, tokens: int) -> list[list[parsing.Piece]]:
         asked: dict[str, Any] = {"logprobs": True, "top_logprobs": self.proven.width}
         return self.believable(self.client.chat(prompt, max_tokens=tokens, **asked))
 
     @staticmethod
-    def believable(choice: dict[str, Any]) -> list[list[reading.Piece]]:
+    def believable(choice: dict[str, Any]) -> list[list[parsing.Piece]]:
         """The likeliest tokens per position; none where the answer ended at once.
 
         Raises:
             UnreadableError: there are none, or they cannot be true.
         """
-        rows = reading.likeliest(choice)
+        rows = parsing.likeliest(choice)
         if not rows and text_of(choice) == "":
             return []  # it ended at once, and servers tell nothing of that
         if not rows:
-            raise reading.UnreadableError("asked for the likeliest tokens, it returned none")
+            raise parsing.UnreadableError("asked for the likeliest tokens, it returned none")
         for row in rows:
             values = [p.logprob or 0.0 for p in row]
             if np.exp(values).sum() > 1.01 or (len(values) > 2 and len(set(values)) == 1):
-                raise reading.UnreadableError("it returned likeliest tokens that cannot be true")
+                raise parsing.UnreadableError("it returned likeliest tokens that cannot be true")
         return rows
 
     def write(self, prompt: str, max_tokens: int) -> str:
@@ -108,7 +110,7 @@ class Asker:
         ask = self.client.chat if as_chat else self.client.complete
         text = text_of(ask(prompt, max_tokens=max_tokens))
         if text is None:
-            raise reading.UnreadableError("asked to write, it returned no text")
+            raise parsing.UnreadableError("asked to write, it returned no text")
         return text
 
     def count(self, text: str) -> int:

@@ -10,13 +10,13 @@ import numpy as np
 
 from dataedge.errors import AuditError, ExitCode
 from dataedge.models.base import Capabilities, Scored
-from dataedge.models.batching import report
-from dataedge.models.endpoint import reading
+from dataedge.models.capability_tests import SENTENCE
+from dataedge.models.endpoint import parsing
 from dataedge.models.endpoint.asking import CHAT, START, Asker
+from dataedge.models.endpoint.capability_tests import TOLERANCE, Proven, ask_next, prove
 from dataedge.models.endpoint.client import Client
 from dataedge.models.endpoint.journal import Journal
-from dataedge.models.endpoint.proof import TOLERANCE, Proven, ask_next, prove
-from dataedge.models.handshake import SENTENCE
+from dataedge.models.local.batching import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.models.endpoint.capability_tests import Given
     from dataedge.models.endpoint.connection import Connection
-    from dataedge.models.endpoint.proof import Given
 
 CONTEXT = 4096
 """Tokens that are taken to fit; servers do not say."""
@@ -268,7 +268,7 @@ class EndpointModel:
             route = self.proven.route or "completions"
             rows = self.ask.believable(ask_next(self.client, route, self.proven.width))
             if not rows:
-                raise reading.UnreadableError("asked for the likeliest tokens, it returned none")
+                raise parsing.UnreadableError("asked for the likeliest tokens, it returned none")
             return np.array([piece.logprob or 0.0 for piece in rows[0][:3]])
         return np.zeros(0)  # text alone varies with what else a server has to do
 
@@ -280,7 +280,7 @@ class EndpointModel:
         """
         try:
             now = self._sing()
-        except reading.UnreadableError as error:
+        except parsing.UnreadableError as error:
             raise self._changed(str(error)) from error
         apart = now.shape != self._canary.shape or np.abs(now - self._canary).max(initial=0.0)
         if apart > 2 * TOLERANCE:

@@ -1,0 +1,5 @@
+"""`python -m dataedge.cli`."""
+
+from dataedge.cli.app import main
+
+main()

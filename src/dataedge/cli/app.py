@@ -1,0 +1,275 @@
+"""The command: parse, call, print, exit code. Nothing else prints."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dataedge.cli.options import (
+    BaseUrl,
+    Control,
+    Count,
+    Debug,
+    Delta,
+    Directory,
+    Dtype,
+    Embedder,
+    Exposure,
+    Fresh,
+    Json,
+    LabelColumn,
+    Limit,
+    Model,
+    Out,
+    PriceIn,
+    PriceOut,
+    ProbeItems,
+    Probes,
+    PromptColumn,
+    Quiet,
+    ResponseColumn,
+    Seed,
+    SendTo,
+    Source,
+    Target,
+    Task,
+    TextColumn,
+)
+from dataedge.cli.probes import app as probes_app
+from dataedge.errors import AuditError, ExitCode
+
+if TYPE_CHECKING:
+    from dataedge.api import Audit
+
+app = typer.Typer(
+    add_completion=False,
+    invoke_without_command=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(probes_app, name="probes")
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Does this dataset give a real edge over a base model? Measured, with intervals."""
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(f"dataedge {installed('dataedge')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def audit(
+    source: Source,
+    out: Out = None,
+    model: Model = None,
+    dtype: Dtype = None,
+    base_url: BaseUrl = None,
+    send_to: SendTo = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
+    embedder: Embedder = None,
+    probe_items: ProbeItems = None,
+    probes: Probes = None,
+    limit: Limit = None,
+    seed: Seed = None,
+    task: Task = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    prompt_column: PromptColumn = None,
+    response_column: ResponseColumn = None,
+    delta: Delta = None,
+    target: Target = None,
+    count: Count = None,
+    exposure: Exposure = None,
+    control: Control = None,
+    json: Json = None,
+    fresh: Fresh = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Audit a dataset: verdict, ladder, measures, reasons, what to do next."""
+    options = {
+        k: v for k, v in locals().items() if k not in ("source", "json", "fresh", "quiet", "debug")
+    }
+    _remember(debug)
+    from dataedge.api import audit as run
+
+    try:
+        done = run(source, fresh=fresh, quiet=quiet, **options)
+    except KeyboardInterrupt as error:
+        raise AuditError(
+            "interrupted; what was asked of the model so far is kept",
+            hint="go on with: " + " ".join(["dataedge", *sys.argv[1:]]).replace(" --fresh", ""),
+            code=ExitCode.INTERRUPTED,
+        ) from error
+    _print(done, json)
+
+
+@app.command()
+def plan(
+    source: Source,
+    out: Out = None,
+    model: Model = None,
+    dtype: Dtype = None,
+    base_url: BaseUrl = None,
+    send_to: SendTo = None,
+    price_in: PriceIn = None,
+    price_out: PriceOut = None,
+    embedder: Embedder = None,
+    probe_items: ProbeItems = None,
+    probes: Probes = None,
+    limit: Limit = None,
+    seed: Seed = None,
+    task: Task = None,
+    text_column: TextColumn = None,
+    label_column: LabelColumn = None,
+    prompt_column: PromptColumn = None,
+    response_column: ResponseColumn = None,
+    exposure: Exposure = None,
+    control: Control = None,
+    debug: Debug = False,
+) -> None:
+    """What an audit would do: rows, tokens, forward passes, time. Runs nothing."""
+    options = {k: v for k, v in locals().items() if k not in ("source", "debug")}
+    _remember(debug)
+    from dataedge.cli.plan import plan as make_plan
+
+    for line in make_plan(source, options).lines():
+        typer.echo(line)
+
+
+@app.command()
+def report(directory: Directory, json: Json = None, debug: Debug = False) -> None:
+    """Print a finished audit again."""
+    _remember(debug)
+    from dataedge.api import open as open_audit
+
+    _print(open_audit(directory), json)
+
+
+@app.command()
+def items(
+    directory: Directory,
+    view: Annotated[
+        str,
+        typer.Option(
+            "--view", help="suspects, disputed, responses, edge, known, hard, overwritten, leaked."
+        ),
+    ] = "suspects",
+    worst: Annotated[int, typer.Option("--worst", metavar="N", min=1, help="How many.")] = 20,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV with all columns.")] = False,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="JSON lines with all columns.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Print the items of a view, most telling first: a table on a terminal, CSV into a pipe or file."""
+    _remember(debug)
+    from dataedge.api import open as open_audit
+
+    if csv and jsonl:
+        raise AuditError("--csv and --jsonl: only one of them at a time", hint="leave one out")
+    chosen = open_audit(directory).view(view, worst)
+    if jsonl:
+        typer.echo(chosen.jsonl(), nl=False)
+    elif csv or not sys.stdout.isatty():
+        typer.echo(chosen.csv(), nl=False)
+    else:
+        from dataedge.report.item_view import show_items
+
+        show_items(chosen, sys.stdout)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of report.json."""
+    import json as json_
+
+    from dataedge.report.model import Report
+
+    typer.echo(json_.dumps(Report.model_json_schema(), indent=2))
+
+
+def _print(audit_: Audit, json: str | None) -> None:
+    from pathlib import Path
+
+    from dataedge.api import REPORT, json_text
+    from dataedge.report.terminal import show
+    from dataedge.store import FILE
+
+    if json == "-":
+        typer.echo(json_text(audit_.report))
+        return
+    where = [str(audit_.directory / REPORT), str(audit_.directory / FILE)]
+    if json:
+        try:
+            Path(json).write_text(json_text(audit_.report) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise AuditError(
+                f"--json {json}: {error.strerror}", hint="name a file that can be written"
+            ) from error
+        where.append(json)
+    show(audit_.report, _worst(audit_), where, sys.stdout)
+
+
+def _worst(audit_: Audit, k: int = 5) -> list[dict[str, Any]]:
+    view = next((v for v in ("suspects", "responses", "hard") if audit_.report.views.get(v)), None)
+    if view is None:
+        return []
+    rows = audit_.view(view, k).rows
+    return [
+        {
+            "item": row["item"],
+            "given": row["target"] if view == "suspects" else "",
+            "proposed": row.get("proposed"),
+            "reason": row.get("reason") or view,
+            "text": " | ".join(row["texts"]),
+        }
+        for row in rows
+    ]
+
+
+_state = {"debug": False}
+
+
+def _remember(debug: bool) -> None:
+    _state["debug"] = debug
+
+
+def main() -> None:
+    """Run the command; every failure is a sentence, a hint and an exit code."""
+    try:
+        app(standalone_mode=False)
+    except AuditError as error:
+        _fail(error.message, error.hint, error.code, error)
+    except KeyboardInterrupt:
+        sys.exit(int(ExitCode.INTERRUPTED))
+    except Exception as error:  # noqa: BLE001
+        if hasattr(error, "format_message"):
+            show_usage = getattr(error, "ctx", None)
+            hint = f"{show_usage.command_path} --help" if show_usage else "dataedge --help"
+            _fail(error.format_message(), hint, ExitCode.USAGE, error)
+        name = type(error).__name__
+        _fail(
+            f"unexpected {name}: {error}",
+            "run again with --debug and report it",
+            ExitCode.NO_CONCLUSION,
+            error,
+        )
+
+
+def _fail(message: str, hint: str, code: ExitCode, error: BaseException) -> None:
+    if _state["debug"]:
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+    typer.echo(f"error: {message}\nhint: {hint}", err=True)
+    sys.exit(int(code))

@@ -1,0 +1,244 @@
+"""What an audit would do, before anything runs: rows, tokens, forward passes, time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dataedge.items import Task
+from dataedge.prompt.answer_match import are_short
+from dataedge.prompt.closed_book import CONTEXTS, ITEMS, RETRIEVED_TOKENS, SAMPLES
+from dataedge.prompt.search import schedule
+from dataedge.prompt.templates import DEMONSTRATION_TOKENS, label_names
+
+if TYPE_CHECKING:
+    from dataedge.config import AuditConfig
+    from dataedge.items import Dataset
+    from dataedge.models.endpoint import Connection
+    from dataedge.prompt.probe import Probe
+
+BYTES_PER_TOKEN = 3.6
+"""English text under a vocabulary of about 50,000; numbers and code take more tokens."""
+TOKENS_PER_SECOND = 500.0
+"""A 135M model on two cores in bfloat16, with room to spare."""
+TEXTS_PER_SECOND = 200.0
+SCAFFOLD_TOKENS = 8
+CONTROL_ITEMS = 100
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a server would be sent. Estimates.
+
+    Attributes:
+        host: its name.
+        loopback: it is this machine.
+        consented: --send-to names it, or need not.
+        requests: questions, each with its whole prompt.
+        tokens_in: tokens to read.
+        tokens_out: tokens to write.
+        cost: at the prices given; None without.
+    """
+
+    host: str
+    loopback: bool
+    consented: bool
+    requests: int
+    tokens_in: int
+    tokens_out: int
+    cost: float | None
+
+    def lines(self, model: str) -> list[str]:
+        """For the terminal."""
+        size = self.tokens_in * BYTES_PER_TOKEN / 1e6
+        place = "this machine" if self.loopback else self.host
+        agreed = "" if self.consented else f"; refused until --send-to {self.host} is given"
+        priced = "no prices given (--price-in, --price-out)"
+        if self.cost is not None:
+            priced = f"about {self.cost:,.2f} at the prices given"
+        return [
+            f"base model      {model}",
+            f"leaves          about {size:,.1f} MB of text to {place}{agreed}",
+            f"requests        {self.requests:,}, about {self.tokens_in:,} tokens in and "
+            f"{self.tokens_out:,} out",
+            f"cost            {priced}",
+        ]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The work ahead. All but the counts of rows are estimates.
+
+    Attributes:
+        path: of the data.
+        task: what it asks.
+        rows: rows read.
+        unique: distinct items.
+        held_out: development and evaluation items.
+        data_tokens: tokens of all distinct items.
+        passes: prompts that the base model is asked.
+        tokens: tokens that it runs.
+        seconds: how long that takes, embedding included.
+        model: which base model.
+        out: where results go.
+        stored: an earlier run has left answers there.
+        sent: what a server is sent; None where nothing leaves this process.
+    """
+
+    path: str
+    task: str
+    rows: int
+    unique: int
+    held_out: int
+    data_tokens: int
+    passes: int
+    tokens: int
+    seconds: float
+    model: str
+    out: str
+    stored: bool
+    sent: Sent | None = None
+
+    def lines(self) -> list[str]:
+        """The plan as lines for a terminal."""
+        reuse = "; answers of an earlier run there are reused" if self.stored else ""
+        return [
+            f"data            {self.path}: {self.rows:,} rows, {self.unique:,} distinct, task {self.task}",
+            f"data tokens     about {self.data_tokens:,}",
+            f"held out        {self.held_out:,} items (a quarter to choose prompts on, the rest to report)",
+            *(
+                self.sent.lines(self.model)
+                if self.sent
+                else (
+                    f"base model      {self.model}, on this machine; nothing leaves it",
+                    f"forward passes  {self.passes:,} prompts, about {self.tokens:,} tokens",
+                    f"time            about {_time(self.seconds)} on two cores",
+                )
+            ),
+            f"results         {self.out}{reuse}",
+        ]
+
+
+def plan(source: Any, options: dict[str, Any]) -> Plan:
+    """Work out what an audit with these options would do; loads the data and nothing else.
+
+    Raises:
+        AuditError: as for the audit itself.
+    """
+    from dataedge.api import read
+    from dataedge.config import make_config
+    from dataedge.models import connection, identity
+    from dataedge.pipeline import name_of
+    from dataedge.prompt.library import load_probes, searched_probe
+    from dataedge.store import FILE
+
+    path = Path(str(source))
+    config, _ = make_config(options, path if path.exists() else None)
+    dataset = read(source, config)
+    model, _ = identity(config)
+    server = connection(config)
+    held = min(config.probe_items, int(0.4 * len(dataset.items)))
+    probe = searched_probe(dataset.task.value, load_probes(config.probes))
+    passes, tokens, data_tokens = _work(dataset, probe, held)
+    if config.exposure or config.control:
+        from dataedge.exposure import work
+
+        size = data_tokens / len(dataset.items)
+        more = work(len(dataset.items), size, control=config.control is not None)
+        passes, tokens = passes + more[0], tokens + more[1]
+    # responses are embedded as well, to be compared with their prompts
+    texts = len(dataset.items) * (2 if dataset.task is Task.GENERATE else 1)
+    out = config.out or str(Path("audits") / name_of(str(source)))
+    return Plan(
+        path=dataset.path,
+        task=dataset.task.value,
+        rows=dataset.rows,
+        unique=len(dataset.items),
+        held_out=held,
+        data_tokens=data_tokens,
+        passes=passes,
+        tokens=tokens,
+        seconds=tokens / TOKENS_PER_SECOND + texts / TEXTS_PER_SECOND,
+        model=model,
+        out=out,
+        stored=(Path(out) / FILE).is_file(),
+        sent=_sent(server, dataset, config, passes, tokens) if server else None,
+    )
+
+
+def _sent(
+    server: Connection, dataset: Dataset, config: AuditConfig, passes: int, tokens: int
+) -> Sent:
+    """A server shares no beginnings between prompts: demonstrations are sent with every question."""
+    from dataedge.ladder.generate import NGRAM_ITEMS
+    from dataedge.models.endpoint.asking import CHOICE_TOKENS
+    from dataedge.models.endpoint.model import ECHO_AT_MOST
+
+    labels = len(dataset.labels)
+    each = labels if 0 < labels <= ECHO_AT_MOST else 1
+    # train responses, for their tokens
+    spelt = 0 if labels else min(NGRAM_ITEMS[True], len(dataset.items))
+    requests = passes * each + spelt
+    tokens_in = tokens * each + int(passes * each * DEMONSTRATION_TOKENS["retrieved"])
+    tokens_out = requests * (CHOICE_TOKENS if labels > ECHO_AT_MOST else 1)
+    cost = None
+    if config.price_in is not None or config.price_out is not None:
+        cost = (tokens_in * (config.price_in or 0) + tokens_out * (config.price_out or 0)) / 1e6
+    return Sent(
+        server.host, server.loopback, server.consented, requests, tokens_in, tokens_out, cost
+    )
+
+
+def _work(dataset: Dataset, probe: Probe, held: int) -> tuple[int, int, int]:
+    """(prompts, tokens to run, tokens of the data)."""
+    size = [len(i.text.encode()) + len(i.target.encode()) for i in dataset.items]
+    item = sum(size) / len(size) / BYTES_PER_TOKEN
+    development, evaluation = held // 4, held - held // 4
+    continuation = 0.0
+    forms = 1
+    if dataset.task is Task.CLASSIFY:
+        labels = dataset.labels
+        forms = 2 if label_names(labels, "humanised") != labels else 1
+        continuation = (
+            sum(len(name) for name in labels) / BYTES_PER_TOKEN if len(labels) > 2 else 2.0
+        )
+    bare = item + SCAFFOLD_TOKENS + continuation
+
+    def fitting(shots: str) -> list[int]:
+        limit = DEMONSTRATION_TOKENS[shots]
+        fits = [k for k in getattr(probe.demonstrations, shots) if k * item <= limit]
+        return fits or [max(1, int(limit // item))]
+
+    retrieved = fitting("retrieved")
+    longest = max(retrieved) * item + bare
+    zero = schedule(len(probe.templates) * forms, development) + evaluation
+    few = schedule(2 * len(fitting("random")), development) + evaluation
+    near = schedule(len(retrieved), development) + evaluation
+    passes, tokens = zero + few + near, (zero + few) * bare + near * longest
+    if dataset.task is Task.CLASSIFY:
+        passes, tokens = passes + evaluation, tokens + evaluation * item
+    elif dataset.task is Task.GENERATE:
+        control = min(evaluation, CONTROL_ITEMS)
+        passes += 3 * evaluation + control  # under another prompt, without and with; and under none
+        tokens += evaluation * (2 * bare + longest) + control * longest
+        if are_short([i.target for i in dataset.items]):  # answers are said as well
+            said, drawn = min(evaluation, probe.items), min(evaluation, ITEMS)
+            passes += 3 * said + (CONTEXTS + SAMPLES) * drawn
+            tokens += (2 * said + (CONTEXTS + SAMPLES) * drawn) * (bare + item)
+            tokens += min(said * longest, RETRIEVED_TOKENS)
+    return passes, int(tokens), int(sum(size) / BYTES_PER_TOKEN)
+
+
+def _time(seconds: float) -> str:
+    """Seconds in words.
+
+    Example:
+        >>> _time(40), _time(700), _time(9000)
+        ('40 seconds', '12 minutes', '2.5 hours')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -1,1 +1,0 @@
-"""Learning from the data, the ladder, the verdict and the reasons."""

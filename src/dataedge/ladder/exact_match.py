@@ -1,0 +1,143 @@
+"""The ladder of short responses where no probabilities are told: which answers are right.
+
+For a server that generates text and nothing else. What retrieval and learning add is seen from
+whether the answer that is written matches the response, after the normalisation of
+`prompt/answer_match`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.errors import AuditError, ExitCode
+from dataedge.ladder.prompted import climb_prompts
+from dataedge.ladder.rungs import Climb, Outcome, choose
+from dataedge.prompt.answer_match import SHORT_WORDS, normalised_match
+from dataedge.prompt.scores import Generate, ask_text, cut_share
+from dataedge.prompt.search import Trial
+from dataedge.prompt.templates import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.prompt.templates import Strategy
+    from dataedge.prompt.workspace import Setting
+
+EXACT_MATCH = "exact match"
+ANSWER_TOKENS = 32
+
+
+class AnswersLadder:
+    """Climbs the ladder of prompts and short responses in exact match.
+
+    Args:
+        setting: the audit's materials.
+
+    Raises:
+        AuditError: the responses are too long for answers to match them.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.s = setting
+        words = [len(item.target.split()) for item in setting.dataset.items]
+        if np.median(words) > SHORT_WORDS:
+            raise AuditError(
+                f"responses of {np.median(words):.0f} words (median) are judged in bits per byte, "
+                f"and {setting.facts.no_bits}: {' '.join(setting.facts.notes)}",
+                hint="ask a model on this machine (--model embedded, hf/<path>, gguf/<path>), or a "
+                "server that scores given text",
+                code=ExitCode.NO_CONCLUSION,
+            )
+
+    def hits(
+        self, strategy: Strategy, indices: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], float | None]:
+        """Where what the model writes matches the item's response, and the share of cut prompts.
+
+        Returns:
+            1 for a match, shape (m,); and the share, None where that is not known.
+        """
+        stage = Generate(self.s.handle, ANSWER_TOKENS)
+        said, cut = ask_text(self.s.engine, stage, self.s.prompts(strategy, indices))
+        between = strategy.template.between
+        first = [text.strip().split(between or "\n\n")[0] for text in said]
+        return self.right(first, indices), cut_share(cut)
+
+    def right(self, said: Sequence[str], indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """1 where an answer matches the item's response, shape (m,)."""
+        items = self.s.dataset.items
+        pairs = zip(said, indices, strict=True)
+        return np.array([float(normalised_match(a, items[i].target)) for a, i in pairs])
+
+    def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
+        """Answers that are right among the first m development items."""
+        return _trial(strategy, self.hits(strategy, self.s.development[:m])[0])
+
+    def prompting(self, strategy: Strategy) -> Outcome:
+        """Report a chosen strategy on the evaluation items."""
+        hits, cut = self.hits(strategy, self.s.evaluation)
+        return _outcome(
+            strategy.name,
+            self.hits(strategy, self.s.development)[0],
+            hits,
+            self.s.prompt_tokens(strategy),
+            cut_share=cut,
+        )
+
+    def climb(self) -> tuple[Climb, list[dict[str, Any]]]:
+        """All rungs, and the trials of every strategy."""
+        s = self.s
+        majority = Counter(s.dataset.items[i].target for i in s.splits.train).most_common(1)[0][0]
+        outcomes = {
+            "chance": _outcome(
+                f"always {majority[:40]!r}, the most frequent response",
+                None,
+                self.right([majority] * len(s.evaluation), s.evaluation),
+            )
+        }
+        prompted = climb_prompts(s, self.attempt, self.prompting)
+        outcomes |= prompted.outcomes
+        choose(outcomes, "without_data", ("zero_shot", "few_shot"))
+        outcomes["learned"] = _outcome(
+            f"the response of the most similar of {len(s.splits.train)} train items",
+            self._copied(s.development),
+            self._copied(s.evaluation),
+        )
+        choose(outcomes, "with_data", ("retrieved", "learned"))
+        climb = Climb(
+            EXACT_MATCH,
+            s.evaluation,
+            np.ones(len(s.evaluation)),
+            s.clusters[s.evaluation],
+            outcomes,
+            prompted.missing,
+            s.seed,
+            no_bits=s.facts.no_bits,
+        )
+        return climb, prompted.trials
+
+    def _copied(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """1 where the response of the most similar train item is right, shape (m,)."""
+        s = self.s
+        near = nearest(s.vectors[indices], s.vectors[s.splits.train], 1)[:, 0]
+        return self.right([s.dataset.items[s.splits.train[j]].target for j in near], indices)
+
+
+def _trial(strategy: Strategy | None, hits: NDArray[np.float64]) -> Trial[Any]:
+    return Trial(strategy, len(hits), hits, 1.0 - hits, np.ones(len(hits)))
+
+
+def _outcome(
+    how: str,
+    development: NDArray[np.float64] | None,
+    evaluation: NDArray[np.float64],
+    prompt_tokens: float | None = None,
+    **detail: Any,
+) -> Outcome:
+    trial = None if development is None else _trial(None, development)
+    return Outcome(how, trial, evaluation, np.zeros(len(evaluation)), prompt_tokens, detail)

@@ -1,0 +1,73 @@
+"""The three prompting rungs that every ladder of free answers climbs in the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dataedge.prompt.search import Trial, successive_halving
+from dataedge.prompt.templates import Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataedge.ladder.rungs import Outcome
+    from dataedge.prompt.templates import Shots
+    from dataedge.prompt.workspace import Setting
+
+_RUNGS: tuple[tuple[str, Shots], ...] = (
+    ("zero_shot", "none"),
+    ("few_shot", "random"),
+    ("retrieved", "retrieved"),
+)
+
+
+@dataclass(frozen=True)
+class Prompted:
+    """What prompting reached.
+
+    Attributes:
+        outcomes: rung → what it reached on the evaluation items.
+        chosen: rung → the strategy that development items put first.
+        missing: rung → why it was not reached.
+        trials: every strategy that was tried, on development items.
+    """
+
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    chosen: dict[str, Strategy] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    trials: list[dict[str, Any]] = field(default_factory=list)
+
+
+def climb_prompts(
+    setting: Setting,
+    attempt: Callable[[Strategy, int], Trial[Strategy]],
+    report: Callable[[Strategy], Outcome],
+    *,
+    sign: int = 1,
+) -> Prompted:
+    """Choose a strategy per rung on development items and report it on evaluation items.
+
+    The two best templates without demonstrations go on to random ones, the best to retrieved ones.
+
+    Args:
+        setting: the audit's materials.
+        attempt: a strategy's result on the first m development items.
+        report: a chosen strategy's outcome.
+        sign: −1 where the recorded figure is better when lower.
+    """
+    found = Prompted()
+    best = [Strategy(t) for t in setting.probe.templates if setting.usable(t)]
+    for rung, shots in _RUNGS:
+        width = 1 if shots == "retrieved" else 2
+        candidates = best if shots == "none" else setting.strategies(best[:width], shots)
+        if not candidates:
+            found.missing[rung] = "no demonstrations fit the model's context"
+            continue
+        ranked, tried = successive_halving(candidates, attempt, len(setting.development))
+        found.trials.extend(t.record(rung, sign=sign) for t in tried.values())
+        found.chosen[rung] = ranked[0].candidate
+        found.outcomes[rung] = report(found.chosen[rung])
+        if shots == "none":
+            best = [t.candidate for t in ranked[:2]]
+    return found

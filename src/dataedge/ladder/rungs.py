@@ -1,0 +1,157 @@
+"""The ladder: the same held-out items on every rung, and the differences that matter.
+
+edge = with_data − without_data; tuning gain = learned − the best prompting, retrieval included.
+Gains are counted so that higher is better: accuracy as it is, bits per byte with its sign turned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.figures import Figure, mean_figure
+from dataedge.prompt.search import Trial, rank
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RUNGS = (
+    "chance",
+    "zero_shot",
+    "few_shot",
+    "without_data",
+    "retrieved",
+    "learned",
+    "with_data",
+    "repaired",
+    "more_data",
+)
+BITS = "bits/byte"
+"""The one unit in which lower is better."""
+ONLY_LABELS = ("repaired", "more_data")
+"""Rungs of `classify` alone."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one way of answering reached on the evaluation items.
+
+    Attributes:
+        how: in words: template, demonstrations, calibration, learner.
+        development: the same on development items; what choices are made on. None for chance.
+        gain: shape (n,), per evaluation item: hits, or −bits.
+        bits: shape (n,), code length of the right answer.
+        prompt_tokens: mean tokens per request, None where no model is asked.
+        detail: stored with the rung.
+    """
+
+    how: str
+    development: Trial[Any] | None
+    gain: NDArray[np.float64]
+    bits: NDArray[np.float64]
+    prompt_tokens: float | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Climb:
+    """A ladder that was climbed.
+
+    Attributes:
+        unit: accuracy, exact match, or bits/byte (lower is better there).
+        index: shape (n,), which dataset items the evaluation items are.
+        weight: shape (n,), bytes per item, or ones.
+        clusters: shape (n,), for the bootstrap.
+        outcomes: per rung that was reached.
+        missing: rung → why it was not.
+        seed: of the bootstrap.
+        special: rungs that are not measured on these items (repaired, more_data).
+        no_bits: why nothing is said in bits, where the base model gives no probabilities.
+    """
+
+    unit: str
+    index: NDArray[np.int64]
+    weight: NDArray[np.float64]
+    clusters: NDArray[np.int64]
+    outcomes: dict[str, Outcome]
+    missing: dict[str, str]
+    seed: int
+    special: dict[str, Figure] = field(default_factory=dict)
+    no_bits: str = ""
+
+    @property
+    def sign(self) -> float:
+        """+1 where the unit is better when higher."""
+        return -1.0 if self.unit == BITS else 1.0
+
+    def figure(self, rung: str) -> Figure:
+        """A rung's value in the task's own unit, with its interval."""
+        if rung in self.special:
+            return self.special[rung]
+        outcome = self.outcomes.get(rung)
+        if outcome is None:
+            return Figure.missing(self.missing.get(rung, "not reached"), self.unit)
+        detail = {
+            "how": outcome.how,
+            "bits_per_item": None if self.no_bits else float(outcome.bits.mean()),
+            "prompt_tokens": outcome.prompt_tokens,
+            **outcome.detail,
+        }
+        values = self.sign * outcome.gain
+        return mean_figure(
+            values, self.clusters, unit=self.unit, seed=self.seed, weights=self.weight, **detail
+        )
+
+    def difference(self, upper: str, lower: str, **detail: Any) -> Figure:
+        """Gain of one rung over another on the same items, with a paired interval."""
+        if upper not in self.outcomes or lower not in self.outcomes:
+            gone = upper if upper not in self.outcomes else lower
+            return Figure.missing(self.missing.get(gone, f"{gone} was not reached"), self.unit)
+        return self.paired(self.outcomes[upper].gain - self.outcomes[lower].gain, **detail)
+
+    def paired(self, per_item: NDArray[np.float64], **detail: Any) -> Figure:
+        """Mean of a per-item difference (already in gain direction) with its interval."""
+        return mean_figure(
+            per_item, self.clusters, unit=self.unit, seed=self.seed, weights=self.weight, **detail
+        )
+
+    def ladder(self) -> dict[str, Figure]:
+        """All rungs in order."""
+        skipped = () if self.unit == "accuracy" else ONLY_LABELS
+        return {rung: self.figure(rung) for rung in RUNGS if rung not in skipped}
+
+    @property
+    def best_prompting(self) -> str:
+        """The prompting rung, retrieval included, that development items put first."""
+        return better(self.outcomes, ("zero_shot", "few_shot", "retrieved"))
+
+
+def better(outcomes: dict[str, Outcome], rungs: tuple[str, ...]) -> str:
+    """The rung that development items put first; the earlier one on a tie."""
+    reached = [r for r in rungs if r in outcomes]
+    trials = {r: outcomes[r].development for r in reached}
+    first = rank([t for t in trials.values() if t is not None])[0]
+    return next(r for r in reached if trials[r] is first)
+
+
+def choose(outcomes: dict[str, Outcome], rung: str, among: tuple[str, ...]) -> None:
+    """Add a rung that is the better of others, chosen on development items."""
+    from dataclasses import replace
+
+    chosen = better(outcomes, among)
+    outcomes[rung] = replace(outcomes[chosen], detail={**outcomes[chosen].detail, "is": chosen})
+
+
+def valid_items(outcomes: dict[str, Outcome]) -> NDArray[np.bool_]:
+    """Evaluation items on which every rung has an answer."""
+    masks = [np.isfinite(o.gain) & np.isfinite(o.bits) for o in outcomes.values()]
+    return np.asarray(np.all(masks, axis=0))
+
+
+def keep(climb_outcomes: dict[str, Outcome], mask: NDArray[np.bool_]) -> dict[str, Outcome]:
+    """The same outcomes on fewer items."""
+    from dataclasses import replace
+
+    return {r: replace(o, gain=o.gain[mask], bits=o.bits[mask]) for r, o in climb_outcomes.items()}

@@ -1,0 +1,1 @@
+"""Learning from the train side: classifiers in closed form, n-grams, regression."""

@@ -1,0 +1,1 @@
+"""Sizes of train side → errors → a scaling law → a forecast."""

@@ -1,0 +1,190 @@
+"""What more data would give: the learning curve of the train side, and what it foretells.
+
+The curve is the closed-form learner's, on held-out folds of the train side; development and
+evaluation items take no part. Its law says how much accuracy is gained at twice and four times the
+data, and that gain stands on top of what `learned` reached on the evaluation items.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.figures import Figure
+from dataedge.learning_curve.curve import geometric_sizes, learning_curve, rotating_splits
+from dataedge.learning_curve.forecast import forecast
+from dataedge.learning_curve.prequential import bits_learned, shuffled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.learning_curve.curve import Curve
+    from dataedge.learning_curve.forecast import Forecast
+
+    Floats = NDArray[np.floating[Any]]
+    Ints = NDArray[np.integer[Any]]
+
+ROWS = 6200
+"""Rows of a curve; of more, a sample of whole clusters."""
+WIDTH = 512
+"""Features up to which that many rows are taken; fewer of wider ones, so that the cost stays."""
+FACTORS = (2, 4)
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A learning curve and its forecast.
+
+    Attributes:
+        curve: of the learner alone.
+        law: the forecast, or its reason to abstain.
+        bits: bits learned, its shuffled-label control in the detail.
+        train_items: of the audit, which 2× and 4× refer to.
+    """
+
+    curve: Curve
+    law: Forecast
+    bits: Figure
+    train_items: int
+
+    @property
+    def last_doubling(self) -> float:
+        """Accuracy gained from half the largest size to the largest; 0 if it was not measured."""
+        sizes, accuracy = self.curve.sizes, self.curve.accuracy.mean(0)
+        half = np.flatnonzero(sizes <= 0.55 * sizes[-1]) if len(sizes) else np.zeros(0, int)
+        return max(0.0, float(accuracy[-1] - accuracy[half[-1]])) if len(half) else 0.0
+
+    def rung(self, learned: Figure, base_weight: float = 0.0) -> Figure:
+        """`more_data`: what `learned` would reach with twice the train items.
+
+        Args:
+            learned: that rung, on the evaluation items.
+            base_weight: of the base model's opinion in it.
+
+        Returns:
+            Figure in accuracy, its interval that of `learned` and that of the gain together; the
+            detail has the gain, `at_4x` and the curve. Refused where the curve is not extrapolated.
+        """
+        shown = {f"at_{f}x": self._reached(learned, f) for f in FACTORS}
+        first = shown["at_2x"]
+        how = (
+            f"forecast at {2 * self.train_items:,} train items, twice as many ({self.law.law} law)"
+        )
+        if base_weight:
+            how += "; gain of the learner alone, an upper estimate where the base model helps"
+        detail = {
+            "how": how,
+            "train_items": 2 * self.train_items,
+            "gain": _brief(self.gain(2)),
+            "at_4x": _brief(shown["at_4x"]),
+            "curve": self.points(),
+        }
+        return replace(first, detail=detail)
+
+    def gain(self, factor: float) -> Figure:
+        """Accuracy that the learner would gain with that many times the train items."""
+        return self.law.gain(self.train_items, factor * self.train_items)
+
+    def _reached(self, learned: Figure, factor: float) -> Figure:
+        gain = self.gain(factor)
+        if gain.value is None or gain.low is None or gain.high is None:
+            return gain
+        if learned.value is None or learned.low is None or learned.high is None:
+            return Figure.missing(learned.reason or "nothing was learned", "accuracy")
+        value = learned.value + gain.value
+        below = np.hypot(learned.value - learned.low, gain.value - gain.low)
+        above = np.hypot(learned.high - learned.value, gain.high - gain.value)
+        low, middle, high = (
+            min(max(float(v), 0.0), 1.0) for v in (value - below, value, value + above)
+        )
+        return Figure(middle, low, high, learned.n, "accuracy")
+
+    def points(self) -> list[dict[str, float]]:
+        """The curve, for a chart: train items, accuracy, bits per item."""
+        columns = zip(
+            self.curve.sizes, self.curve.accuracy.mean(0), self.curve.bits.mean(0), strict=True
+        )
+        return [
+            {"train_items": float(n), "accuracy": float(a), "bits": float(b)} for n, a, b in columns
+        ]
+
+    def measures(self, target: float) -> dict[str, Figure]:
+        """examples_needed for a target accuracy, prior_examples (D_l), bits_learned."""
+        return {
+            "examples_needed": self._needed(target),
+            "prior_examples": self.law.prior_examples(),
+            "bits_learned": self.bits,
+        }
+
+    def _needed(self, target: float) -> Figure:
+        found = self.law.examples_for(target)
+        smallest = float(self.curve.sizes[0]) if len(self.curve.sizes) else 0.0
+        if found.value is not None and found.value <= smallest:
+            reason = f"{target:.3f} is reached with the smallest size measured: at most so many"
+            return replace(found, low=0.0, reason=reason)
+        return found
+
+
+def measure_growth(
+    features: Sequence[Floats],
+    y: Ints,
+    n_classes: int,
+    clusters: Ints,
+    *,
+    seed: int,
+    done: Callable[[int], None] | None = None,
+) -> Growth:
+    """Learning curve, forecast and bits learned of train items.
+
+    Args:
+        features: blocks of shape (n, d_b), of the train items.
+        y: shape (n,), their label codes.
+        n_classes: K.
+        clusters: shape (n,), near-duplicate clusters.
+        seed: of sample, orders and draws.
+        done: called with 1 after the curve, before its control.
+    """
+    rows = sample_clusters(clusters, _rows(features), seed)
+    X, labels, own = [block[rows] for block in features], y[rows], clusters[rows]
+    splits = rotating_splits(own, seed=seed)
+    top = min(len(s.train) for s in splits)
+    sizes = geometric_sizes(top, n_classes) if top else np.zeros(0, np.int64)
+    curve = learning_curve(X, labels, n_classes, splits, clusters=own, sizes=sizes, seed=seed)
+    if done is not None:
+        done(1)
+    dealt = shuffled(labels, seed=seed)
+    coarse = sizes[::-1][::4][::-1]
+    control = bits_learned(
+        learning_curve(X, dealt, n_classes, splits, clusters=own, sizes=coarse, seed=seed),
+        seed=seed,
+    )
+    bits = bits_learned(curve, seed=seed)
+    bits = replace(bits, detail={**bits.detail, "shuffled_labels": _brief(control)})
+    return Growth(curve, forecast(curve, seed=seed), bits, len(y))
+
+
+def sample_clusters(clusters: Ints, most: int, seed: int) -> Ints:
+    """Positions of whole clusters, drawn at random until there are about so many; all if fewer."""
+    if len(clusters) <= most:
+        return np.arange(len(clusters))
+    _, own = np.unique(clusters, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(int(own.max()) + 1)
+    taken = np.cumsum(np.bincount(own)[order]) <= most
+    chosen = np.zeros(len(order), bool)
+    chosen[order[taken]] = True
+    return np.flatnonzero(chosen[own])
+
+
+def _rows(features: Sequence[Floats]) -> int:
+    """How many rows keep the curve within seconds: the cost grows with the width."""
+    width = sum(block.shape[1] for block in features)
+    return int(ROWS * min(1.0, WIDTH / width))
+
+
+def _brief(figure: Figure) -> dict[str, Any]:
+    out: dict[str, Any] = {"value": figure.value, "low": figure.low, "high": figure.high}
+    return {**out, "reason": figure.reason} if figure.reason else out

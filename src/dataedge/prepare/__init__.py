@@ -1,0 +1,1 @@
+"""A dataset made ready: vectors, near duplicates, and the three sides of the split."""

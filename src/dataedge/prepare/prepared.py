@@ -1,0 +1,126 @@
+"""What an audit works with before anything is asked: vectors, near duplicates, the items' sides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dataedge.engine import Step
+from dataedge.errors import AuditError, ExitCode
+from dataedge.items import Task
+from dataedge.prepare.vectors import Embed, embed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dataedge.engine.local import Engine
+    from dataedge.items import Dataset
+    from dataedge.prepare.splits import Splits
+    from dataedge.store import Store
+
+NEAR_DUPLICATES = Step("near_duplicates", 1)
+CLUSTERS = Step("clusters", 1)
+NEAR = 0.8
+"""Jaccard similarity of character n-grams from which two texts are near duplicates."""
+LEVELS = (0.7, NEAR, 0.9)
+"""Those at which they are counted."""
+SAME_PROMPT = 0.95
+"""From which two prompts count as one."""
+FEWEST_HELD_OUT = 4
+"""Development and evaluation items below which nothing can be said."""
+
+
+def vectors(
+    engine: Engine, embedder: Embed, dataset: Dataset
+) -> tuple[NDArray[np.float32], tuple[NDArray[np.float32], ...]]:
+    """Vectors of the whole inputs, and of each input text where there are two to classify."""
+    items = dataset.items
+    whole = embed(engine, embedder, [i.text for i in items])
+    texts = len(items[0].texts)
+    if dataset.task is not Task.CLASSIFY or texts == 1:
+        return whole, (whole,)
+    return whole, tuple(embed(engine, embedder, [i.texts[t] for i in items]) for t in range(texts))
+
+
+def near_duplicates(engine: Engine, dataset: Dataset) -> dict[float, NDArray[np.int64]]:
+    """Near-duplicate clusters at several thresholds.
+
+    By the input where the task is to classify (so that twins with different labels are found),
+    by the whole text otherwise.
+    """
+    items = dataset.items
+    classify = dataset.task is Task.CLASSIFY
+    texts = [i.text if classify else f"{i.text}\n{i.target}" for i in items]
+
+    def compute(_: object) -> dict[float, NDArray[np.int64]]:
+        from dataedge.prepare.near_duplicates import near_duplicate_levels
+
+        return near_duplicate_levels(texts, thresholds=LEVELS)
+
+    return engine.once(NEAR_DUPLICATES, {"texts": texts, "thresholds": LEVELS}, compute)
+
+
+def clusters(
+    engine: Engine, dataset: Dataset, levels: dict[float, NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """Items that must not stand on both sides of a split; an identical prompt counts as well."""
+    near = levels[NEAR]
+    if dataset.task is not Task.GENERATE:
+        return near
+    prompts = [i.text for i in dataset.items]
+
+    def compute(_: object) -> NDArray[np.int64]:
+        from dataedge.prepare.near_duplicates import join, near_duplicates
+
+        return join(near, near_duplicates(prompts, threshold=SAME_PROMPT))
+
+    inputs = {"near": near, "prompts": prompts, "threshold": SAME_PROMPT}
+    return engine.once(CLUSTERS, inputs, compute)
+
+
+def check_split(dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]) -> None:
+    """Refuse a dataset of which too little can be held out.
+
+    Raises:
+        AuditError: fewer than four development or evaluation items.
+    """
+    if min(len(splits.development), len(splits.evaluation)) < FEWEST_HELD_OUT:
+        raise AuditError(
+            f"{dataset.path}: {len(dataset.items):,} items in only {len(np.unique(clusters)):,} groups of "
+            "near duplicates; too few can be held out without a twin in the train side",
+            hint="add rows that differ from each other by more than a few characters",
+            code=ExitCode.NO_CONCLUSION,
+        )
+
+
+def store_items(
+    store: Store, dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]
+) -> None:
+    """Every item with its side and its cluster, for SQL."""
+    side = np.full(len(dataset.items), "unused", object)
+    for name in ("train", "development", "evaluation", "leaked"):
+        side[getattr(splits, name)] = name
+    items = dataset.items
+    extra: dict[str, Any] = {}
+    if any(i.number is not None for i in items):
+        extra["number"] = pa.array([i.number for i in items], pa.float64())
+    if any(i.annotations for i in items):
+        said = [list(i.annotations) for i in items]
+        extra["annotations"] = pa.array(said, pa.list_(pa.string()))
+    store.replace(
+        "items",
+        pa.table(
+            {
+                "item": [i.id for i in items],
+                "row": [i.row for i in items],
+                "count": [i.count for i in items],
+                "texts": pa.array([list(i.texts) for i in items], pa.list_(pa.string())),
+                "target": [i.target for i in items],
+                "side": list(side),
+                "cluster": clusters,
+                **extra,
+            }
+        ),
+    )

@@ -1,1 +1,0 @@
-"""Asking the base model: what, how, and how the answer is read."""

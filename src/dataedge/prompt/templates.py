@@ -1,0 +1,164 @@
+"""From items to prompts: templates, label forms, and which demonstrations are shown."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.items import Dataset, Item
+    from dataedge.models.lazy import ModelFacts
+    from dataedge.prompt.probe import Template
+
+MAX_CHARACTERS = 6000
+"""Longer texts are clipped in prompts (about 1,500 tokens); bytes are counted after clipping."""
+DEMONSTRATION_TOKENS = {"random": 1100, "retrieved": 420}
+"""Demonstrations take at most this many tokens of a prompt, on average. Random ones are the same
+for every item and run once; retrieved ones are run anew for each."""
+
+Shots = Literal["none", "random", "retrieved"]
+Form = Literal["given", "humanised"]
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A way to prompt: everything a prompt engineer may choose."""
+
+    template: Template
+    form: Form = "given"
+    shots: Shots = "none"
+    k: int = 0
+
+    @property
+    def name(self) -> str:
+        """Short, unique within a probe: chat/humanised/random-8."""
+        shots = "zero-shot" if self.shots == "none" else f"{self.shots}-{self.k}"
+        return f"{self.template.name}/{self.form}/{shots}"
+
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_JOINTS = re.compile(r"[_\-./]+")
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+@lru_cache(maxsize=4096)
+def humanise(label: str) -> str:
+    """A label as one would say it.
+
+    Example:
+        >>> humanise("card_arrival"), humanise("lostOrStolenCard"), humanise("yes")
+        ('card arrival', 'lost or stolen card', 'yes')
+    """
+    spaced = _JOINTS.sub(" ", _CAMEL.sub(" ", label)).strip()
+    return spaced.lower() if spaced else label
+
+
+def label_names(labels: Sequence[str], form: str) -> tuple[str, ...]:
+    """Labels in the form they are shown in; as given where two would become one."""
+    if form == "given":
+        return tuple(labels)
+    human = tuple(humanise(label) for label in labels)
+    return human if len(set(human)) == len(labels) else tuple(labels)
+
+
+class Prompter:
+    """Writes prompts for one dataset and one model.
+
+    Args:
+        dataset: gives column names, used as field names where an item has two texts.
+        facts: of the model (chat frame).
+    """
+
+    def __init__(self, dataset: Dataset, facts: ModelFacts) -> None:
+        self.facts = facts
+        self.labels = dataset.labels
+        shown = {form: label_names(self.labels, form) for form in get_args(Form)}
+        self._listed = {form: ", ".join(names) for form, names in shown.items()}
+        self._said = {
+            form: dict(zip(self.labels, names, strict=True)) for form, names in shown.items()
+        }
+        columns = dataset.columns.get("text", ())
+        self.fields = (columns,) if isinstance(columns, str) else tuple(columns)
+        label = dataset.columns.get("label", "label")
+        self.label_name = humanise(label if isinstance(label, str) else "label").capitalize()
+
+    def _input(self, texts: Sequence[str]) -> str:
+        clipped = [t[:MAX_CHARACTERS] for t in texts]
+        if len(clipped) == 1:
+            return clipped[0]
+        names = (
+            self.fields
+            if len(self.fields) == len(clipped)
+            else [f"text {i + 1}" for i in range(len(clipped))]
+        )
+        return "\n".join(
+            f"{humanise(n).capitalize()}: {t}" for n, t in zip(names, clipped, strict=True)
+        )
+
+    def _question(self, template: Template, texts: Sequence[str]) -> str:
+        text = self._input(texts)
+        return _fill(template.question, text=text, prompt=text, label_name=self.label_name)
+
+    def answer(self, strategy: Strategy, target: str) -> str:
+        """The continuation that is scored for a target (label or response)."""
+        if self.labels:
+            return _fill(strategy.template.answer, label=self._said[strategy.form][target])
+        return _fill(strategy.template.answer, response=target[:MAX_CHARACTERS])
+
+    def choices(self, strategy: Strategy) -> tuple[str, ...]:
+        """The continuation for every label, in label order."""
+        return tuple(self.answer(strategy, label) for label in self.labels)
+
+    def prompt(self, strategy: Strategy, texts: Sequence[str], shots: Sequence[Item] = ()) -> str:
+        """The whole prompt: instruction, demonstrations, question."""
+        template = strategy.template
+        parts = [
+            self._question(template, shot.texts) + self.answer(strategy, shot.target)
+            for shot in shots
+        ]
+        body = template.between.join([*parts, self._question(template, texts)])
+        body = _fill(template.instruction, labels=self._listed[strategy.form]) + body
+        if template.chat:
+            return self.facts.chat_before + body + self.facts.chat_after
+        return body
+
+
+def _fill(pattern: str, **values: str) -> str:
+    """Put values in their {places}; braces inside of values stay as they are."""
+    return _PLACE.sub(lambda m: values.get(m.group(1), m.group(0)), pattern)
+
+
+def random_shots(items: Sequence[Item], train: NDArray[np.int64], k: int, seed: int) -> list[Item]:
+    """K train items as anyone might pick them: at random, over as many labels as fit."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(train)
+    seen: dict[str, int] = {}
+    rank = []
+    for position, index in enumerate(order):
+        label = items[index].target
+        seen[label] = seen.get(label, 0) + 1
+        rank.append((seen[label], position))
+    picked = [order[position] for _, position in sorted(rank)[:k]]
+    return [items[i] for i in rng.permutation(np.asarray(picked, np.int64))]
+
+
+def nearest(
+    queries: NDArray[np.float32], train: NDArray[np.float32], k: int, block: int = 512
+) -> NDArray[np.int64]:
+    """Positions of the k most similar train vectors, most similar last: shape (n, k)."""
+    k = min(k, len(train))
+    found = []
+    for start in range(0, len(queries), block):
+        similarity = queries[start : start + block] @ train.T
+        top = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+        order = np.take_along_axis(similarity, top, axis=1).argsort(axis=1, kind="stable")
+        found.append(np.take_along_axis(top, order, axis=1))
+    return np.concatenate(found) if found else np.zeros((0, k), np.int64)

@@ -1,0 +1,178 @@
+"""What a climb needs to know: data, splits, vectors, and a base model to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dataedge.prompt.scores import Likelihood, Tokens, ask_likelihood, ask_tokens
+from dataedge.prompt.templates import (
+    DEMONSTRATION_TOKENS,
+    Prompter,
+    Shots,
+    Strategy,
+    nearest,
+    random_shots,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.engine.local import Engine
+    from dataedge.items import Dataset, Item
+    from dataedge.models.lazy import ModelFacts, ModelHandle
+    from dataedge.prepare.splits import Splits
+    from dataedge.prompt.probe import Probe, Template
+    from dataedge.prompt.scores import Answer
+
+NEAREST = 8
+COUNTED = {False: (200, 30), True: (32, 8)}
+"""Train items and prompts whose tokens are counted; fewer where every question has its price."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One audit's materials.
+
+    Attributes:
+        engine: runs stages, keeps what was asked.
+        handle: the base model.
+        facts: what it can do.
+        probe: how it is asked.
+        dataset: the items.
+        splits: train, development and evaluation indices.
+        clusters: shape (n,), near-duplicate cluster of each item.
+        vectors: shape (n, d), of each item's input, unit length.
+        by_text: for each input text its vectors, shape (n, d).
+        seed: of draws and resampling.
+        probes: all by name, for what is asked beside the ladder.
+    """
+
+    engine: Engine
+    handle: ModelHandle
+    facts: ModelFacts
+    probe: Probe
+    dataset: Dataset
+    splits: Splits
+    clusters: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+    by_text: tuple[NDArray[np.float32], ...]
+    seed: int
+    probes: Mapping[str, Probe]
+
+    @cached_property
+    def prompter(self) -> Prompter:
+        """Writes the prompts."""
+        return Prompter(self.dataset, self.facts)
+
+    @cached_property
+    def label_numbers(self) -> NDArray[np.int64]:
+        """Number of each item's label, shape (n,); −1 where it has none."""
+        number = {label: k for k, label in enumerate(self.dataset.labels)}
+        given = [-1 if i.label_missing else number[i.target] for i in self.dataset.items]
+        return np.array(given, np.int64)
+
+    @cached_property
+    def development(self) -> NDArray[np.int64]:
+        """Development items in the order in which they are tried."""
+        return np.random.default_rng(self.seed).permutation(np.sort(self.splits.development))
+
+    @property
+    def evaluation(self) -> NDArray[np.int64]:
+        """Evaluation items."""
+        return self.splits.evaluation
+
+    @cached_property
+    def item_tokens(self) -> float:
+        """Mean tokens of a train item, question and answer, from a sample."""
+        sample = np.random.default_rng(self.seed).permutation(np.sort(self.splits.train))
+        sample = sample[: COUNTED[self.facts.remote][0]]
+        items = [self.dataset.items[i] for i in sample]
+        texts = [f"{i.text} {i.target}"[:12_000] for i in items]
+        return float(np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.handle), texts)]))
+
+    def shot_counts(self, shots: Shots) -> list[int]:
+        """Those k of the probe whose demonstrations fit the budget; as many as fit if none does."""
+        wanted = getattr(self.probe.demonstrations, shots)
+        limit = min(DEMONSTRATION_TOKENS[shots], self.facts.context // 2)
+        fitting = [
+            k for k in wanted if k * self.item_tokens <= limit and k <= len(self.splits.train)
+        ]
+        if fitting or not wanted:
+            return fitting
+        single = max(1, int(limit // max(self.item_tokens, 1.0)))
+        return [single] if single * self.item_tokens <= limit else []
+
+    def usable(self, template: Template) -> bool:
+        """Whether the model can be asked this way."""
+        return self.facts.chat or not template.chat
+
+    def prompt_tokens(self, strategy: Strategy) -> float:
+        """Mean tokens of a prompt, over a sample of evaluation items."""
+        some = np.sort(self.evaluation)[: COUNTED[self.facts.remote][1]]
+        prompts = self.prompts(strategy, some)
+        return float(
+            np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.handle), prompts)])
+        )
+
+    def tuned_tokens(self) -> float:
+        """Mean tokens of the prompt that a tuned model needs: the shortest template, nothing shown."""
+        usable = [t for t in self.probe.templates if not t.chat] or list(self.probe.templates)
+        return self.prompt_tokens(Strategy(min(usable, key=lambda t: len(t.instruction))))
+
+    def strategies(self, bases: Sequence[Strategy], shots: Shots) -> list[Strategy]:
+        """Every base strategy with every k of the probe that fits."""
+        return [
+            Strategy(b.template, b.form, shots, k) for k in self.shot_counts(shots) for b in bases
+        ]
+
+    def prompts(self, strategy: Strategy, indices: NDArray[np.int64]) -> list[str]:
+        """The prompt of each item under a strategy."""
+        items = self.dataset.items
+        shots = self.shots(strategy, indices)
+        return [
+            self.prompter.prompt(strategy, items[i].texts, shown)
+            for i, shown in zip(indices, shots, strict=True)
+        ]
+
+    def shots(self, strategy: Strategy, indices: NDArray[np.int64]) -> list[list[Item]]:
+        """The demonstrations that each item is shown."""
+        items, train = self.dataset.items, self.splits.train
+        if strategy.shots == "random":
+            return [random_shots(items, np.sort(train), strategy.k, self.seed)] * len(indices)
+        if strategy.shots == "retrieved":
+            near = nearest(self.vectors[indices], self.vectors[train], strategy.k)
+            return [[items[train[j]] for j in row] for row in near]
+        return [[] for _ in indices]
+
+    def answer_among_nearest(self, k: int = NEAREST) -> float:
+        """Share of evaluation items whose very answer stands among the k nearest train items."""
+        items, train = self.dataset.items, self.splits.train
+        near = nearest(self.vectors[self.evaluation], self.vectors[train], k)
+        found = [
+            items[i].target in {items[train[j]].target for j in row}
+            for i, row in zip(self.evaluation, near, strict=True)
+        ]
+        return float(np.mean(found))
+
+    def answers(
+        self,
+        strategy: Strategy,
+        indices: NDArray[np.int64],
+        prompts_of: NDArray[np.int64] | None = None,
+    ) -> list[Answer | None]:
+        """Each item's own response as the model sees it, None where it failed.
+
+        Args:
+            strategy: how to ask.
+            indices: whose response is scored.
+            prompts_of: whose prompt it is scored under; their own if None.
+        """
+        prompts = self.prompts(strategy, indices if prompts_of is None else prompts_of)
+        targets = [self.prompter.answer(strategy, self.dataset.items[i].target) for i in indices]
+        return ask_likelihood(self.engine, Likelihood(self.handle), prompts, targets)

@@ -1,0 +1,161 @@
+"""Labels judged: suspects by learner and twins, numbers by regression, annotators by each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.engine import Step
+from dataedge.learner.classifier import Learner
+from dataedge.learner.regression import left_out
+from dataedge.measure import annotators, label_noise, quantities
+from dataedge.verdict.result import highest, scatter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dataedge.figures import Figure
+    from dataedge.learner.item_features import Description
+    from dataedge.prompt.workspace import Setting
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Labels of some items.
+
+    Attributes:
+        index: shape (m,), which items.
+        quality: suspects, noise, reasons.
+        proba: shape (m, K), out-of-sample probabilities of the labels; kept where there are
+            annotators, who are judged by them.
+    """
+
+    index: NDArray[np.int64]
+    quality: label_noise.LabelQuality
+    proba: NDArray[np.float32] | None
+
+
+LABEL_QUALITY = Step("label_quality", 1, (Judged, label_noise.LabelQuality))
+ANNOTATORS = Step("annotators", 1, (annotators.Crowd,))
+
+
+def judge_labels(setting: Setting, described: Description, index: NDArray[np.int64]) -> Judged:
+    """Label quality of some labelled items, each out of sample, by these items alone."""
+    inputs: dict[str, Any] = {
+        "index": index,
+        "y": setting.label_numbers[index],
+        "clusters": setting.clusters[index],
+        "names": setting.dataset.labels,
+        "numbers": [setting.dataset.items[i].number for i in index],
+        "annotated": bool(setting.dataset.columns.get("annotator")),
+        "seed": setting.seed,
+    }
+    return setting.engine.once(
+        LABEL_QUALITY,
+        {**described.inputs, **inputs},
+        lambda _: _judged([block[index] for block in described.blocks], **inputs),
+    )
+
+
+def _judged(
+    blocks: list[NDArray[np.float32]],
+    *,
+    index: NDArray[np.int64],
+    y: NDArray[np.int64],
+    clusters: NDArray[np.int64],
+    names: tuple[str, ...],
+    numbers: list[float | None],
+    annotated: bool,
+    seed: int,
+) -> Judged:
+    learner = Learner().fit(blocks, y, len(names), clusters=clusters, seed=seed)
+    quality = label_noise.label_quality(
+        learner.loo_core,
+        y,
+        clusters=clusters,
+        twins=clusters,
+        label_names=names,
+        neighbour_labels=learner.neighbour_labels,
+        refit=learner.refit_without,
+        seed=seed,
+    )
+    given = np.array([np.nan if v is None else v for v in numbers], float)
+    if len(given) and np.isfinite(given).all():
+        quality = _by_number(quality, blocks, given, y, clusters, seed)
+    return Judged(index, quality, learner.loo_proba if annotated else None)
+
+
+def _by_number(
+    quality: label_noise.LabelQuality,
+    blocks: list[NDArray[np.float32]],
+    given: NDArray[np.float64],
+    y: NDArray[np.int64],
+    clusters: NDArray[np.int64],
+    seed: int,
+) -> label_noise.LabelQuality:
+    """Suspects among numbers: their class says too little, the number itself decides."""
+    expected = left_out(blocks, given, clusters)
+    found = quantities.judge_quantities(given, expected, clusters, seed=seed)
+    order = np.argsort(given, kind="stable")
+    place = np.searchsorted(given[order], expected).clip(0, len(given) - 1)
+    reason = f"numbers: share more than {quantities.FAR} robust deviations from what is expected"
+    return replace(
+        quality,
+        score=found.score,
+        suspect=found.suspect,
+        reason=found.reason,
+        proposed=np.where(found.suspect, y[order][place], y),
+        noise=replace(found.share, reason=reason),
+        conflicts=found.conflicts,
+    )
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """What several annotators' labels add to the findings.
+
+    Attributes:
+        agreement: Krippendorff's α; quality per annotator in its detail.
+        columns: consensus and consensus_quality of every item.
+        disputed: positions of items without unanimity, least settled first.
+    """
+
+    agreement: Figure
+    columns: dict[str, Any]
+    disputed: NDArray[np.int64]
+
+
+def judge_annotators(setting: Setting, judged: Judged) -> Annotated | None:
+    """Agreement and consensus; None where there are no columns of annotators."""
+    items = setting.dataset.items
+    wanted = setting.dataset.columns.get("annotator", ())
+    names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    if not names or judged.proba is None:
+        return None
+    said = [items[i].annotations for i in judged.index]
+    extra = {v for row in said for v in row if v is not None} - set(setting.dataset.labels)
+    known = (*setting.dataset.labels, *sorted(extra))  # labels that no item has as its own
+    code = {label: k for k, label in enumerate(known)}
+    given = np.array([[-1 if v is None else code[v] for v in row] for row in said], np.int64)
+    proba = np.pad(judged.proba.astype(np.float64), ((0, 0), (0, len(extra))))
+    inputs: dict[str, Any] = {
+        "given": given,
+        "proba": proba,
+        "names": names,
+        "clusters": setting.clusters[judged.index],
+        "seed": setting.seed,
+    }
+    found = setting.engine.once(ANNOTATORS, inputs, lambda _: annotators.crowd(**inputs))
+    n = len(items)
+    consensus: list[str | None] = [None] * n
+    for i, label in zip(judged.index, found.consensus, strict=True):
+        consensus[i] = known[label] if label >= 0 else None
+    present = np.where(given >= 0, given, given.max(1, keepdims=True))
+    split = (present != present[:, :1]).any(1)
+    certain = found.quality.astype(np.float64)
+    quality = scatter(n, judged.index, certain)
+    disputed = scatter(n, judged.index[split], -certain[split])
+    columns = {"consensus": consensus, "consensus_quality": quality}
+    return Annotated(found.agreement, columns, highest(disputed))

@@ -1,0 +1,119 @@
+"""Defective responses of a `generate` dataset: a measure, a view, and a table of findings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from dataedge.engine import Step
+from dataedge.measure.responses import (
+    KINDS,
+    Check,
+    Finding,
+    check_responses,
+    response_defects,
+)
+from dataedge.verdict.result import VIEW_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.engine.local import Engine
+    from dataedge.items import Dataset
+    from dataedge.verdict.result import Findings
+
+RESPONSES = Step("responses", 1, (Check, Finding))
+SCHEMA = pa.schema(
+    [
+        ("item", pa.string()),
+        ("kind", pa.string()),
+        ("reason", pa.string()),
+        ("score", pa.float64()),
+    ]
+)
+"""Columns of the table `response_findings`: one row per item and kind. No text of an item."""
+
+
+def judge_responses(
+    engine: Engine,
+    findings: Findings,
+    dataset: Dataset,
+    prompt_vectors: NDArray[np.float32],
+    response_vectors: NDArray[np.float32],
+) -> pa.Table:
+    """Check every response and add what is found to the findings.
+
+    Adds the measure `response_defects`, the view `responses` (most telling first) and the columns
+    `defects` and `reason`.
+
+    Args:
+        engine: keeps what the checks found.
+        findings: of the same dataset; its losses, if any, tell outlying difficulty.
+        dataset: the items.
+        prompt_vectors: shape (n, d), unit length.
+        response_vectors: shape (n, d), of the same embedder.
+
+    Returns:
+        The table `response_findings`, see `SCHEMA`.
+    """
+    items = dataset.items
+    inputs: dict[str, Any] = {
+        "prompts": [i.text for i in items],
+        "responses": [i.target for i in items],
+        "vectors_prompt": prompt_vectors,
+        "vectors_response": response_vectors,
+        "losses": findings.losses,
+    }
+    checks = engine.once(RESPONSES, inputs, lambda _: check_responses(**inputs))
+    by_item = _by_item(checks)
+    findings.measures["response_defects"] = response_defects(checks, len(items))
+    findings.views["responses"] = ranked(by_item)
+    findings.columns |= _columns(by_item, len(items))
+    rows = [f for i in sorted(by_item) for f in by_item[i]]
+    data: dict[str, list[Any]] = {
+        "item": [items[f.index].id for f in rows],
+        "kind": [f.kind for f in rows],
+        "reason": [f.reason for f in rows],
+        "score": [float(f.score) for f in rows],
+    }
+    return pa.table(data, schema=SCHEMA)
+
+
+def ranked(by_item: dict[int, Sequence[Finding]]) -> NDArray[np.int64]:
+    """Positions of a view: each kind's plainest item in turn, so that no kind crowds out the rest.
+
+    Args:
+        by_item: findings of each item that has any.
+    """
+    queues = {
+        kind: sorted(
+            (i for i, found in by_item.items() if any(f.kind == kind for f in found)),
+            key=lambda i: (-max(f.score for f in by_item[i] if f.kind == kind), i),
+        )
+        for kind in KINDS
+    }
+    longest = max(map(len, queues.values()), default=0)
+    turns = [q[turn] for turn in range(longest) for q in queues.values() if turn < len(q)]
+    return np.array(list(dict.fromkeys(turns))[:VIEW_SIZE], np.int64)
+
+
+def _by_item(checks: dict[str, Check]) -> dict[int, Sequence[Finding]]:
+    out: dict[int, list[Finding]] = {}
+    for check in checks.values():
+        for finding in check.findings:
+            out.setdefault(finding.index, []).append(finding)
+    return dict(out)
+
+
+def _columns(by_item: dict[int, Sequence[Finding]], n: int) -> dict[str, Sequence[Any]]:
+    """Kinds and reasons of each item as text; None where nothing was found."""
+    kinds: list[str | None] = [None] * n
+    reasons: list[str | None] = [None] * n
+    for i, found in by_item.items():
+        kinds[i] = ", ".join(f.kind for f in found)
+        reasons[i] = "; ".join(f"{f.kind}: {f.reason}" for f in found)
+    return {"defects": kinds, "reason": reasons}

@@ -1,0 +1,1 @@
+"""What it all comes to: edge, what limits it, advice, and the reasons to fine-tune."""

@@ -1,0 +1,253 @@
+"""The prompting rungs are what a competent prompt engineer would get, and choice costs nothing.
+
+A base model is stood in for by scores drawn per (strategy, item), so that the whole search runs in
+no time and every item that is asked about is on record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import replace
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dataedge.engine.local import Engine
+from dataedge.figures import Figure
+from dataedge.items import Dataset, Item, Task
+from dataedge.ladder.classify import CONTENT_FREE, ClassifyLadder
+from dataedge.ladder.generate import GenerateLadder
+from dataedge.learner.item_features import Candidates, Description
+from dataedge.models.lazy import ModelFacts
+from dataedge.prepare.splits import Splits, split
+from dataedge.progress import Progress
+from dataedge.prompt.library import load_probes, searched_probe
+from dataedge.prompt.scores import ChoiceAnswers
+from dataedge.prompt.search import successive_halving
+from dataedge.prompt.templates import DEMONSTRATION_TOKENS, Strategy
+from dataedge.prompt.workspace import Setting
+from dataedge.store import Store
+from dataedge.verdict.reasons import prompting_ceiling
+
+PROBES = load_probes()
+FOLDER = tempfile.TemporaryDirectory()
+LABELS = ("lost_card", "newCard", "fee", "other")
+
+
+class Stand(Setting):
+    """A setting whose model is only pretended."""
+
+    tokens_of_an_item = 20.0
+
+    @cached_property
+    def item_tokens(self) -> float:
+        return self.tokens_of_an_item
+
+    def prompt_tokens(self, strategy: Strategy) -> float:
+        return 10.0 + self.tokens_of_an_item * strategy.k
+
+
+@cache
+def engine() -> Engine:
+    return Engine(Store(FOLDER.name), Progress(quiet=True))
+
+
+def setting(task: Task, n: int = 300, seed: int = 0, context: int = 4096) -> Stand:
+    rng = np.random.default_rng(seed)
+    targets = [LABELS[k] if task is Task.CLASSIFY else f"it is {k}" for k in rng.integers(0, 4, n)]
+    items = tuple(Item((f"text {i}",), t, i + 1) for i, t in enumerate(targets))
+    dataset = Dataset("d", task, items, n, {"text": "text", "label": "kind"})
+    vectors = rng.normal(size=(n, 6)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    clusters = np.arange(n)
+    splits = split(dataset, clusters, probe_items=200, seed=seed)
+    facts = ModelFacts(True, True, True, True, context, (), "<user>", "</user>")
+    none: Any = None
+    return Stand(
+        engine(),
+        none,
+        facts,
+        searched_probe(task.value, PROBES),
+        dataset,
+        splits,
+        clusters,
+        vectors,
+        (vectors,),
+        seed,
+        PROBES,
+    )
+
+
+def drawn(*key: Any) -> np.random.Generator:
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))
+
+
+class Random(ClassifyLadder):
+    """Label scores that know nothing, but prefer some labels; keeps what was asked in order."""
+
+    def __init__(self, s: Setting) -> None:
+        nothing = np.zeros(len(s.dataset.items), bool)
+        # texts of which no word occurs twice have no block of words
+        described = Description("vectors", Candidates([s.vectors], ["a"]))
+        super().__init__(s, described, nothing, np.zeros(0, np.int64))
+        self.asked: list[tuple[Strategy, frozenset[int]]] = []
+
+    def answers(self, strategy: Strategy, indices: np.ndarray) -> ChoiceAnswers:
+        self.asked.append((strategy, frozenset(indices.tolist())))
+        bias = 3 * drawn(strategy.name, self.s.seed).normal(size=4)
+        own = [drawn(strategy.name, self.s.seed, int(i)).normal(size=4) for i in indices]
+        return ChoiceAnswers(np.array(own) * 2 + bias, [False] * len(indices))
+
+    def _content_free(self, strategy: Strategy) -> np.ndarray:
+        return 3 * drawn(strategy.name, self.s.seed).normal(size=(1, 4)).repeat(
+            len(CONTENT_FREE), 0
+        )
+
+
+@pytest.fixture(scope="module")
+def climbed() -> tuple[Random, Any]:
+    ladder = Random(setting(Task.CLASSIFY))
+    return ladder, ladder.climb()
+
+
+@pytest.mark.parametrize("name", ["classify", "respond", "surprisal"])
+def test_three_templates_and_demonstrations_up_to_sixteen(name: str) -> None:
+    probe = PROBES[name]
+    assert len(probe.templates) >= 3
+    assert {4, 8, 16} <= set(probe.demonstrations.random)
+    assert {4, 8, 16} <= set(probe.demonstrations.retrieved)
+
+
+def test_labels_are_asked_plainly_with_their_list_and_as_a_chat() -> None:
+    probe = PROBES["classify"]
+    plain = [t for t in probe.templates if not t.instruction and not t.chat]
+    listed = [t for t in probe.templates if "{labels}" in t.instruction and not t.chat]
+    assert plain
+    assert listed
+    assert any(t.chat for t in probe.templates)
+    assert any(t.chat for t in PROBES["respond"].templates)
+    assert set(probe.label_forms) == {"given", "humanised"}
+    assert set(probe.calibration) == {"none", "batch", "contextual"}
+
+
+def test_passages_differ_in_what_stands_around_them() -> None:
+    s = setting(Task.CORPUS)
+    shots = list(s.dataset.items[:2])
+    prompts = {s.prompter.prompt(Strategy(t), ("It began",), shots) for t in s.probe.templates}
+    assert len(prompts) == len(s.probe.templates) >= 3
+    assert any("one collection" in p for p in prompts)
+    assert any("\n\n---\n\n" in p for p in prompts)
+    assert all(p.endswith("It began") for p in prompts)
+
+
+def test_every_template_form_and_number_of_demonstrations_is_tried(
+    climbed: tuple[Random, Any],
+) -> None:
+    tried = {strategy for strategy, _ in climbed[0].asked}
+    zero = {(s.template.name, s.form) for s in tried if s.k == 0}
+    assert zero == {
+        (t, f) for t in ("plain", "instruction", "chat") for f in ("given", "humanised")
+    }
+    assert {s.k for s in tried if s.shots == "random"} == {4, 8, 16}
+    assert {s.k for s in tried if s.shots == "retrieved"} == {4, 8, 16}
+
+
+def test_the_curve_over_k_is_kept_for_the_first_reason(climbed: tuple[Random, Any]) -> None:
+    gain = Figure(0.1, 0.05, 0.15, 100, "accuracy")
+    reason = prompting_ceiling(climbed[1].trials, gain, delta=0.02, higher_is_better=True)
+    curve = reason.evidence["curve_over_k"]
+    assert [k for k, _ in curve["random"]] == [0, 4, 8, 16]
+    assert [k for k, _ in curve["retrieved"]] == [0, 4, 8, 16]
+
+
+@pytest.mark.parametrize("shots", ["random", "retrieved"])
+@pytest.mark.parametrize("tokens", [5.0, 30.0, 80.0, 600.0])
+@pytest.mark.parametrize("context", [256, 4096])
+def test_demonstrations_stay_within_the_context_and_the_budget(
+    shots: Any, tokens: float, context: int
+) -> None:
+    s = setting(Task.GENERATE, context=context)
+    s.__dict__["item_tokens"] = tokens
+    counts = s.shot_counts(shots)
+    limit = min(DEMONSTRATION_TOKENS[shots], context // 2)
+    assert all(k * tokens <= limit for k in counts)
+    assert set(counts) >= {k for k in (4, 8, 16) if k * tokens <= limit}
+    assert counts or tokens > limit
+
+
+def test_choice_sees_development_items_alone(climbed: tuple[Random, Any]) -> None:
+    """Evaluation items are asked about only by a strategy that was tried on all development ones."""
+    ladder = climbed[0]
+    development = set(ladder.s.development.tolist())
+    evaluation = set(ladder.s.evaluation.tolist())
+    train = set(ladder.s.splits.train.tolist())
+    assert not development & evaluation
+    assert not train & (development | evaluation)
+    reported = [strategy for strategy, items in ladder.asked if items & evaluation]
+    assert len(set(reported)) == 3  # the one that was chosen on each rung
+    for _, items in ladder.asked:
+        assert items <= development or items == evaluation
+    for strategy in set(reported):
+        first = next(
+            i
+            for i, (s, items) in enumerate(ladder.asked)
+            if (s, items) == (strategy, frozenset(evaluation))
+        )
+        assert (strategy, frozenset(development)) in ladder.asked[:first]
+
+
+def test_other_labels_on_evaluation_items_change_no_choice(climbed: tuple[Random, Any]) -> None:
+    _, done = climbed
+    s = setting(Task.CLASSIFY)
+    items = list(s.dataset.items)
+    for i in s.evaluation:
+        items[i] = replace(items[i], target=LABELS[(LABELS.index(items[i].target) + 1) % 4])
+    other = Random(replace(s, dataset=replace(s.dataset, items=tuple(items))))
+    again = other.climb()
+    for rung in ("zero_shot", "few_shot", "without_data", "retrieved"):
+        assert again.climb.outcomes[rung].how == done.climb.outcomes[rung].how
+        assert (again.climb.outcomes[rung].gain != done.climb.outcomes[rung].gain).any()
+
+
+def test_choosing_on_random_labels_gains_nothing_on_evaluation_items() -> None:
+    """The prompting search, calibration included, on scores that know nothing: no gain over chance."""
+    gains = []
+    for seed in range(10):
+        s = setting(Task.CLASSIFY, seed=seed)
+        ladder = Random(s)
+        plain = [Strategy(t, f) for t in s.probe.templates[:2] for f in s.probe.label_forms]
+        ranked, _ = successive_halving(plain, ladder.attempt, len(s.development))
+        outcome = ladder.prompting(ranked[0].candidate)[0]
+        gains.append(outcome.gain.mean() - ladder._chance().gain.mean())
+    error = np.std(gains, ddof=1) / np.sqrt(len(gains))
+    assert np.mean(gains) < 2 * error
+    assert np.mean(gains) < 0.02
+
+
+def test_splits_of_every_task_are_disjoint() -> None:
+    for task in Task:
+        sides: Splits = setting(task).splits
+        seen = np.concatenate([sides.train, sides.development, sides.evaluation])
+        assert len(seen) == len(set(seen.tolist()))
+
+
+def test_responses_are_chosen_on_development_items_too() -> None:
+    asked: list[tuple[str, frozenset[int]]] = []
+
+    class Fake(GenerateLadder):
+        def bits(
+            self, strategy: Any, indices: Any, prompts_of: Any = None, ngram: Any = None
+        ) -> Any:
+            asked.append((strategy.name, frozenset(indices.tolist())))
+            return np.array([drawn(strategy.name, int(i)).uniform(1, 3) for i in indices])
+
+    s = setting(Task.GENERATE)
+    ladder = Fake(s)
+    candidates = s.strategies([Strategy(t) for t in s.probe.templates], "random")
+    assert {c.k for c in candidates} == {4, 8, 16}
+    successive_halving(candidates, ladder.attempt, len(s.development))
+    assert all(items <= set(s.development.tolist()) for _, items in asked)

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dataedge.items import Dataset, Item, Task
+from dataedge.models.lazy import ModelFacts
+from dataedge.prompt.probe import Template
+from dataedge.prompt.templates import (
+    Prompter,
+    Strategy,
+    humanise,
+    label_names,
+    nearest,
+    random_shots,
+)
+
+FACTS = ModelFacts(True, True, True, True, 512, (), "<user>", "</user>")
+TEMPLATE = Template(
+    name="t", instruction="Labels: {labels}.\n", question="{text}\n{label_name}:", answer=" {label}"
+)
+
+
+def dataset() -> Dataset:
+    items = tuple(
+        Item((f"text {i}",), ["card_arrival", "lostCard"][i % 2], i + 1) for i in range(20)
+    )
+    return Dataset("d", Task.CLASSIFY, items, 20, {"text": "text", "label": "intent"})
+
+
+def test_prompt_has_instruction_demonstrations_and_question() -> None:
+    data = dataset()
+    prompter = Prompter(data, FACTS)
+    strategy = Strategy(TEMPLATE, "humanised", "random", 1)
+    prompt = prompter.prompt(strategy, ("where {is} it",), [data.items[1]])
+    assert prompt == (
+        "Labels: card arrival, lost card.\ntext 1\nIntent: lost card\n\nwhere {is} it\nIntent:"
+    )
+    assert prompter.choices(strategy) == (" card arrival", " lost card")
+    chat = prompter.prompt(Strategy(TEMPLATE.model_copy(update={"chat": True})), ("q",))
+    assert chat.startswith("<user>Labels")
+    assert chat.endswith("Intent:</user>")
+
+
+def test_two_texts_carry_their_column_names() -> None:
+    items = (Item(("a wool hat", "jeans"), "yes", 1), Item(("b", "c"), "no", 2))
+    data = Dataset("d", Task.CLASSIFY, items, 2, {"text": ("upper_half", "lower"), "label": "goes"})
+    prompt = Prompter(data, FACTS).prompt(Strategy(TEMPLATE), items[0].texts)
+    assert "Upper half: a wool hat\nLower: jeans\nGoes:" in prompt
+
+
+def test_humanised_labels_stay_apart() -> None:
+    assert label_names(["A_b", "a b"], "humanised") == ("A_b", "a b")
+    assert humanise("") == ""
+
+
+def test_random_shots_cover_labels_and_depend_on_the_seed_alone() -> None:
+    data = dataset()
+    train = np.arange(20)
+    shots = random_shots(data.items, train, 4, 0)
+    assert sorted(s.target for s in shots) == ["card_arrival"] * 2 + ["lostCard"] * 2
+    assert shots == random_shots(data.items, train, 4, 0)
+    assert shots != random_shots(data.items, train, 4, 1)
+
+
+@pytest.mark.parametrize("k", [1, 5, 50])
+def test_nearest_agrees_with_a_full_sort(k: int) -> None:
+    rng = np.random.default_rng(0)
+    queries, train = rng.normal(size=(7, 8)), rng.normal(size=(30, 8))
+    found = nearest(queries.astype(np.float32), train.astype(np.float32), k)
+    wanted = np.argsort(queries.astype(np.float32) @ train.astype(np.float32).T, axis=1)[:, -k:]
+    assert (found == wanted).all()
