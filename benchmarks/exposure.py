@@ -42,7 +42,7 @@ from dataedge.exposure.order_test import ask_orders, order_ranks, order_test
 from dataedge.exposure.permutation import auroc_interval, matching_test, rank_sum_test
 from dataedge.items import Dataset, Item, Task
 from dataedge.models import model_identity, open_model
-from dataedge.models.lazy import ModelHandle
+from dataedge.models.lazy import LazyModel
 from dataedge.progress import Progress
 from dataedge.prompt.scores import Choices, Likelihood, ask_choices, ask_likelihood
 from dataedge.store import Store
@@ -150,9 +150,9 @@ def remembered(key: str, compute: Callable[[], Any]) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def base() -> ModelHandle:
+def base() -> LazyModel:
     name, revision = model_identity("embedded")
-    return ModelHandle(name, revision, lambda _: open_model("embedded"))
+    return LazyModel(name, revision, lambda _: open_model("embedded"))
 
 
 def open_store() -> Store:
@@ -250,7 +250,7 @@ def planted_rows(kind: str, seed: int) -> dict[int, list[str]]:
 
 def trained(
     groups: dict[int, list[str]], seed: int, batch: int = BATCH
-) -> tuple[ModelHandle, dict[str, float]]:
+) -> tuple[LazyModel, dict[str, float]]:
     """The embedded model after one pass over texts (each as often as its group says) and filler.
 
     All weights but the embeddings, AdamW at 1e-4 without decay.
@@ -292,11 +292,11 @@ def trained(
         if p.dim() == 2:
             p.data = p.data.bfloat16()
     multiply_in_bfloat16(net)
-    model = LocalModel(net, tokens.tokenizer, id="trained", revision="-", handshake=False)
+    model = LocalModel(net, tokens.tokenizer, id="trained", revision="-", prove=False)
     model.tokens.start = tokens.start
     seconds = time.perf_counter() - start
     spent = {"seconds": seconds, "tokens": float(seen), "first": losses[0], "last": losses[-1]}
-    return ModelHandle("trained", "-", lambda _: model), spent
+    return LazyModel("trained", "-", lambda _: model), spent
 
 
 def planted(kind: str, seed: int) -> dict[str, Any]:

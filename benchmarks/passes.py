@@ -36,7 +36,7 @@ HELP_WANTED = 0.30
 
 def audit_share(probe_items: int) -> dict[str, float]:
     handles, embedders = [], []
-    open_handle, embed_class = pipeline.open_handle, pipeline.Embed
+    lazy_base_model, embed_class = pipeline.lazy_base_model, pipeline.Embed
 
     class Timed(embed_class):  # type: ignore[misc, valid-type]
         def __init__(self, spec: str) -> None:
@@ -50,10 +50,10 @@ def audit_share(probe_items: int) -> dict[str, float]:
             self.load_seconds += time.perf_counter() - started
 
     def opened(config: Any, directory: Any) -> Any:
-        handles.append(open_handle(config, directory))
+        handles.append(lazy_base_model(config, directory))
         return handles[-1]
 
-    pipeline.open_handle, pipeline.Embed = opened, Timed  # type: ignore[misc, assignment]
+    pipeline.lazy_base_model, pipeline.Embed = opened, Timed  # type: ignore[misc, assignment]
     with tempfile.TemporaryDirectory() as out:
         config, passed = make_config({"out": out, "probe_items": probe_items})
         dataset = read(ROOT / "data" / "outfits", config)
@@ -61,9 +61,9 @@ def audit_share(probe_items: int) -> dict[str, float]:
         with Store(out) as store:
             pipeline.run(dataset, config, passed, store, Progress())
         wall = time.perf_counter() - started
-    handle, embedder = handles[0], embedders[0]
-    loading = handle.load_seconds + embedder.load_seconds
-    model = handle.model
+    lazy_model, embedder = handles[0], embedders[0]
+    loading = lazy_model.load_seconds + embedder.load_seconds
+    model = lazy_model.model
     forward = model.forward_seconds + embedder.forward_seconds
     return {
         "wall_after_loading": wall - loading,

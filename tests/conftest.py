@@ -22,7 +22,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Llama of 30,000 weights that has learned a few sentences by heart; passes the handshake."""
+    """A Llama of 30,000 weights that has learned a few sentences by heart; passes the capability tests."""
     import torch
 
     from dataedge.models.capability_tests import SENTENCE

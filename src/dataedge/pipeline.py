@@ -1,6 +1,6 @@
 """The audit, from beginning to end.
 
-    load → store → embed → cluster and split → judge labels → climb the ladder → measure → report
+    load → store → embed → cluster and split → judge labels → rungs the ladder → measure → report
 
 Each step reads what the one before it left. What costs time (vectors, answers of the base model, what
 is fitted to them) goes through the engine, which asks the store first; thresholds are applied anew.
@@ -21,7 +21,7 @@ from dataedge.errors import AuditError, ExitCode
 from dataedge.figures import Figure
 from dataedge.items import Dataset, Task
 from dataedge.measure import volume
-from dataedge.models.lazy import ModelFacts, ModelHandle
+from dataedge.models.lazy import LazyModel, ModelAbilities
 from dataedge.prepare import prepared
 from dataedge.prepare.splits import Splits, split
 from dataedge.prepare.vectors import Embed, embed
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from dataedge.config import AuditConfig
     from dataedge.progress import Progress
-    from dataedge.prompt.workspace import Setting
+    from dataedge.prompt.workspace import Workspace
     from dataedge.report.model import Report
     from dataedge.store import Store
     from dataedge.verdict.result import Findings
@@ -53,15 +53,15 @@ def run(
         AuditError: what the user can mend; what was stored until then stays.
     """
     load_probes(config.probes)  # a mistake in one is told before anything is asked
-    handle = open_handle(config, store.path.parent)
-    usage = f"usage {handle.id} {handle.revision}"
+    lazy_model = lazy_base_model(config, store.path.parent)
+    usage = f"usage {lazy_model.id} {lazy_model.revision}"
     before = store.recall(usage)
     try:
-        return _run(dataset, config, passed, store, progress, handle, before)
+        return _run(dataset, config, passed, store, progress, lazy_model, before)
     finally:
-        if handle.opened is not None:
-            store.remember(usage, handle.usage(before))
-            handle.close()
+        if lazy_model.opened is not None:
+            store.remember(usage, lazy_model.usage(before))
+            lazy_model.close()
 
 
 def _run(
@@ -70,7 +70,7 @@ def _run(
     passed: dict[str, Any],
     store: Store,
     progress: Progress,
-    handle: ModelHandle,
+    lazy_model: LazyModel,
     used: dict[str, int] | None,
 ) -> Report:
     from dataedge.report.build import build
@@ -86,23 +86,25 @@ def _run(
     splits = split(dataset, clusters, probe_items=config.probe_items, seed=config.seed)
     prepared.check_split(dataset, splits, clusters)
     prepared.store_items(store, dataset, splits, clusters)
-    facts = _facts(store, handle, config, dataset)
-    setting = _setting(engine, handle, facts, dataset, splits, clusters, vectors, by_text, config)
-    _check_templates(setting)
-    tokens = _tokens(setting)
-    findings = _findings(setting, config, tokens)
+    abilities = _abilities(store, lazy_model, config, dataset)
+    workspace = _workspace(
+        engine, lazy_model, abilities, dataset, splits, clusters, vectors, by_text, config
+    )
+    _check_templates(workspace)
+    tokens = _tokens(workspace)
+    findings = _findings(workspace, config, tokens)
     _responses(store, engine, embedder, dataset, vectors, findings)
     findings.measures |= _redundancy(engine, dataset, levels, vectors, config.seed)
     findings.measures |= {"class_balance": _class_balance(dataset, config.seed), "tokens": tokens}
-    seen = _exposure(engine, handle, facts, dataset, config)
+    seen = _exposure(engine, lazy_model, abilities, dataset, config)
     report = build(
         dataset=dataset,
         splits=splits,
         config=config,
         passed=passed,
-        handle=handle,
-        facts=facts,
-        usage=handle.usage(used),
+        lazy_model=lazy_model,
+        abilities=abilities,
+        usage=lazy_model.usage(used),
         embedder=embedder,
         records=list(engine.records.values()),
         findings=findings,
@@ -114,7 +116,7 @@ def _run(
     return report
 
 
-def open_handle(config: AuditConfig, directory: Path | None = None) -> ModelHandle:
+def lazy_base_model(config: AuditConfig, directory: Path | None = None) -> LazyModel:
     """The base model of a configuration, not loaded and nothing asked yet.
 
     Raises:
@@ -126,12 +128,14 @@ def open_handle(config: AuditConfig, directory: Path | None = None) -> ModelHand
     if server is not None:
         server.check_consent()
     name, revision = identity(config)
-    return ModelHandle(
+    return LazyModel(
         name, revision, lambda precision: open_configured(config, directory, precision)
     )
 
 
-def _facts(store: Store, handle: ModelHandle, config: AuditConfig, dataset: Dataset) -> ModelFacts:
+def _abilities(
+    store: Store, lazy_model: LazyModel, config: AuditConfig, dataset: Dataset
+) -> ModelAbilities:
     """What the model can do: proven once per revision, precision and version of this tool.
 
     A proof that failed is not remembered: what stood in its way may be mended.
@@ -141,32 +145,32 @@ def _facts(store: Store, handle: ModelHandle, config: AuditConfig, dataset: Data
     name = proof_name(config)
     known = store.recall(name)
     if known is None:
-        facts = handle.facts()
-        _check_answerable(dataset, handle, facts)
-        if not facts.doubted:
-            store.remember(name, asdict(facts))
+        abilities = lazy_model.abilities()
+        _check_answerable(dataset, lazy_model, abilities)
+        if not abilities.doubted:
+            store.remember(name, asdict(abilities))
     else:
-        facts = ModelFacts(**{**known, "notes": tuple(known["notes"])})
-        _check_answerable(dataset, handle, facts)
-    handle.proven = facts
-    return facts
+        abilities = ModelAbilities(**{**known, "notes": tuple(known["notes"])})
+        _check_answerable(dataset, lazy_model, abilities)
+    lazy_model.proven = abilities
+    return abilities
 
 
-def _check_answerable(dataset: Dataset, handle: ModelHandle, facts: ModelFacts) -> None:
+def _check_answerable(dataset: Dataset, lazy_model: LazyModel, abilities: ModelAbilities) -> None:
     """Stop where the model can do nothing that this task could be measured by."""
-    if facts.token_logprobs or (facts.remote and dataset.task is not Task.CORPUS):
+    if abilities.token_logprobs or (abilities.remote and dataset.task is not Task.CORPUS):
         return
-    what = f"{handle.id}: {' '.join(facts.notes)}"
-    if facts.remote:
-        what = f"{dataset.path}: plain text is measured in bits per byte alone, and {facts.no_bits}"
+    what = f"{lazy_model.id}: {' '.join(abilities.notes)}"
+    if abilities.remote:
+        what = f"{dataset.path}: plain text is measured in bits per byte alone, and {abilities.no_bits}"
     raise AuditError(what, hint="name another base model with --model", code=ExitCode.NO_CONCLUSION)
 
 
-def _check_templates(setting: Setting) -> None:
+def _check_templates(workspace: Workspace) -> None:
     """Stop where a probe of the user's asks in no way that the model understands."""
-    if not any(map(setting.usable, setting.probe.templates)):
+    if not any(map(workspace.usable, workspace.probe.templates)):
         raise AuditError(
-            f"{setting.handle.id} has no chat template, and probe {setting.probe.name!r} asks in no "
+            f"{workspace.lazy_model.id} has no chat template, and probe {workspace.probe.name!r} asks in no "
             "other way",
             hint="add a template without `chat: true`, or name an instruction-tuned model: --model",
         )
@@ -199,34 +203,34 @@ def _responses(
     findings: Findings,
 ) -> None:
     """Defects of free-text responses; the table is empty for a task without any."""
-    from dataedge.tasks.response_review import SCHEMA, judge_responses
+    from dataedge.tasks.response_review import SCHEMA, review_responses
 
     found = SCHEMA.empty_table()
     if dataset.task is Task.GENERATE:
         responses = embed(engine, embedder, [i.target for i in dataset.items])
-        found = judge_responses(engine, findings, dataset, vectors, responses)
+        found = review_responses(engine, findings, dataset, vectors, responses)
     store.replace("response_findings", found)
 
 
-def _setting(
+def _workspace(
     engine: Engine,
-    handle: ModelHandle,
-    facts: ModelFacts,
+    lazy_model: LazyModel,
+    abilities: ModelAbilities,
     dataset: Dataset,
     splits: Splits,
     clusters: NDArray[np.int64],
     vectors: NDArray[np.float32],
     by_text: tuple[NDArray[np.float32], ...],
     config: AuditConfig,
-) -> Setting:
-    from dataedge.prompt.workspace import Setting
+) -> Workspace:
+    from dataedge.prompt.workspace import Workspace
 
     probes = load_probes(config.probes)
     probe = searched_probe(dataset.task.value, probes)
-    return Setting(
+    return Workspace(
         engine,
-        handle,
-        facts,
+        lazy_model,
+        abilities,
         probe,
         dataset,
         splits,
@@ -238,14 +242,16 @@ def _setting(
     )
 
 
-def _tokens(setting: Setting) -> Figure:
+def _tokens(workspace: Workspace) -> Figure:
     """Tokens of the distinct items, from a sample where there are very many."""
-    items = setting.dataset.items
-    sample = REMOTE_SAMPLE if setting.facts.remote else TOKEN_SAMPLE
-    rows = np.sort(np.random.default_rng(setting.seed).permutation(len(items))[:sample])
+    items = workspace.dataset.items
+    sample = REMOTE_SAMPLE if workspace.abilities.remote else TOKEN_SAMPLE
+    rows = np.sort(np.random.default_rng(workspace.seed).permutation(len(items))[:sample])
     texts = [f"{items[i].text} {items[i].target}" for i in rows]
-    counts = np.array([len(t) for t in ask_tokens(setting.engine, Tokens(setting.handle), texts)])
-    found = volume.tokens(counts, setting.clusters[rows], seed=setting.seed)
+    counts = np.array(
+        [len(t) for t in ask_tokens(workspace.engine, Tokens(workspace.lazy_model), texts)]
+    )
+    found = volume.tokens(counts, workspace.clusters[rows], seed=workspace.seed)
     if len(rows) == len(items):
         return found["distinct"]
     mean = found["mean"]
@@ -261,7 +267,11 @@ def _class_balance(dataset: Dataset, seed: int) -> Figure:
 
 
 def _exposure(
-    engine: Engine, handle: ModelHandle, facts: ModelFacts, dataset: Dataset, config: AuditConfig
+    engine: Engine,
+    lazy_model: LazyModel,
+    abilities: ModelAbilities,
+    dataset: Dataset,
+    config: AuditConfig,
 ) -> dict[str, Figure]:
     """Whether the base model has seen the dataset, where that was asked for."""
     if not (config.exposure or config.control):
@@ -270,21 +280,21 @@ def _exposure(
     from dataedge.exposure.rows import load_control
 
     control = load_control(config.control, dataset) if config.control else None
-    return exposure(engine, handle, facts, dataset, control, seed=config.seed)
+    return exposure(engine, lazy_model, abilities, dataset, control, seed=config.seed)
 
 
-def _findings(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
-    if setting.dataset.task is Task.CLASSIFY:
+def _findings(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
+    if workspace.dataset.task is Task.CLASSIFY:
         from dataedge.tasks import classify
 
-        return classify.find(setting, config, tokens)
-    if setting.facts.no_bits:
+        return classify.find(workspace, config, tokens)
+    if workspace.abilities.no_bits:
         from dataedge.tasks import exact_match
 
-        return exact_match.find(setting, config, tokens)
+        return exact_match.find(workspace, config, tokens)
     from dataedge.tasks import generate
 
-    return generate.find(setting, config, tokens)
+    return generate.find(workspace, config, tokens)
 
 
 def name_of(source: str | Path) -> str:

@@ -22,7 +22,7 @@ from dataedge.exposure.permutation import (
 )
 from dataedge.exposure.rows import load_control
 from dataedge.items import Dataset, Item, Task
-from dataedge.models.lazy import ModelFacts, ModelHandle
+from dataedge.models.lazy import LazyModel, ModelAbilities
 from dataedge.models.moments import Moments
 from dataedge.progress import Progress
 from dataedge.store import Store
@@ -224,7 +224,7 @@ def test_a_random_field_is_found_with_what_stands_before_it() -> None:
 
 
 def test_a_field_that_begins_its_row_is_judged_by_what_follows(
-    tmp_path: Path, handle: ModelHandle
+    tmp_path: Path, lazy_model: LazyModel
 ) -> None:
     turned = []
     for text in tickets(40):
@@ -236,7 +236,7 @@ def test_a_field_that_begins_its_row_is_judged_by_what_follows(
     assert field.after[0].startswith(": ")
     with Store(tmp_path) as store:
         figure = random_field_test(
-            Engine(store, Progress(quiet=True)), handle, corpus(turned), seed=0
+            Engine(store, Progress(quiet=True)), lazy_model, corpus(turned), seed=0
         )
     assert figure.n == 40
     assert figure.value is not None
@@ -303,19 +303,26 @@ def test_features_of_a_row() -> None:
 
 
 @pytest.fixture
-def handle() -> ModelHandle:
-    return ModelHandle("tiny", "0", lambda _: tiny.model(context=1024))
+def lazy_model() -> LazyModel:
+    return LazyModel("tiny", "0", lambda _: tiny.model(context=1024))
 
 
-def test_all_three_tests_run_and_a_rerun_asks_nothing(tmp_path: Path, handle: ModelHandle) -> None:
+def test_all_three_tests_run_and_a_rerun_asks_nothing(
+    tmp_path: Path, lazy_model: LazyModel
+) -> None:
     texts = tickets(240)
     data, control = corpus(texts[:120]), corpus(texts[120:])
     with Store(tmp_path) as store:
         found = exposure(
-            Engine(store, Progress(quiet=True)), handle, handle.facts(), data, control, seed=0
+            Engine(store, Progress(quiet=True)),
+            lazy_model,
+            lazy_model.abilities(),
+            data,
+            control,
+            seed=0,
         )
         engine = Engine(store, Progress(quiet=True))
-        again = exposure(engine, handle, handle.facts(), data, control, seed=0)
+        again = exposure(engine, lazy_model, lazy_model.abilities(), data, control, seed=0)
     assert list(found) == ["random_field", "order", "control_set"]
     assert found == again
     assert sum(r.done for r in engine.records.values()) == 0
@@ -344,8 +351,8 @@ def test_a_model_that_learned_the_values_by_heart_is_found_out(tmp_path: Path) -
         def cut(self, prompts: list[str], behind: Any) -> list[bool | None]:
             return [None] * len(prompts)
 
-    learned = ModelHandle("learned", "0", lambda _: Learned())  # type: ignore[arg-type,return-value]
-    learned.proven = ModelFacts(True, True, True, False, 512, ())
+    learned = LazyModel("learned", "0", lambda _: Learned())  # type: ignore[arg-type,return-value]
+    learned.proven = ModelAbilities(True, True, True, False, 512, ())
     with Store(tmp_path) as store:
         figure = random_field_test(
             Engine(store, Progress(quiet=True)), learned, corpus(texts), seed=0
@@ -356,28 +363,31 @@ def test_a_model_that_learned_the_values_by_heart_is_found_out(tmp_path: Path) -
     assert "met these rows" in figure.reason
 
 
-def test_what_cannot_be_tested_is_skipped_or_refused(tmp_path: Path, handle: ModelHandle) -> None:
+def test_what_cannot_be_tested_is_skipped_or_refused(tmp_path: Path, lazy_model: LazyModel) -> None:
     texts = tickets(80)
     with Store(tmp_path) as store:
-        engine, facts = Engine(store, Progress(quiet=True)), handle.facts()
+        engine, abilities = Engine(store, Progress(quiet=True)), lazy_model.abilities()
         lost = order_test(
-            engine, handle, facts, corpus(texts, [3 * i + 1 for i in range(80)]), seed=0
+            engine, lazy_model, abilities, corpus(texts, [3 * i + 1 for i in range(80)]), seed=0
         )
         assert (lost.status, lost.value) == ("skipped", None)
         assert "order is lost" in lost.reason
-        in_order = order_test(engine, handle, facts, corpus(sorted(texts)), seed=0)
+        in_order = order_test(engine, lazy_model, abilities, corpus(sorted(texts)), seed=0)
         assert in_order.status == "refused"
-        few = order_test(engine, handle, facts, corpus(texts[:5]), seed=0)
+        few = order_test(engine, lazy_model, abilities, corpus(texts[:5]), seed=0)
         assert few.status == "skipped"
-        alone = control_test(engine, handle, facts, corpus(texts), None, seed=0)
+        alone = control_test(engine, lazy_model, abilities, corpus(texts), None, seed=0)
         assert "--control" in alone.reason
-        same = control_test(engine, handle, facts, corpus(texts), corpus(texts), seed=0)
+        same = control_test(engine, lazy_model, abilities, corpus(texts), corpus(texts), seed=0)
         assert same.status == "skipped"
         other = corpus([t.replace("asked about", "wanted to know of") for t in tickets(80, 1)])
-        trap = control_test(engine, handle, facts, corpus(texts), other, seed=0)
+        trap = control_test(engine, lazy_model, abilities, corpus(texts), other, seed=0)
         assert (trap.status, trap.value) == ("refused", None)
         rising = corpus([t[:-20] + f"ref {30_000 + 41 * i} and left" for i, t in enumerate(texts)])
-        assert random_field_test(engine, handle, rising, seed=0).status in ("refused", "skipped")
+        assert random_field_test(engine, lazy_model, rising, seed=0).status in (
+            "refused",
+            "skipped",
+        )
 
 
 def test_an_audit_reports_exposure_only_when_asked(

@@ -21,14 +21,14 @@ from dataedge.items import Dataset, Item, Task
 from dataedge.ladder.classify import CONTENT_FREE, ClassifyLadder
 from dataedge.ladder.generate import GenerateLadder
 from dataedge.learner.item_features import Candidates, Description
-from dataedge.models.lazy import ModelFacts
+from dataedge.models.lazy import ModelAbilities
 from dataedge.prepare.splits import Splits, split
 from dataedge.progress import Progress
 from dataedge.prompt.library import load_probes, searched_probe
 from dataedge.prompt.scores import ChoiceAnswers
 from dataedge.prompt.search import successive_halving
 from dataedge.prompt.templates import DEMONSTRATION_TOKENS, Strategy
-from dataedge.prompt.workspace import Setting
+from dataedge.prompt.workspace import Workspace
 from dataedge.store import Store
 from dataedge.verdict.reasons import prompting_ceiling
 
@@ -37,8 +37,8 @@ FOLDER = tempfile.TemporaryDirectory()
 LABELS = ("lost_card", "newCard", "fee", "other")
 
 
-class Stand(Setting):
-    """A setting whose model is only pretended."""
+class Stand(Workspace):
+    """A workspace whose model is only pretended."""
 
     tokens_of_an_item = 20.0
 
@@ -55,7 +55,7 @@ def engine() -> Engine:
     return Engine(Store(FOLDER.name), Progress(quiet=True))
 
 
-def setting(task: Task, n: int = 300, seed: int = 0, context: int = 4096) -> Stand:
+def workspace(task: Task, n: int = 300, seed: int = 0, context: int = 4096) -> Stand:
     rng = np.random.default_rng(seed)
     targets = [LABELS[k] if task is Task.CLASSIFY else f"it is {k}" for k in rng.integers(0, 4, n)]
     items = tuple(Item((f"text {i}",), t, i + 1) for i, t in enumerate(targets))
@@ -64,12 +64,12 @@ def setting(task: Task, n: int = 300, seed: int = 0, context: int = 4096) -> Sta
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     clusters = np.arange(n)
     splits = split(dataset, clusters, probe_items=200, seed=seed)
-    facts = ModelFacts(True, True, True, True, context, (), "<user>", "</user>")
+    abilities = ModelAbilities(True, True, True, True, context, (), "<user>", "</user>")
     none: Any = None
     return Stand(
         engine(),
         none,
-        facts,
+        abilities,
         searched_probe(task.value, PROBES),
         dataset,
         splits,
@@ -89,7 +89,7 @@ def drawn(*key: Any) -> np.random.Generator:
 class Random(ClassifyLadder):
     """Label scores that know nothing, but prefer some labels; keeps what was asked in order."""
 
-    def __init__(self, s: Setting) -> None:
+    def __init__(self, s: Workspace) -> None:
         nothing = np.zeros(len(s.dataset.items), bool)
         # texts of which no word occurs twice have no block of words
         described = Description("vectors", Candidates([s.vectors], ["a"]))
@@ -109,9 +109,9 @@ class Random(ClassifyLadder):
 
 
 @pytest.fixture(scope="module")
-def climbed() -> tuple[Random, Any]:
-    ladder = Random(setting(Task.CLASSIFY))
-    return ladder, ladder.climb()
+def ladder_run() -> tuple[Random, Any]:
+    ladder = Random(workspace(Task.CLASSIFY))
+    return ladder, ladder.run()
 
 
 @pytest.mark.parametrize("name", ["classify", "respond", "surprisal"])
@@ -135,7 +135,7 @@ def test_labels_are_asked_plainly_with_their_list_and_as_a_chat() -> None:
 
 
 def test_passages_differ_in_what_stands_around_them() -> None:
-    s = setting(Task.CORPUS)
+    s = workspace(Task.CORPUS)
     shots = list(s.dataset.items[:2])
     prompts = {s.prompter.prompt(Strategy(t), ("It began",), shots) for t in s.probe.templates}
     assert len(prompts) == len(s.probe.templates) >= 3
@@ -145,9 +145,9 @@ def test_passages_differ_in_what_stands_around_them() -> None:
 
 
 def test_every_template_form_and_number_of_demonstrations_is_tried(
-    climbed: tuple[Random, Any],
+    ladder_run: tuple[Random, Any],
 ) -> None:
-    tried = {strategy for strategy, _ in climbed[0].asked}
+    tried = {strategy for strategy, _ in ladder_run[0].asked}
     zero = {(s.template.name, s.form) for s in tried if s.k == 0}
     assert zero == {
         (t, f) for t in ("plain", "instruction", "chat") for f in ("given", "humanised")
@@ -156,9 +156,9 @@ def test_every_template_form_and_number_of_demonstrations_is_tried(
     assert {s.k for s in tried if s.shots == "retrieved"} == {4, 8, 16}
 
 
-def test_the_curve_over_k_is_kept_for_the_first_reason(climbed: tuple[Random, Any]) -> None:
+def test_the_curve_over_k_is_kept_for_the_first_reason(ladder_run: tuple[Random, Any]) -> None:
     gain = Figure(0.1, 0.05, 0.15, 100, "accuracy")
-    reason = prompting_ceiling(climbed[1].trials, gain, delta=0.02, higher_is_better=True)
+    reason = prompting_ceiling(ladder_run[1].trials, gain, delta=0.02, higher_is_better=True)
     curve = reason.evidence["curve_over_k"]
     assert [k for k, _ in curve["random"]] == [0, 4, 8, 16]
     assert [k for k, _ in curve["retrieved"]] == [0, 4, 8, 16]
@@ -170,7 +170,7 @@ def test_the_curve_over_k_is_kept_for_the_first_reason(climbed: tuple[Random, An
 def test_demonstrations_stay_within_the_context_and_the_budget(
     shots: Any, tokens: float, context: int
 ) -> None:
-    s = setting(Task.GENERATE, context=context)
+    s = workspace(Task.GENERATE, context=context)
     s.__dict__["item_tokens"] = tokens
     counts = s.shot_counts(shots)
     limit = min(DEMONSTRATION_TOKENS[shots], context // 2)
@@ -179,9 +179,9 @@ def test_demonstrations_stay_within_the_context_and_the_budget(
     assert counts or tokens > limit
 
 
-def test_choice_sees_development_items_alone(climbed: tuple[Random, Any]) -> None:
+def test_choice_sees_development_items_alone(ladder_run: tuple[Random, Any]) -> None:
     """Evaluation items are asked about only by a strategy that was tried on all development ones."""
-    ladder = climbed[0]
+    ladder = ladder_run[0]
     development = set(ladder.s.development.tolist())
     evaluation = set(ladder.s.evaluation.tolist())
     train = set(ladder.s.splits.train.tolist())
@@ -200,24 +200,24 @@ def test_choice_sees_development_items_alone(climbed: tuple[Random, Any]) -> Non
         assert (strategy, frozenset(development)) in ladder.asked[:first]
 
 
-def test_other_labels_on_evaluation_items_change_no_choice(climbed: tuple[Random, Any]) -> None:
-    _, done = climbed
-    s = setting(Task.CLASSIFY)
+def test_other_labels_on_evaluation_items_change_no_choice(ladder_run: tuple[Random, Any]) -> None:
+    _, done = ladder_run
+    s = workspace(Task.CLASSIFY)
     items = list(s.dataset.items)
     for i in s.evaluation:
         items[i] = replace(items[i], target=LABELS[(LABELS.index(items[i].target) + 1) % 4])
     other = Random(replace(s, dataset=replace(s.dataset, items=tuple(items))))
-    again = other.climb()
+    again = other.run()
     for rung in ("zero_shot", "few_shot", "without_data", "retrieved"):
-        assert again.climb.outcomes[rung].how == done.climb.outcomes[rung].how
-        assert (again.climb.outcomes[rung].gain != done.climb.outcomes[rung].gain).any()
+        assert again.rungs.outcomes[rung].how == done.rungs.outcomes[rung].how
+        assert (again.rungs.outcomes[rung].gain != done.rungs.outcomes[rung].gain).any()
 
 
 def test_choosing_on_random_labels_gains_nothing_on_evaluation_items() -> None:
     """The prompting search, calibration included, on scores that know nothing: no gain over chance."""
     gains = []
     for seed in range(10):
-        s = setting(Task.CLASSIFY, seed=seed)
+        s = workspace(Task.CLASSIFY, seed=seed)
         ladder = Random(s)
         plain = [Strategy(t, f) for t in s.probe.templates[:2] for f in s.probe.label_forms]
         ranked, _ = successive_halving(plain, ladder.attempt, len(s.development))
@@ -230,7 +230,7 @@ def test_choosing_on_random_labels_gains_nothing_on_evaluation_items() -> None:
 
 def test_splits_of_every_task_are_disjoint() -> None:
     for task in Task:
-        sides: Splits = setting(task).splits
+        sides: Splits = workspace(task).splits
         seen = np.concatenate([sides.train, sides.development, sides.evaluation])
         assert len(seen) == len(set(seen.tolist()))
 
@@ -245,7 +245,7 @@ def test_responses_are_chosen_on_development_items_too() -> None:
             asked.append((strategy.name, frozenset(indices.tolist())))
             return np.array([drawn(strategy.name, int(i)).uniform(1, 3) for i in indices])
 
-    s = setting(Task.GENERATE)
+    s = workspace(Task.GENERATE)
     ladder = Fake(s)
     candidates = s.strategies([Strategy(t) for t in s.probe.templates], "random")
     assert {c.k for c in candidates} == {4, 8, 16}

@@ -10,7 +10,7 @@ import pytest
 
 from dataedge.figures import Figure
 from dataedge.learning_curve.forecast import forecast_points
-from dataedge.learning_curve.more_data import measure_growth, sample_clusters
+from dataedge.learning_curve.more_data import measure_more_data, sample_clusters
 from tests.learning_curve.test_forecast import SIZES, law, simulated
 
 LEARNED = Figure(0.8, 0.75, 0.85, 300, "accuracy")
@@ -24,25 +24,25 @@ def blobs(n: int = 700, k: int = 5, d: int = 20, seed: int = 0) -> tuple[np.ndar
 
 
 @pytest.fixture(scope="module")
-def growth():
+def more_data():
     X, y = blobs()
-    return measure_growth([X], y, 5, np.arange(len(y)), seed=0)
+    return measure_more_data([X], y, 5, np.arange(len(y)), seed=0)
 
 
-def test_more_data_stands_on_top_of_learned(growth) -> None:
-    rung = growth.rung(LEARNED)
+def test_more_data_stands_on_top_of_learned(more_data) -> None:
+    rung = more_data.rung(LEARNED)
     gain = rung.detail["gain"]
     assert rung.value == pytest.approx(0.8 + gain["value"])
     assert rung.low < rung.value < rung.high
     assert rung.detail["at_4x"]["value"] >= rung.value
     assert "1,400 train items" in rung.detail["how"]
-    assert "upper estimate" in growth.rung(LEARNED, base_weight=0.5).detail["how"]
+    assert "upper estimate" in more_data.rung(LEARNED, base_weight=0.5).detail["how"]
     json.dumps(rung.detail, allow_nan=False)
-    assert growth.last_doubling >= 0
+    assert more_data.last_doubling >= 0
 
 
-def test_measures_have_intervals_and_the_control_is_at_nothing(growth) -> None:
-    found = growth.measures(0.6)
+def test_measures_have_intervals_and_the_control_is_at_nothing(more_data) -> None:
+    found = more_data.measures(0.6)
     assert set(found) == {"examples_needed", "prior_examples", "bits_learned"}
     bits = found["bits_learned"]
     assert bits.low > 0
@@ -50,17 +50,17 @@ def test_measures_have_intervals_and_the_control_is_at_nothing(growth) -> None:
     assert abs(control["value"]) < 0.05 * bits.value
     prior = found["prior_examples"]
     assert prior.low <= prior.value <= prior.high
-    easy = growth.measures(0.1)["examples_needed"]
+    easy = more_data.measures(0.1)["examples_needed"]
     assert easy.low == 0.0
     assert "at most" in easy.reason
-    never = growth.measures(1.0)["examples_needed"]
+    never = more_data.measures(1.0)["examples_needed"]
     assert never.status == "refused"
     assert never.reason
 
 
 def test_too_few_rows_give_a_reason_in_every_place() -> None:
     X, y = blobs(30)
-    small = measure_growth([X], y, 5, np.arange(30), seed=0)
+    small = measure_more_data([X], y, 5, np.arange(30), seed=0)
     for figure in (small.rung(LEARNED), small.gain(4), small.measures(0.9)["prior_examples"]):
         assert figure.value is None
         assert figure.status == "refused"
@@ -91,7 +91,7 @@ def test_the_cost_is_bounded_whatever_the_size() -> None:
     """More rows than a curve takes cost no more: most of the time is the fits of the curve."""
     X, y = blobs(40_000, k=2, d=8)
     start = time.process_time()
-    found = measure_growth([X], y, 2, np.arange(len(y)), seed=0)
+    found = measure_more_data([X], y, 2, np.arange(len(y)), seed=0)
     assert time.process_time() - start < 60
     assert found.train_items == 40_000
     assert found.curve.sizes[-1] < 6000

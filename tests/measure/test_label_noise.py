@@ -7,7 +7,7 @@ import pytest
 
 from dataedge.learner.classifier import Learner
 from dataedge.measure.label_noise import BASE, LEARNER, NEIGHBOURS, TWIN, label_quality
-from dataedge.measure.noise_model import Channel
+from dataedge.measure.noise_model import NoiseModel
 
 
 def certain(y, k, strength=0.9, seed=0):
@@ -119,7 +119,7 @@ def test_the_channel_tells_mix_ups_from_random_errors():
     wrong = rng.random(n) < 0.2
     mixed = np.where(wrong, partner, y)
     anywhere = np.where(wrong, (y + rng.integers(1, k, n)) % k, y)
-    alike = [Channel.fit(proba, g, smoothing=16, rounds=2).alike for g in (mixed, anywhere)]
+    alike = [NoiseModel.fit(proba, g, smoothing=16, rounds=2).alike for g in (mixed, anywhere)]
     assert alike[0] > 0.8
     assert alike[1] < 0.3
 

@@ -75,7 +75,7 @@ def network(*, context: int = 256, seed: int = 0, **options: Any) -> Any:
 def model(*, context: int = 256, start: tuple[int, ...] = (0,), **options: Any) -> LocalModel:
     """A model whose capabilities are taken for granted: random weights prefer no sentence."""
     made = LocalModel(
-        network(context=context), tokenizer(), id="tiny", revision="0", handshake=False, **options
+        network(context=context), tokenizer(), id="tiny", revision="0", prove=False, **options
     )
     made.tokens.start = start
     return made

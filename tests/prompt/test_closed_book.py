@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from dataedge.engine.local import Engine
-from dataedge.models.lazy import ModelFacts, ModelHandle
+from dataedge.models.lazy import LazyModel, ModelAbilities
 from dataedge.progress import Progress
 from dataedge.prompt.closed_book import (
     CATEGORIES,
     SAMPLES,
-    Speaker,
+    ClosedBook,
     categories,
     exact_match,
     knowledge,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 N = 16
 ANSWERS = [f"answer {i}" for i in range(N)]
 CONTEXTS = [[f"context {c}, item {i}" for i in range(N)] for c in range(3)]
-FACTS = ModelFacts(True, True, True, False, 512, ())
+FACTS = ModelAbilities(True, True, True, False, 512, ())
 
 
 class Knows:
@@ -62,15 +62,15 @@ def model() -> Knows:
 
 
 @pytest.fixture
-def speaker(model: Knows, tmp_path: Path) -> Iterator[Speaker]:
+def speaker(model: Knows, tmp_path: Path) -> Iterator[ClosedBook]:
     opener: Any = lambda _: model  # noqa: E731
     with Store(tmp_path / "s") as store:
-        handle = ModelHandle("knows", "1", opener)
-        handle.proven = ModelFacts(True, True, True, False, 512, ())
-        yield Speaker(Engine(store, Progress(quiet=True)), handle, 8, one_line=True)
+        lazy_model = LazyModel("knows", "1", opener)
+        lazy_model.proven = ModelAbilities(True, True, True, False, 512, ())
+        yield ClosedBook(Engine(store, Progress(quiet=True)), lazy_model, 8, one_line=True)
 
 
-def test_each_category_is_found(speaker: Speaker, model: Knows) -> None:
+def test_each_category_is_found(speaker: ClosedBook, model: Knows) -> None:
     found, told = knowledge(speaker, CONTEXTS, ANSWERS, np.arange(N), seed=7)
     assert told == [name for name in CATEGORIES for _ in range(4)]
     assert {name: found.detail[name] for name in CATEGORIES} == dict.fromkeys(CATEGORIES, 4)
@@ -82,14 +82,14 @@ def test_each_category_is_found(speaker: Speaker, model: Knows) -> None:
     assert len(model.asked) == 3 * N + len(drawn)
 
 
-def test_what_was_asked_is_not_asked_again(speaker: Speaker, model: Knows) -> None:
+def test_what_was_asked_is_not_asked_again(speaker: ClosedBook, model: Knows) -> None:
     first = knowledge(speaker, CONTEXTS, ANSWERS, np.arange(N), seed=7)
     asked = len(model.asked)
     assert knowledge(speaker, CONTEXTS, ANSWERS, np.arange(N), seed=7) == first
     assert len(model.asked) == asked
 
 
-def test_a_warning_where_unknown_dominates(speaker: Speaker) -> None:
+def test_a_warning_where_unknown_dominates(speaker: ClosedBook) -> None:
     rows = [0, 1, 2, 3, 12, 13, 14, 15]
     few = [[c[i] for i in rows] for c in CONTEXTS]
     half, _ = knowledge(speaker, few, [ANSWERS[i] for i in rows], np.arange(8), seed=7)
@@ -102,7 +102,7 @@ def test_a_warning_where_unknown_dominates(speaker: Speaker) -> None:
         assert words in most.reason
 
 
-def test_exact_match_has_an_interval(speaker: Speaker) -> None:
+def test_exact_match_has_an_interval(speaker: ClosedBook) -> None:
     found = exact_match(speaker, CONTEXTS[1], ANSWERS, np.arange(N), seed=0, strategy="s")
     assert found.value == 0.5
     assert found.low < 0.5 < found.high
@@ -119,5 +119,5 @@ def test_categories_without_draws() -> None:
 def test_long_responses_and_silent_models_are_not_asked() -> None:
     assert unasked(["yes", "no"], FACTS) == ""
     assert "long" in unasked(["word " * 20] * 3, FACTS)
-    silent = ModelFacts(True, True, False, False, 512, ())
+    silent = ModelAbilities(True, True, False, False, 512, ())
     assert "no text" in unasked(["yes"], silent)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dataedge.items import Dataset, Item, Task
-from dataedge.models.lazy import ModelFacts
+from dataedge.models.lazy import ModelAbilities
 from dataedge.prompt.probe import Template
 from dataedge.prompt.templates import (
     Prompter,
@@ -15,7 +15,7 @@ from dataedge.prompt.templates import (
     random_shots,
 )
 
-FACTS = ModelFacts(True, True, True, True, 512, (), "<user>", "</user>")
+FACTS = ModelAbilities(True, True, True, True, 512, (), "<user>", "</user>")
 TEMPLATE = Template(
     name="t", instruction="Labels: {labels}.\n", question="{text}\n{label_name}:", answer=" {label}"
 )

@@ -13,14 +13,14 @@ from dataedge.errors import AuditError
 from dataedge.figures import Figure
 from dataedge.items import Dataset, Item, Task
 from dataedge.models.endpoint.model import EndpointModel
-from dataedge.models.lazy import ModelFacts, ModelHandle
+from dataedge.models.lazy import LazyModel, ModelAbilities
 from dataedge.prepare.splits import split
 from dataedge.progress import Progress
 from dataedge.prompt.library import load_probes
 from dataedge.prompt.templates import Strategy
-from dataedge.prompt.workspace import Setting
+from dataedge.prompt.workspace import Workspace
 from dataedge.store import Store
-from dataedge.tasks.closed_book import NAMES, spoken
+from dataedge.tasks.closed_book import NAMES, closed_book
 from dataedge.tasks.generate import warned
 from dataedge.verdict.decision import Verdict
 
@@ -58,21 +58,21 @@ def made(target: Any) -> Dataset:
 
 
 @pytest.fixture
-def setting(tmp_path: Path) -> Iterator[Any]:
+def workspace(tmp_path: Path) -> Iterator[Any]:
     model = Table()
     opener: Any = lambda _: model  # noqa: E731
-    handle = ModelHandle("table", "1", opener)
-    handle.proven = facts = ModelFacts(True, True, True, False, 512, ())
+    lazy_model = LazyModel("table", "1", opener)
+    lazy_model.proven = abilities = ModelAbilities(True, True, True, False, 512, ())
     vectors = np.ones((N, 2), np.float32)
     with Store(tmp_path / "s") as store:
         engine = Engine(store, Progress(quiet=True))
 
-        def make(target: Any, **facts_: Any) -> tuple[Setting, Table]:
+        def make(target: Any, **facts_: Any) -> tuple[Workspace, Table]:
             data = made(target)
             sides = split(data, np.arange(N), probe_items=160, seed=0)
-            given = replace(facts, **facts_)
+            given = replace(abilities, **facts_)
             own = (PROBES["respond"], data, sides, np.arange(N), vectors, (vectors,), 0, PROBES)
-            return Setting(engine, handle, given, *own), model
+            return Workspace(engine, lazy_model, given, *own), model
 
         yield make
 
@@ -82,9 +82,9 @@ FOUR = replace(ZERO, shots="random", k=4)
 RUNGS = {"zero_shot": ZERO, "without_data": FOUR}
 
 
-def test_what_is_said_on_a_sample_of_evaluation_items(setting: Any) -> None:
-    s, model = setting(lambda i: f"It is {i}.")
-    found = spoken(s, RUNGS).figures
+def test_what_is_said_on_a_sample_of_evaluation_items(workspace: Any) -> None:
+    s, model = workspace(lambda i: f"It is {i}.")
+    found = closed_book(s, RUNGS).figures
     assert tuple(found) == NAMES
     assert (found["exact_match"].n, found["knowledge"].n) == (48, 32)
     assert found["exact_match_zero_shot"].detail["strategy"] == ZERO.name
@@ -99,22 +99,22 @@ def test_what_is_said_on_a_sample_of_evaluation_items(setting: Any) -> None:
     assert len(contexts) == 4  # three of its own beside the ladder's
 
 
-def test_answers_that_are_too_long_are_left_out(setting: Any) -> None:
-    s, model = setting(lambda i: f"It is {i}." if i % 3 else "word " * 40)
-    spoken(s, {"zero_shot": ZERO, "without_data": ZERO})
+def test_answers_that_are_too_long_are_left_out(workspace: Any) -> None:
+    s, model = workspace(lambda i: f"It is {i}." if i % 3 else "word " * 40)
+    closed_book(s, {"zero_shot": ZERO, "without_data": ZERO})
     asked = {int(p.rsplit("number ", 1)[1].split()[0]) for p in model.prompts}
     assert all(i % 3 for i in asked)
-    s, model = setting(lambda i: f"It is\n{i}.")
-    spoken(s, {"zero_shot": ZERO, "without_data": ZERO})
+    s, model = workspace(lambda i: f"It is\n{i}.")
+    closed_book(s, {"zero_shot": ZERO, "without_data": ZERO})
     assert model.options[-1]["stop"] == ("\n\n",)
 
 
 def test_every_prompting_rung_has_its_exact_match_and_every_item_its_category(
-    setting: Any, monkeypatch: pytest.MonkeyPatch
+    workspace: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    s, _ = setting(lambda i: f"It is {i}.")
+    s, _ = workspace(lambda i: f"It is {i}.")
     near = replace(ZERO, shots="retrieved", k=4)
-    found = spoken(s, {**RUNGS, "few_shot": FOUR, "retrieved": near, "learned": ZERO})
+    found = closed_book(s, {**RUNGS, "few_shot": FOUR, "retrieved": near, "learned": ZERO})
     assert set(found.rungs) == {"zero_shot", "few_shot", "without_data", "retrieved"}
     assert found.rungs["few_shot"] == found.rungs["without_data"] == found.figures["exact_match"]
     beside = found.beside({"retrieved": Figure(1.0), "learned": Figure(1.0)})
@@ -125,16 +125,18 @@ def test_every_prompting_rung_has_its_exact_match_and_every_item_its_category(
     for i, category in enumerate(column):
         assert category in (None, "Unknown" if i % 2 else "HighlyKnown")
     monkeypatch.setattr("dataedge.tasks.closed_book.RETRIEVED_TOKENS", 50)
-    assert "too long" in spoken(s, {**RUNGS, "retrieved": near}).rungs["retrieved"].reason
+    assert "too long" in closed_book(s, {**RUNGS, "retrieved": near}).rungs["retrieved"].reason
 
 
-def test_an_answer_on_a_line_of_its_own_is_heard(setting: Any) -> None:
+def test_an_answer_on_a_line_of_its_own_is_heard(workspace: Any) -> None:
     """What a template puts before the response is part of the prompt, or the stop ends it at once."""
-    s, model = setting(lambda i: f"It is {i}.")
+    s, model = workspace(lambda i: f"It is {i}.")
     below = replace(ZERO, template=ZERO.template.model_copy(update={"answer": "\n{response}"}))
-    found = spoken(s, {"zero_shot": below, "without_data": below})
+    found = closed_book(s, {"zero_shot": below, "without_data": below})
     assert all(p.endswith("Answer:\n") for p in model.prompts)
-    assert found.figures["exact_match"].value == spoken(s, RUNGS).figures["exact_match"].value > 0
+    assert (
+        found.figures["exact_match"].value == closed_book(s, RUNGS).figures["exact_match"].value > 0
+    )
 
 
 def test_the_warning_goes_with_the_advice_to_fine_tune() -> None:
@@ -147,17 +149,17 @@ def test_the_warning_goes_with_the_advice_to_fine_tune() -> None:
     assert warned(stop, unknown) == stop
 
 
-def test_nothing_is_asked_where_responses_are_long(setting: Any) -> None:
-    s, model = setting(lambda i: "word " * 30)
-    found = spoken(s, RUNGS).figures
+def test_nothing_is_asked_where_responses_are_long(workspace: Any) -> None:
+    s, model = workspace(lambda i: "word " * 30)
+    found = closed_book(s, RUNGS).figures
     assert {f.status for f in found.values()} == {"skipped"}
     assert all("long" in f.reason for f in found.values())
     assert not model.prompts
 
 
-def test_a_server_is_asked_for_no_draws(setting: Any) -> None:
-    s, model = setting(lambda i: f"It is {i}.", remote=True)
-    found = spoken(s, RUNGS).figures
+def test_a_server_is_asked_for_no_draws(workspace: Any) -> None:
+    s, model = workspace(lambda i: f"It is {i}.", remote=True)
+    found = closed_book(s, RUNGS).figures
     assert found["exact_match"].status == "ok"
     assert found["knowledge"].status == "skipped"
     assert "server" in found["knowledge"].reason

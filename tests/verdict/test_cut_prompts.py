@@ -15,13 +15,13 @@ from dataedge.engine.local import Engine
 from dataedge.items import Dataset, Item, Task
 from dataedge.ladder.classify import ClassifyLadder
 from dataedge.ladder.generate import GenerateLadder
-from dataedge.ladder.rungs import Climb
-from dataedge.models.lazy import ModelHandle
+from dataedge.ladder.rungs import Rungs
+from dataedge.models.lazy import LazyModel
 from dataedge.prepare.splits import split
 from dataedge.progress import Progress
 from dataedge.prompt.library import load_probes
 from dataedge.prompt.templates import Strategy
-from dataedge.prompt.workspace import Setting
+from dataedge.prompt.workspace import Workspace
 from dataedge.report.terminal import show
 from dataedge.store import Store
 from dataedge.verdict.cut_prompts import cut_notes
@@ -48,30 +48,30 @@ def item(i: int) -> Item:
 
 
 @pytest.fixture
-def setting(tmp_path: Path) -> Iterator[Any]:
+def workspace(tmp_path: Path) -> Iterator[Any]:
     with Store(tmp_path / "s") as store:
 
-        def make(task: Task, context: int) -> Setting:
+        def make(task: Task, context: int) -> Workspace:
             classify = task is Task.CLASSIFY
             columns = {"text": "t", "label": "l"} if classify else {"prompt": "t", "response": "l"}
             items = tuple(item(i) for i in range(N))
             data = Dataset("d", task, items, N, columns, LABELS if classify else ())
             sides = split(data, np.arange(N), probe_items=40, seed=0)
             model = tiny.model(context=context)
-            handle = ModelHandle(f"tiny-{context}", "0", lambda _: model)
+            lazy_model = LazyModel(f"tiny-{context}", "0", lambda _: model)
             vectors = np.random.default_rng(0).normal(size=(N, 4)).astype(np.float32)
             probe = PROBES["classify" if classify else "respond"]
-            return Setting(
-                Engine(store, Progress(quiet=True)), handle, handle.facts(), probe, data, sides,
+            return Workspace(
+                Engine(store, Progress(quiet=True)), lazy_model, lazy_model.abilities(), probe, data, sides,
                 np.arange(N), vectors, (vectors,), 0, PROBES,
             )  # fmt: skip
 
         yield make
 
 
-def prompted(s: Setting, strategy: Strategy) -> tuple[Outcome, float]:
+def prompted(s: Workspace, strategy: Strategy) -> tuple[Outcome, float]:
     """What a rung reports of a strategy, and the share of its prompts that is too long by their tokens."""
-    model = s.handle.model
+    model = s.lazy_model.model
     prompts = s.prompts(strategy, s.evaluation)
     sizes = np.array([len(p) + 1 for p in model.tokenize(prompts)])  # and what starts a sequence
     if s.dataset.task is Task.CLASSIFY:
@@ -83,12 +83,12 @@ def prompted(s: Setting, strategy: Strategy) -> tuple[Outcome, float]:
         outcome = GenerateLadder(s).prompting(strategy)
         answers = [s.prompter.answer(strategy, s.dataset.items[i].target) for i in s.evaluation]
         behind = np.array([len(t) for t in model.tokenize(answers)])
-    return outcome, float((sizes + behind - 1 > s.facts.context).mean())
+    return outcome, float((sizes + behind - 1 > s.abilities.context).mean())
 
 
 @pytest.mark.parametrize("task", [Task.CLASSIFY, Task.GENERATE])
-def test_a_rung_counts_its_prompts_that_do_not_fit(setting: Any, task: Task) -> None:
-    s = setting(task, CONTEXT)
+def test_a_rung_counts_its_prompts_that_do_not_fit(workspace: Any, task: Task) -> None:
+    s = workspace(task, CONTEXT)
     plain = [t for t in s.probe.templates if not t.chat]
     template = min(plain, key=lambda t: len(t.instruction) + len(t.question))
     outcome, share = prompted(s, Strategy(template))
@@ -97,19 +97,19 @@ def test_a_rung_counts_its_prompts_that_do_not_fit(setting: Any, task: Task) -> 
     shown, crowded = prompted(s, Strategy(template, shots="random", k=8))
     assert crowded > share
     assert shown.detail["cut_share"] == crowded
-    climb = Climb(
+    rungs = Rungs(
         "accuracy", s.evaluation, np.ones(len(s.evaluation)), s.clusters[s.evaluation],
         {"zero_shot": outcome, "few_shot": shown}, {}, 0,
     )  # fmt: skip
-    notes = cut_notes(climb.ladder(), s.facts.context)
+    notes = cut_notes(rungs.ladder(), s.abilities.context)
     assert [n.partition(":")[0] for n in notes] == ["zero_shot", "few_shot"]
     assert f"{share:.0%} of the prompts".replace("%", " %") in notes[0]
     assert f"the context of {CONTEXT} tokens" in notes[0]
 
 
 @pytest.mark.parametrize("task", [Task.CLASSIFY, Task.GENERATE])
-def test_where_all_fits_no_share_and_no_sentence(setting: Any, task: Task) -> None:
-    s = setting(task, 4096)
+def test_where_all_fits_no_share_and_no_sentence(workspace: Any, task: Task) -> None:
+    s = workspace(task, 4096)
     plain = next(t for t in s.probe.templates if not t.chat)
     outcome, share = prompted(s, Strategy(plain))
     assert share == 0.0
@@ -117,20 +117,20 @@ def test_where_all_fits_no_share_and_no_sentence(setting: Any, task: Task) -> No
     assert cut_notes({"zero_shot": _figure(s, outcome)}, 4096) == []
 
 
-def _figure(s: Setting, outcome: Outcome) -> Any:
+def _figure(s: Workspace, outcome: Outcome) -> Any:
     ones = np.ones(len(s.evaluation))
     clusters = s.clusters[s.evaluation]
-    return Climb("", s.evaluation, ones, clusters, {"zero_shot": outcome}, {}, 0).figure(
+    return Rungs("", s.evaluation, ones, clusters, {"zero_shot": outcome}, {}, 0).figure(
         "zero_shot"
     )
 
 
-def test_what_is_lost_is_the_beginning(setting: Any) -> None:
+def test_what_is_lost_is_the_beginning(workspace: Any) -> None:
     """As the notes say: the model sees the end of the question, whatever stood before it."""
-    s = setting(Task.CLASSIFY, CONTEXT)
+    s = workspace(Task.CLASSIFY, CONTEXT)
     strategy = Strategy(next(t for t in s.probe.templates if not t.chat), shots="random", k=8)
     prompt = s.prompts(strategy, s.evaluation[:1])[0]
-    model = s.handle.model
+    model = s.lazy_model.model
     ids = model.tokens.plain([prompt])[0]
     longest = max(len(t) for t in model.tokenize([" card", " fee"]))
     end = model.tokens.tokenizer.decode(ids[-(CONTEXT - longest) :])

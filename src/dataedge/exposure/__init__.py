@@ -8,7 +8,7 @@ refuses where its null hypothesis fails for reasons other than exposure:
 - `order`: is the published order of rows likelier than shuffles? Needs rows in that order.
 - `control_set`: are the rows more familiar than a control set? Needs one, vouched for.
 
-Known is another question (`measure/novelty.py`): a model can know facts from elsewhere and have
+Known is another question (`measure/novelty.py`): a model can know abilities from elsewhere and have
 seen none of these rows.
 """
 
@@ -24,13 +24,13 @@ from dataedge.figures import Figure
 if TYPE_CHECKING:
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset
-    from dataedge.models.lazy import ModelFacts, ModelHandle
+    from dataedge.models.lazy import LazyModel, ModelAbilities
 
 
 def exposure(
     engine: Engine,
-    handle: ModelHandle,
-    facts: ModelFacts,
+    lazy_model: LazyModel,
+    abilities: ModelAbilities,
     dataset: Dataset,
     control: Dataset | None = None,
     *,
@@ -40,19 +40,19 @@ def exposure(
 
     Args:
         engine: asks the model; what is stored is not asked again.
-        handle: the base model.
-        facts: what it can do.
+        lazy_model: the base model.
+        abilities: what it can do.
         dataset: the suspect rows.
         control: rows of the same source that the model cannot have seen, if there are any.
         seed: of samples, shuffles and permutations, all fixed before a score is seen.
     """
-    if facts.no_bits:
+    if abilities.no_bits:
         names = ("random_field", "order", "control_set")
-        return {name: Figure.missing(facts.no_bits, "p-value") for name in names}
+        return {name: Figure.missing(abilities.no_bits, "p-value") for name in names}
     return {
-        "random_field": random_field_test(engine, handle, dataset, seed=seed),
-        "order": order_test(engine, handle, facts, dataset, seed=seed),
-        "control_set": control_test(engine, handle, facts, dataset, control, seed=seed),
+        "random_field": random_field_test(engine, lazy_model, dataset, seed=seed),
+        "order": order_test(engine, lazy_model, abilities, dataset, seed=seed),
+        "control_set": control_test(engine, lazy_model, abilities, dataset, control, seed=seed),
     }
 
 

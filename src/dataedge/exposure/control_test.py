@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset
-    from dataedge.models.lazy import ModelFacts, ModelHandle
+    from dataedge.models.lazy import LazyModel, ModelAbilities
 
     Floats = NDArray[np.float64]
 
@@ -31,8 +31,8 @@ ROW_EFFECT = 0.60
 
 def control_test(
     engine: Engine,
-    handle: ModelHandle,
-    facts: ModelFacts,
+    lazy_model: LazyModel,
+    abilities: ModelAbilities,
     dataset: Dataset,
     control: Dataset | None,
     *,
@@ -57,7 +57,7 @@ def control_test(
         )
         detail = {"blind_auroc": list(gate)}
         return Figure(None, n=size, unit="p", status="refused", reason=reason, detail=detail)
-    tables = [read_features(engine, handle, facts, arm) for arm in (suspect, rest)]
+    tables = [read_features(engine, lazy_model, abilities, arm) for arm in (suspect, rest)]
     tables = [t[np.isfinite(t).all(axis=1)] for t in tables]
     if min(map(len, tables)) < FEWEST_IN_ARM:
         return Figure.missing("the model failed on too many rows", "p", "failed")
@@ -77,14 +77,14 @@ def control_test(
 
 
 def read_features(
-    engine: Engine, handle: ModelHandle, facts: ModelFacts, texts: Sequence[str]
+    engine: Engine, lazy_model: LazyModel, abilities: ModelAbilities, texts: Sequence[str]
 ) -> Floats:
     """Membership features of rows, shape (n, 4); without Min-K%++ where the vocabulary is hidden."""
-    if facts.full_vocabulary:
+    if abilities.full_vocabulary:
         return dataset_inference.feature_table(
-            texts, ask_moments(engine, TextMoments(handle), texts)
+            texts, ask_moments(engine, TextMoments(lazy_model), texts)
         )
-    answers = ask_likelihood(engine, Likelihood(handle), [""] * len(texts), texts)
+    answers = ask_likelihood(engine, Likelihood(lazy_model), [""] * len(texts), texts)
     none = np.zeros(0)
     readings = [None if a is None else Moments(a.logprobs, none, none) for a in answers]
     return dataset_inference.feature_table(texts, readings)

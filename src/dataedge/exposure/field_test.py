@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset
-    from dataedge.models.lazy import ModelHandle
+    from dataedge.models.lazy import LazyModel
 
     Floats = NDArray[np.float64]
 
@@ -30,7 +30,7 @@ ROW_EFFECT = 0.60
 
 
 def random_field_test(
-    engine: Engine, handle: ModelHandle, dataset: Dataset, *, seed: int
+    engine: Engine, lazy_model: LazyModel, dataset: Dataset, *, seed: int
 ) -> Figure:
     """Do the values of a random field fit their own rows best?
 
@@ -48,17 +48,17 @@ def random_field_test(
     if reason := blind_classifier.told(gate):
         sentence = f"{field.shape} can be told without having been seen: {reason}"
         return Figure(None, n=len(keep), unit="p", status="refused", reason=sentence, detail=gate)
-    return score_field(engine, handle, field, keep, seed=seed)
+    return score_field(engine, lazy_model, field, keep, seed=seed)
 
 
 def score_field(
-    engine: Engine, handle: ModelHandle, field: Field, keep: NDArray[np.int64], *, seed: int
+    engine: Engine, lazy_model: LazyModel, field: Field, keep: NDArray[np.int64], *, seed: int
 ) -> Figure:
     """Ask the model for each row's value among those of its block, and test."""
     order = np.random.default_rng(seed).permutation(keep)
     blocks, used = [], 0
     for part in np.array_split(order, max(1, len(order) // BLOCK)):
-        table = (_values_after if field.forward else _texts_after)(engine, handle, field, part)
+        table = (_values_after if field.forward else _texts_after)(engine, lazy_model, field, part)
         good = np.isfinite(table).all(axis=1)
         blocks.append(table[np.ix_(good, good)])
         used += int(good.sum())
@@ -80,21 +80,21 @@ def score_field(
 
 
 def _values_after(
-    engine: Engine, handle: ModelHandle, field: Field, part: NDArray[np.int64]
+    engine: Engine, lazy_model: LazyModel, field: Field, part: NDArray[np.int64]
 ) -> Floats:
     """The scores log p(value j | text before field i): shape (m, m)."""
     values = [field.values[i] for i in part]
     choices = list(dict.fromkeys(values))
-    scores, _ = ask_choices(engine, Choices(handle, choices), [field.before[i] for i in part])
+    scores, _ = ask_choices(engine, Choices(lazy_model, choices), [field.before[i] for i in part])
     return scores[:, [choices.index(v) for v in values]]
 
 
 def _texts_after(
-    engine: Engine, handle: ModelHandle, field: Field, part: NDArray[np.int64]
+    engine: Engine, lazy_model: LazyModel, field: Field, part: NDArray[np.int64]
 ) -> Floats:
     """The scores log p(text after field i | text before it, value j): shape (m, m)."""
     prefixes = [field.before[i] + field.values[j] for i in part for j in part]
     follow = [field.after[i] for i in part for _ in part]
-    answers = ask_likelihood(engine, Likelihood(handle), prefixes, follow)
+    answers = ask_likelihood(engine, Likelihood(lazy_model), prefixes, follow)
     found = [np.nan if a is None else float(a.logprobs.sum()) for a in answers]
     return np.array(found).reshape(len(part), len(part))

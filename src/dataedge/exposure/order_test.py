@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset
-    from dataedge.models.lazy import ModelFacts, ModelHandle
+    from dataedge.models.lazy import LazyModel, ModelAbilities
 
     Floats = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ IN_ORDER = 0.8
 
 
 def order_test(
-    engine: Engine, handle: ModelHandle, facts: ModelFacts, dataset: Dataset, *, seed: int
+    engine: Engine, lazy_model: LazyModel, abilities: ModelAbilities, dataset: Dataset, *, seed: int
 ) -> Figure:
     """Are rows likelier in their published order? (Oren et al. 2023, 2310.17623).
 
@@ -51,7 +51,7 @@ def order_test(
     if np.mean(np.diff(rows) == 1) < IN_ORDER:
         reason = "the published order is lost: rows were sampled, or repeat one another"
         return Figure.missing(reason, "p")
-    shards = consecutive(engine, handle, facts, texts, rows)
+    shards = consecutive(engine, lazy_model, abilities, texts, rows)
     if isinstance(shards, str):
         return Figure.missing(shards, "p")
     labelled = bool(dataset.labels)
@@ -63,7 +63,7 @@ def order_test(
     if reason := blind_classifier.told(gate):
         sentence = f"the order can be told without having been seen: {reason}"
         return Figure(None, n=len(shards), unit="p", status="refused", reason=sentence, detail=gate)
-    scores = ask_orders(engine, handle, texts, shards, seed=seed)
+    scores = ask_orders(engine, lazy_model, texts, shards, seed=seed)
     scores = scores[np.isfinite(scores).all(axis=1)]
     if len(scores) == 0:
         return Figure.missing("the model failed on every shard", "p", "failed")
@@ -83,15 +83,15 @@ def order_test(
 
 def consecutive(
     engine: Engine,
-    handle: ModelHandle,
-    facts: ModelFacts,
+    lazy_model: LazyModel,
+    abilities: ModelAbilities,
     texts: Sequence[str],
     rows: NDArray[np.int64],
 ) -> list[NDArray[np.int64]] | str:
     """At most 20 shards of consecutive rows, spread over the data; or why there are none."""
     sample = [texts[i] for i in np.linspace(0, len(texts) - 1, min(len(texts), 100)).astype(int)]
-    lengths = [len(t) + 1 for t in ask_tokens(engine, Tokens(handle), sample)]
-    room = min(SHARD_TOKENS, facts.context - 8)
+    lengths = [len(t) + 1 for t in ask_tokens(engine, Tokens(lazy_model), sample)]
+    room = min(SHARD_TOKENS, abilities.context - 8)
     size = min(SHARD_ROWS, int(room // max(1.0, float(np.quantile(lengths, 0.9)))))
     if size < FEWEST_IN_SHARD:
         return f"rows are too long: fewer than {FEWEST_IN_SHARD} fit in a shard of {room:,} tokens"
@@ -110,7 +110,7 @@ def consecutive(
 
 def ask_orders(
     engine: Engine,
-    handle: ModelHandle,
+    lazy_model: LazyModel,
     texts: Sequence[str],
     shards: Sequence[NDArray[np.int64]],
     *,
@@ -122,7 +122,7 @@ def ask_orders(
     for shard in shards:
         orders = [shard, *(rng.permutation(shard) for _ in range(SHUFFLES))]
         asked += ["\n".join(texts[i] for i in order) for order in orders]
-    answers = ask_likelihood(engine, Likelihood(handle), [""] * len(asked), asked)
+    answers = ask_likelihood(engine, Likelihood(lazy_model), [""] * len(asked), asked)
     found = [np.nan if a is None else float(a.logprobs.sum()) for a in answers]
     return np.array(found).reshape(len(shards), 1 + SHUFFLES)
 

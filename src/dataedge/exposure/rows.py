@@ -74,12 +74,12 @@ class TextMoments(Ask):
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Columns unit, text → unit, logprobs, means, deviations."""
-        model = self.handle.model
+        model = self.lazy_model.model
         if not isinstance(model, FullVocabulary):
-            raise TypeError(f"{self.handle.id} does not show its whole vocabulary")
+            raise TypeError(f"{self.lazy_model.id} does not show its whole vocabulary")
         started = time.perf_counter()
         found = model.moments(batch["text"].to_pylist())
-        self.handle.ask_seconds += time.perf_counter() - started
+        self.lazy_model.ask_seconds += time.perf_counter() - started
         numbers = pa.list_(pa.float64())
         return pa.record_batch(
             {

@@ -9,7 +9,7 @@ import numpy as np
 
 from dataedge.engine import Step
 from dataedge.figures import Figure, mean_figure
-from dataedge.ladder.rungs import Climb, Outcome, choose, keep, valid_items
+from dataedge.ladder.rungs import Outcome, Rungs, choose, keep, valid_items
 from dataedge.ladder.shuffled_labels import shuffled_control
 from dataedge.learner.classifier import Learner
 from dataedge.prompt import calibration
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.learner.item_features import Description
-    from dataedge.prompt.workspace import Setting
+    from dataedge.prompt.workspace import Workspace
 
 LN2 = float(np.log(2))
 CONTENT_FREE = ("N/A", "", "[MASK]")
@@ -32,11 +32,11 @@ MIXES = tuple((a, b) for a in (0.5, 0.75, 1.0, 1.5) for b in (0.0, 0.25, 0.5, 1.
 
 
 @dataclass(frozen=True)
-class ClassifyClimb:
-    """A climbed ladder and what else was learned on the way.
+class ClassifyRun:
+    """A ladder that was run and what else was learned on the way.
 
     Attributes:
-        climb: rungs on the evaluation items.
+        rungs: rungs on the evaluation items.
         log_without: shape (n_eval, K), calibrated log-probabilities of `without_data` (nats).
         log_with: shape (n_eval, K), of `with_data`.
         trials: per strategy name: k, shots, mean accuracy on development items and their number.
@@ -44,7 +44,7 @@ class ClassifyClimb:
         shuffled_bits: what the labels cost with that learner, which must not be less than by chance.
     """
 
-    climb: Climb
+    rungs: Rungs
     log_without: NDArray[np.float64]
     log_with: NDArray[np.float64]
     trials: list[dict[str, Any]]
@@ -76,7 +76,7 @@ class ClassifyLadder:
     """Climbs the ladder of a classification dataset.
 
     Args:
-        setting: the audit's materials.
+        workspace: the audit's materials.
         described: what the learner sees.
         suspects: shape (n,), items whose label is suspect (from the label measure).
         pruned: train items whose label is suspect as far as the train side alone can tell.
@@ -84,18 +84,18 @@ class ClassifyLadder:
 
     def __init__(
         self,
-        setting: Setting,
+        workspace: Workspace,
         described: Description,
         suspects: NDArray[np.bool_],
         pruned: NDArray[np.int64],
     ) -> None:
-        self.s = setting
+        self.s = workspace
         self.described = described
         self.suspects = suspects
         self.pruned = pruned
-        self.y = setting.label_numbers
-        self.K = len(setting.dataset.labels)
-        self.log_prior = calibration.log_label_prior(self.y[setting.splits.train], self.K)
+        self.y = workspace.label_numbers
+        self.K = len(workspace.dataset.labels)
+        self.log_prior = calibration.log_label_prior(self.y[workspace.splits.train], self.K)
 
     # -- prompting -----------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class ClassifyLadder:
 
     def answers(self, strategy: Strategy, indices: NDArray[np.int64]) -> ChoiceAnswers:
         """The same, with which prompts were cut."""
-        stage = Choices(self.s.handle, self.s.prompter.choices(strategy))
+        stage = Choices(self.s.lazy_model, self.s.prompter.choices(strategy))
         return ask_choices(self.s.engine, stage, self.s.prompts(strategy, indices))
 
     def calibrate(self, strategy: Strategy, m: int) -> Calibrated:
@@ -125,7 +125,7 @@ class ClassifyLadder:
         return self.s.engine.once(CALIBRATION, inputs, lambda _: _calibrated(**inputs))
 
     def _content_free(self, strategy: Strategy) -> NDArray[np.float64] | None:
-        stage = Choices(self.s.handle, self.s.prompter.choices(strategy))
+        stage = Choices(self.s.lazy_model, self.s.prompter.choices(strategy))
         shots = self.s.shots(strategy, self.s.development[:1])[0]
         texts = len(self.s.dataset.items[0].texts)
         prompts = [
@@ -235,7 +235,7 @@ class ClassifyLadder:
         )
         return outcome, evaluation
 
-    def climb(self) -> ClassifyClimb:
+    def run(self) -> ClassifyRun:
         """All rungs."""
         s = self.s
         outcomes = {"chance": self._chance()}
@@ -270,7 +270,7 @@ class ClassifyLadder:
         shuffled, shuffled_bits = shuffled_control(self)
         valid = valid_items(outcomes)
         index = s.evaluation[valid]
-        climb = Climb(
+        rungs = Rungs(
             "accuracy",
             index,
             np.ones(len(index)),
@@ -279,12 +279,12 @@ class ClassifyLadder:
             missing,
             s.seed,
             no_bits="the model's server tells no probabilities of labels"
-            if s.facts.choices == "text"
+            if s.abilities.choices == "text"
             else "",
         )
-        climb.special["repaired"] = self._repaired(climb, base[without])
-        return ClassifyClimb(
-            climb,
+        rungs.special["repaired"] = self._repaired(rungs, base[without])
+        return ClassifyRun(
+            rungs,
             base[without][1][valid],
             log_with[valid],
             trials,
@@ -302,21 +302,21 @@ class ClassifyLadder:
         return Outcome(f"always {majority!r}, the most frequent label", None, hits, bits)
 
     def _repaired(
-        self, climb: Climb, base: tuple[NDArray[np.float64], NDArray[np.float64]]
+        self, rungs: Rungs, base: tuple[NDArray[np.float64], NDArray[np.float64]]
     ) -> Figure:
         train = self.s.splits.train
         kept = np.setdiff1d(train, self.pruned)
-        clean = ~self.suspects[climb.index]
+        clean = ~self.suspects[rungs.index]
         if len(kept) == len(train):
             return Figure.missing("no suspect labels on the train side", "accuracy")
         if len(np.unique(self.y[kept])) < 2 or not clean.any():
             return Figure.missing("too little is left without the suspect labels", "accuracy")
         position = {int(i): at for at, i in enumerate(self.s.evaluation)}
-        rows = np.array([position[int(i)] for i in climb.index])
+        rows = np.array([position[int(i)] for i in rungs.index])
         outcome, _ = self.learned(self.learn(kept), base)
         gain = outcome.gain[rows][clean]
-        before = climb.outcomes["learned"].gain[clean]
-        clusters = climb.clusters[clean]
+        before = rungs.outcomes["learned"].gain[clean]
+        clusters = rungs.clusters[clean]
         difference = mean_figure(gain - before, clusters, unit="accuracy", seed=self.s.seed)
         return mean_figure(
             gain,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.errors import AuditError, ExitCode
-from dataedge.ladder.prompted import climb_prompts
-from dataedge.ladder.rungs import Climb, Outcome, choose
+from dataedge.ladder.prompted import run_prompted
+from dataedge.ladder.rungs import Outcome, Rungs, choose
 from dataedge.prompt.answer_match import SHORT_WORDS, normalised_match
 from dataedge.prompt.scores import Generate, ask_text, cut_share
 from dataedge.prompt.search import Trial
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.prompt.templates import Strategy
-    from dataedge.prompt.workspace import Setting
+    from dataedge.prompt.workspace import Workspace
 
 EXACT_MATCH = "exact match"
 ANSWER_TOKENS = 32
 
 
-class AnswersLadder:
+class ExactMatchLadder:
     """Climbs the ladder of prompts and short responses in exact match.
 
     Args:
-        setting: the audit's materials.
+        workspace: the audit's materials.
 
     Raises:
         AuditError: the responses are too long for answers to match them.
     """
 
-    def __init__(self, setting: Setting) -> None:
-        self.s = setting
-        words = [len(item.target.split()) for item in setting.dataset.items]
+    def __init__(self, workspace: Workspace) -> None:
+        self.s = workspace
+        words = [len(item.target.split()) for item in workspace.dataset.items]
         if np.median(words) > SHORT_WORDS:
             raise AuditError(
                 f"responses of {np.median(words):.0f} words (median) are judged in bits per byte, "
-                f"and {setting.facts.no_bits}: {' '.join(setting.facts.notes)}",
+                f"and {workspace.abilities.no_bits}: {' '.join(workspace.abilities.notes)}",
                 hint="ask a model on this machine (--model embedded, hf/<path>, gguf/<path>), or a "
                 "server that scores given text",
                 code=ExitCode.NO_CONCLUSION,
@@ -62,7 +62,7 @@ class AnswersLadder:
         Returns:
             1 for a match, shape (m,); and the share, None where that is not known.
         """
-        stage = Generate(self.s.handle, ANSWER_TOKENS)
+        stage = Generate(self.s.lazy_model, ANSWER_TOKENS)
         said, cut = ask_text(self.s.engine, stage, self.s.prompts(strategy, indices))
         between = strategy.template.between
         first = [text.strip().split(between or "\n\n")[0] for text in said]
@@ -89,7 +89,7 @@ class AnswersLadder:
             cut_share=cut,
         )
 
-    def climb(self) -> tuple[Climb, list[dict[str, Any]]]:
+    def run(self) -> tuple[Rungs, list[dict[str, Any]]]:
         """All rungs, and the trials of every strategy."""
         s = self.s
         majority = Counter(s.dataset.items[i].target for i in s.splits.train).most_common(1)[0][0]
@@ -100,7 +100,7 @@ class AnswersLadder:
                 self.right([majority] * len(s.evaluation), s.evaluation),
             )
         }
-        prompted = climb_prompts(s, self.attempt, self.prompting)
+        prompted = run_prompted(s, self.attempt, self.prompting)
         outcomes |= prompted.outcomes
         choose(outcomes, "without_data", ("zero_shot", "few_shot"))
         outcomes["learned"] = _outcome(
@@ -109,7 +109,7 @@ class AnswersLadder:
             self._copied(s.evaluation),
         )
         choose(outcomes, "with_data", ("retrieved", "learned"))
-        climb = Climb(
+        rungs = Rungs(
             EXACT_MATCH,
             s.evaluation,
             np.ones(len(s.evaluation)),
@@ -117,9 +117,9 @@ class AnswersLadder:
             outcomes,
             prompted.missing,
             s.seed,
-            no_bits=s.facts.no_bits,
+            no_bits=s.abilities.no_bits,
         )
-        return climb, prompted.trials
+        return rungs, prompted.trials
 
     def _copied(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """1 where the response of the most similar train item is right, shape (m,)."""

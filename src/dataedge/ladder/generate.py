@@ -14,8 +14,8 @@ import numpy as np
 
 from dataedge.engine import Step
 from dataedge.items import Task
-from dataedge.ladder.prompted import climb_prompts
-from dataedge.ladder.rungs import Climb, Outcome, choose, keep, valid_items
+from dataedge.ladder.prompted import run_prompted
+from dataedge.ladder.rungs import Outcome, Rungs, choose, keep, valid_items
 from dataedge.learner.ngram import WEIGHTS, ByteUnigram, NGram
 from dataedge.prompt.scores import Tokens, ask_tokens, cut_share
 from dataedge.prompt.search import Trial
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from dataedge.prompt.scores import Answer
     from dataedge.prompt.templates import Strategy
-    from dataedge.prompt.workspace import Setting
+    from dataedge.prompt.workspace import Workspace
 
 
 NGRAM_WEIGHT = Step("ngram_weight", 1)
@@ -40,11 +40,11 @@ CONTROL_ITEMS = 100
 
 
 @dataclass(frozen=True)
-class GenerateClimb:
-    """A climbed ladder and the same responses under another item's prompt.
+class GenerateRun:
+    """A ladder that was run and the same responses under another item's prompt.
 
     Attributes:
-        climb: rungs on the evaluation items.
+        rungs: rungs on the evaluation items.
         without_other: shape (n,), bits of each response without the data, under x'; None for a corpus.
         with_other: shape (n,), with the data, under x'.
         trials: per strategy: k, shots, bits per byte on development items.
@@ -55,7 +55,7 @@ class GenerateClimb:
         chosen: rung → the prompting strategy that development items put first.
     """
 
-    climb: Climb
+    rungs: Rungs
     without_other: NDArray[np.float64] | None
     with_other: NDArray[np.float64] | None
     trials: list[dict[str, Any]]
@@ -89,12 +89,12 @@ class GenerateLadder:
     """Climbs the ladder of prompts and responses, or of passages.
 
     Args:
-        setting: the audit's materials.
+        workspace: the audit's materials.
     """
 
-    def __init__(self, setting: Setting) -> None:
-        self.s = setting
-        items = setting.dataset.items
+    def __init__(self, workspace: Workspace) -> None:
+        self.s = workspace
+        items = workspace.dataset.items
         self.bytes = np.array(
             [len(i.target[:MAX_CHARACTERS].encode("utf-8", "replace")) for i in items], float
         )
@@ -160,14 +160,14 @@ class GenerateLadder:
         """N-gram model of train-side responses, written as the strategy's template writes them."""
         rng = np.random.default_rng(self.s.seed)
         train = rng.permutation(np.sort(self.s.splits.train))[
-            : size or NGRAM_ITEMS[self.s.facts.remote]
+            : size or NGRAM_ITEMS[self.s.abilities.remote]
         ]
         key = (strategy.template.name, len(train), shuffled)
         if key not in self._ngrams:
             texts = [
                 self.s.prompter.answer(strategy, self.s.dataset.items[i].target) for i in train
             ]
-            tokens = ask_tokens(self.s.engine, Tokens(self.s.handle), texts)
+            tokens = ask_tokens(self.s.engine, Tokens(self.s.lazy_model), texts)
             if shuffled:
                 tokens = [rng.permutation(t) for t in tokens]
             self._ngrams[key] = NGram(tokens)
@@ -179,10 +179,10 @@ class GenerateLadder:
         inputs = {"answers": answers, "ngram": ngram.identity, "weights": WEIGHTS}
         return self.s.engine.once(NGRAM_WEIGHT, inputs, lambda _: _best_weight(answers, ngram))
 
-    def climb(self) -> GenerateClimb:
+    def run(self) -> GenerateRun:
         """All rungs."""
         s = self.s
-        prompted = climb_prompts(s, self.attempt, self.prompting, sign=-1)
+        prompted = run_prompted(s, self.attempt, self.prompting, sign=-1)
         chosen = prompted.chosen
         outcomes = {"chance": self._chance(), **prompted.outcomes}
         choose(outcomes, "without_data", ("zero_shot", "few_shot"))
@@ -228,7 +228,7 @@ class GenerateLadder:
         for bits in others:
             valid &= np.isfinite(bits)
         index = s.evaluation[valid]
-        climb = Climb(
+        rungs = Rungs(
             "bits/byte",
             index,
             self.bytes[index],
@@ -237,8 +237,8 @@ class GenerateLadder:
             prompted.missing,
             s.seed,
         )
-        return GenerateClimb(
-            climb,
+        return GenerateRun(
+            rungs,
             others[0][valid] if others else None,
             others[1][valid] if others else None,
             prompted.trials,
@@ -272,7 +272,7 @@ class GenerateLadder:
 
     def _curve(self, strategy: Strategy, index: NDArray[np.int64]) -> list[tuple[int, float]]:
         """Bits per byte with n-grams of n/8, n/4, n/2 and n train items over the prompt without data."""
-        total = min(len(self.s.splits.train), NGRAM_ITEMS[self.s.facts.remote])
+        total = min(len(self.s.splits.train), NGRAM_ITEMS[self.s.abilities.remote])
         points = []
         for share in (8, 4, 2, 1):
             size = total // share

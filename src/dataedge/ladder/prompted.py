@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dataedge.ladder.rungs import Outcome
     from dataedge.prompt.templates import Shots
-    from dataedge.prompt.workspace import Setting
+    from dataedge.prompt.workspace import Workspace
 
 _RUNGS: tuple[tuple[str, Shots], ...] = (
     ("zero_shot", "none"),
@@ -39,8 +39,8 @@ class Prompted:
     trials: list[dict[str, Any]] = field(default_factory=list)
 
 
-def climb_prompts(
-    setting: Setting,
+def run_prompted(
+    workspace: Workspace,
     attempt: Callable[[Strategy, int], Trial[Strategy]],
     report: Callable[[Strategy], Outcome],
     *,
@@ -51,20 +51,20 @@ def climb_prompts(
     The two best templates without demonstrations go on to random ones, the best to retrieved ones.
 
     Args:
-        setting: the audit's materials.
+        workspace: the audit's materials.
         attempt: a strategy's result on the first m development items.
         report: a chosen strategy's outcome.
         sign: −1 where the recorded figure is better when lower.
     """
     found = Prompted()
-    best = [Strategy(t) for t in setting.probe.templates if setting.usable(t)]
+    best = [Strategy(t) for t in workspace.probe.templates if workspace.usable(t)]
     for rung, shots in _RUNGS:
         width = 1 if shots == "retrieved" else 2
-        candidates = best if shots == "none" else setting.strategies(best[:width], shots)
+        candidates = best if shots == "none" else workspace.strategies(best[:width], shots)
         if not candidates:
             found.missing[rung] = "no demonstrations fit the model's context"
             continue
-        ranked, tried = successive_halving(candidates, attempt, len(setting.development))
+        ranked, tried = successive_halving(candidates, attempt, len(workspace.development))
         found.trials.extend(t.record(rung, sign=sign) for t in tried.values())
         found.chosen[rung] = ranked[0].candidate
         found.outcomes[rung] = report(found.chosen[rung])

@@ -56,8 +56,8 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Climb:
-    """A ladder that was climbed.
+class Rungs:
+    """A ladder that was run.
 
     Attributes:
         unit: accuracy, exact match, or bits/byte (lower is better there).

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from dataedge.learner.closed_form import Gaussian, Ridge
-from dataedge.learner.ensemble import blend, fit_blend
-from dataedge.learner.feature_matrix import Basis, Moments, blocks
+from dataedge.learner.ensemble import fit_weights, geometric_mean
+from dataedge.learner.feature_matrix import FeatureMatrix, Moments, blocks
 from dataedge.learner.neighbour_votes import Neighbours, votes
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Learner:
             self.__dict__.pop(kept, None)
         self._y, self._n_classes = np.asarray(y, np.int64), n_classes
         n = len(self._y)
-        self._basis = basis = Basis(X)
+        self._basis = basis = FeatureMatrix(X)
         basis.whiten(self._train(np.ones(n, bool)))
         self._neighbours = Neighbours(lambda rows: basis.unit(basis.rows(rows)), n, clusters)
         self._groups, self._group_of = _groups(clusters, n)
@@ -167,7 +167,7 @@ class Learner:
         gauss = self._gaussian.predict(Z, self.shrink)
         ridge = self._ridge.predict(Z, self.penalty)
         vote = self._vote(gauss, *self._neighbours.search(self._basis.unit(Z), self.n_neighbors))
-        return self._floored(blend(self.weights, [gauss, ridge, vote], self._log_prior))
+        return self._floored(geometric_mean(self.weights, [gauss, ridge, vote], self._log_prior))
 
     def refit_without(self, mask: NDArray[np.bool_]) -> Floats:
         """Probabilities of all items, shape (n, K), once the items in mask teach nothing.
@@ -200,16 +200,16 @@ class Learner:
         y = self._y[sample]
         power = self._power
         ridge = {p * power: self._loo(self._ridge, sample, p * power) for p in _PENALTIES}
-        self.penalty = min(ridge, key=lambda p: fit_blend([ridge[p]], self._log_prior, y)[2])
+        self.penalty = min(ridge, key=lambda p: fit_weights([ridge[p]], self._log_prior, y)[2])
         gauss = {s: self._loo(self._gaussian, sample, s) for s in _SHRINKS}
-        fits = {s: fit_blend([gauss[s]], self._log_prior, y) for s in _SHRINKS}
+        fits = {s: fit_weights([gauss[s]], self._log_prior, y) for s in _SHRINKS}
         self.shrink = min(fits, key=lambda s: fits[s][2])
         self._fallback_weights = fits[self.shrink][0]
         best, chosen = np.inf, (_VOTERS[0], _FALLBACKS[0])
         near, similar = self._neighbours.of(sample, self._keep)
         for self.n_neighbors, self._fallback in product(_VOTERS, _FALLBACKS):
             vote = self._vote(gauss[self.shrink], near, similar)
-            loss = fit_blend([vote], self._log_prior, y)[2]
+            loss = fit_weights([vote], self._log_prior, y)[2]
             if loss < best:
                 best, chosen = loss, (self.n_neighbors, self._fallback)
         self.n_neighbors, self._fallback = chosen
@@ -228,7 +228,7 @@ class Learner:
 
     def _fit_weights(self, sample: Ints) -> None:
         self._sample = sample, self._left_out(sample)
-        self.weights, self.floor, _ = fit_blend(self._sample[1], self._log_prior, self._y[sample])
+        self.weights, self.floor, _ = fit_weights(self._sample[1], self._log_prior, self._y[sample])
 
     def _left_out(self, rows: Ints) -> list[Floats]:
         """The three views of training items, each with the item left out; (m, K) each."""
@@ -236,7 +236,7 @@ class Learner:
         ridge = self._loo(self._ridge, rows, self.penalty)
         return [gauss, ridge, self._vote(gauss, *self._neighbours.of(rows, self._keep))]
 
-    def _loo(self, view: Gaussian | Ridge, rows: Ints, setting: float) -> Floats:
+    def _loo(self, view: Gaussian | Ridge, rows: Ints, workspace: float) -> Floats:
         """Left-out scores of rows; whole clusters are left out together."""
         touched = np.unique(self._group_of[rows])
         members = [self._groups[g][self._keep[self._groups[g]]] for g in touched if g >= 0]
@@ -244,17 +244,17 @@ class Learner:
         kept = self._keep[rows]
         out = np.empty((len(rows), self._n_classes), np.float32)
         if not kept.all():
-            out[~kept] = view.predict(self._basis.rows(rows[~kept]), setting)
+            out[~kept] = view.predict(self._basis.rows(rows[~kept]), workspace)
         fitted = np.unique(np.concatenate([rows[kept], *members]))
         groups = [np.searchsorted(fitted, m) for m in members]
-        scores = view.loo(self._basis.rows(fitted), self._y[fitted], setting, groups)
+        scores = view.loo(self._basis.rows(fitted), self._y[fitted], workspace, groups)
         out[kept] = scores[np.searchsorted(fitted, rows[kept])]
         return out
 
     def _vote(self, gauss: Floats, near: Ints, similar: Floats) -> Floats:
         """Log of the neighbours' vote, with the Gaussian's probabilities as pseudo-votes."""
         count = votes(near, similar, self._y, self._n_classes, self.n_neighbors)
-        prior = blend(self._fallback_weights, [gauss], self._log_prior)
+        prior = geometric_mean(self._fallback_weights, [gauss], self._log_prior)
         total = count.sum(1, keepdims=True) + self._fallback
         out: Floats = np.log((count + self._fallback * prior) / total + 1e-9)
         return out
@@ -262,11 +262,11 @@ class Learner:
     def _out_of_sample(self) -> Floats:
         out = np.empty((len(self._y), self._n_classes), np.float32)
         sample, views = self._sample
-        out[sample] = blend(self.weights, views, self._log_prior)
+        out[sample] = geometric_mean(self.weights, views, self._log_prior)
         others = np.setdiff1d(np.arange(len(out)), sample, assume_unique=True)
         for block in blocks(len(others)):
             rows = others[block]
-            out[rows] = blend(self.weights, self._left_out(rows), self._log_prior)
+            out[rows] = geometric_mean(self.weights, self._left_out(rows), self._log_prior)
         return out
 
     def _floored(self, core: Floats) -> Floats:

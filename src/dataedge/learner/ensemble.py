@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.integer[Any]]
 
 
-def blend(weights: Floats, views: Sequence[Floats], log_prior: Floats) -> Floats:
+def geometric_mean(weights: Floats, views: Sequence[Floats], log_prior: Floats) -> Floats:
     """softmax(Σ_v w_v S_v + w_p log prior), shape (m, K)."""
     logits: Floats = np.float32(weights[-1]) * log_prior
     for weight, view in zip(weights, views, strict=False):
@@ -26,7 +26,7 @@ def blend(weights: Floats, views: Sequence[Floats], log_prior: Floats) -> Floats
     return logits
 
 
-def fit_blend(views: Sequence[Floats], log_prior: Floats, y: Ints) -> tuple[Floats, float, float]:
+def fit_weights(views: Sequence[Floats], log_prior: Floats, y: Ints) -> tuple[Floats, float, float]:
     """Weights ≥ 0 and floor that maximise the likelihood of left-out labels.
 
     p(y) = (1 − f) softmax(Σ_v w_v S_v + w_p log prior)_y + f prior_y. Negative weights are
@@ -44,7 +44,7 @@ def fit_blend(views: Sequence[Floats], log_prior: Floats, y: Ints) -> tuple[Floa
     scale = [max(float(view.std()), 1e-6) for view in views] + [1.0]
 
     def loss(theta: Floats) -> tuple[float, Floats]:
-        p = blend(theta[:-1] / scale, views, log_prior)
+        p = geometric_mean(theta[:-1] / scale, views, log_prior)
         core, floor = p[index, y].astype(np.float64), theta[-1]
         total = (1.0 - floor) * core + floor * given
         share = (1.0 - floor) * core / total

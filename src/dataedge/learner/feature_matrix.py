@@ -76,7 +76,7 @@ class Moments:
         return cls(counts, sums, total, first.dtype)
 
 
-class Basis:
+class FeatureMatrix:
     """Blocks of features, each centred and scaled to a mean squared norm of 1, side by side.
 
     Where there are fewer items than dimensions, rotated to what the items span.

@@ -25,7 +25,7 @@ _SHARED = 0.6  # usual share of a point's variance that comes from which rows ar
 
 
 @dataclass(frozen=True)
-class Points:
+class CurvePoints:
     """Mean error at each size, with what is uncertain about it.
 
     Attributes:
@@ -49,7 +49,9 @@ class Points:
         return own
 
 
-def measured(sizes: Floats, values: Floats, rows: int, metric: Metric, independent: int) -> Points:
+def measured(
+    sizes: Floats, values: Floats, rows: int, metric: Metric, independent: int
+) -> CurvePoints:
     """Means, and their noise: binomial, widened by what the orders show in each half of the sizes."""
     orders, count = values.shape
     errors = values.mean(0)
@@ -69,10 +71,10 @@ def measured(sizes: Floats, values: Floats, rows: int, metric: Metric, independe
         z = (values - errors) / np.maximum(spread, 1e-9)
         pairs = (z.T @ z / (orders - 1))[np.triu_indices(count, 1)]
         shared = (_SHARED + float(np.clip(pairs.mean(), 0.0, 0.9))) / 2
-    return Points(sizes, errors, noise, shared, scale)
+    return CurvePoints(sizes, errors, noise, shared, scale)
 
 
-def too_few(points: Points, orders: int) -> str:
+def too_few(points: CurvePoints, orders: int) -> str:
     """Why the points are too few to extrapolate; empty if they are enough."""
     if len(points.sizes) < LEAST_SIZES or orders < 3:
         return (
@@ -84,7 +86,7 @@ def too_few(points: Points, orders: int) -> str:
     return ""
 
 
-def ill_behaved(points: Points) -> str:
+def ill_behaved(points: CurvePoints) -> str:
     """A fall, or a late jump, that is larger than noise; the start of the curve may do as it likes."""
     n, e, s = points.sizes, points.errors, points.own
     for j in range(1, len(n)):

@@ -37,7 +37,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Curve:
-    """Points of a learning curve, and the code lengths behind its bits learned.
+    """CurvePoints of a learning curve, and the code lengths behind its bits learned.
 
     Attributes:
         sizes: shape (S,), train rows, mean of the orders (cuts fall between clusters).

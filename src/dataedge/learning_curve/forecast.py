@@ -16,8 +16,8 @@ from dataedge.figures import Figure
 from dataedge.learning_curve.checks import (
     LARGE,
     SURE,
+    CurvePoints,
     Metric,
-    Points,
     ill_behaved,
     measured,
     too_few,
@@ -55,7 +55,7 @@ class Forecast:
     """
 
     metric: Metric
-    points: Points
+    points: CurvePoints
     fits: dict[str, Fit] = field(default_factory=dict)
     law: str = ""
     losses: dict[str, float] = field(default_factory=dict)
@@ -235,7 +235,7 @@ def forecast_points(
     return Forecast(metric, points, fits, law, losses, reason, seed)
 
 
-def _missed(points: Points, fitted: Fit) -> str:
+def _missed(points: CurvePoints, fitted: Fit) -> str:
     late = points.sizes >= points.sizes[-1] / 4
     miss = np.abs(fitted.mean(points.sizes) - points.errors)[late]
     bound = np.maximum(LARGE * points.scale, SURE * points.own[late])

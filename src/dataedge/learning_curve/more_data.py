@@ -36,7 +36,7 @@ FACTORS = (2, 4)
 
 
 @dataclass(frozen=True)
-class Growth:
+class MoreData:
     """A learning curve and its forecast.
 
     Attributes:
@@ -129,7 +129,7 @@ class Growth:
         return found
 
 
-def measure_growth(
+def measure_more_data(
     features: Sequence[Floats],
     y: Ints,
     n_classes: int,
@@ -137,7 +137,7 @@ def measure_growth(
     *,
     seed: int,
     done: Callable[[int], None] | None = None,
-) -> Growth:
+) -> MoreData:
     """Learning curve, forecast and bits learned of train items.
 
     Args:
@@ -164,7 +164,7 @@ def measure_growth(
     )
     bits = bits_learned(curve, seed=seed)
     bits = replace(bits, detail={**bits.detail, "shuffled_labels": _brief(control)})
-    return Growth(curve, forecast(curve, seed=seed), bits, len(y))
+    return MoreData(curve, forecast(curve, seed=seed), bits, len(y))
 
 
 def sample_clusters(clusters: Ints, most: int, seed: int) -> Ints:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure, bootstrap
-from dataedge.measure.noise_model import Channel
+from dataedge.measure.noise_model import NoiseModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,7 +76,7 @@ def label_quality(
 ) -> LabelQuality:
     """Score given labels against out-of-sample probabilities.
 
-    A noise model (`Channel`) is fitted to the probabilities and the labels. Its suspects are
+    A noise model (`NoiseModel`) is fitted to the probabilities and the labels. Its suspects are
     left out of training, if refit is given, and the model is fitted to the geometric mean of what
     the learner says with them and without them; up to three times if that brings many more to
     light. The score weighs two orders by the share of mix-ups between similar classes: there, the
@@ -109,18 +109,18 @@ def label_quality(
         return _nothing(k)
     clusters = np.arange(n) if clusters is None else clusters
     names = [str(c) for c in range(k)] if label_names is None else list(label_names)
-    channel = Channel.fit(proba, labels, smoothing=16.0, rounds=3, seed=seed)
+    noise_model = NoiseModel.fit(proba, labels, smoothing=16.0, rounds=3, seed=seed)
     if refit is not None:
-        proba, channel = _relearned(proba, labels, channel, refit, seed)
+        proba, noise_model = _relearned(proba, labels, noise_model, refit, seed)
     p_given, rival, margin = _margin(proba, labels)
-    odds = channel.log_odds(proba, labels)
-    score = _score(p_given, odds, margin, channel.alike)
+    odds = noise_model.log_odds(proba, labels)
+    score = _score(p_given, odds, margin, noise_model.alike)
     conflict = _conflicts(labels, twins)
-    lowest = np.argsort(score, kind="stable")[: round(channel.rate * n)]
+    lowest = np.argsort(score, kind="stable")[: round(noise_model.rate * n)]
     suspect = np.zeros(n, bool)
     suspect[lowest] = (odds[lowest] < 0) | (margin[lowest] < 0)
     suspect |= conflict & (margin < 0)
-    joint = channel.joint(proba, labels)
+    joint = noise_model.joint(proba, labels)
     return LabelQuality(
         p_given,
         margin,
@@ -128,7 +128,7 @@ def label_quality(
         np.where(suspect | (margin < 0), rival, labels),
         suspect,
         _reasons(suspect, conflict, labels, neighbour_labels, base_proba),
-        _noise(channel, proba, labels, clusters, seed),
+        _noise(noise_model, proba, labels, clusters, seed),
         _share(conflict, clusters, seed),
         joint,
         _confused(joint * n, names),
@@ -136,8 +136,12 @@ def label_quality(
 
 
 def _relearned(
-    proba: Floats, labels: Ints, channel: Channel, refit: Callable[[Bools], Floats], seed: int
-) -> tuple[Floats, Channel]:
+    proba: Floats,
+    labels: Ints,
+    noise_model: NoiseModel,
+    refit: Callable[[Bools], Floats],
+    seed: int,
+) -> tuple[Floats, NoiseModel]:
     """Probabilities and noise model once suspects teach nothing; again if many more turn up.
 
     A learner that has forgotten the suspects says more clearly that they are wrong, and errs with
@@ -145,13 +149,13 @@ def _relearned(
     """
     count, first = 0, np.log(np.maximum(proba, _TINY))
     for _ in range(_REFITS):
-        doubted = channel.log_odds(proba, labels) < 0
+        doubted = noise_model.log_odds(proba, labels) < 0
         if doubted.sum() <= 1.1 * count or doubted.sum() > 0.9 * len(labels):
             break
         count = int(doubted.sum())
         proba = _mean(first, refit(doubted))
-        channel = Channel.fit(proba, labels, smoothing=32.0, rounds=2, seed=seed)
-    return proba, channel
+        noise_model = NoiseModel.fit(proba, labels, smoothing=32.0, rounds=2, seed=seed)
+    return proba, noise_model
 
 
 def _mean(log_first: Floats, second: Floats) -> Floats:
@@ -193,14 +197,16 @@ def _score(p_given: Floats, odds: Floats, margin: Floats, alike: float) -> Float
     return score
 
 
-def _noise(channel: Channel, proba: Floats, labels: Ints, clusters: Ints, seed: int) -> Figure:
-    """The channel's rate; the bootstrap moves it along each item's influence."""
+def _noise(
+    noise_model: NoiseModel, proba: Floats, labels: Ints, clusters: Ints, seed: int
+) -> Figure:
+    """The noise model's rate; the bootstrap moves it along each item's influence."""
     n = len(labels)
-    values, counts = _pooled(channel.influence(proba, labels), clusters, seed)
+    values, counts = _pooled(noise_model.influence(proba, labels), clusters, seed)
     low, high = bootstrap(lambda w: (w @ values) / (w @ counts), np.arange(len(values)), seed=seed)
-    rate = channel.rate
+    rate = noise_model.rate
     low, high = min(max(rate + low, 0.0), rate), max(min(rate + high, 1.0), rate)
-    detail = {"alike": round(channel.alike, 3), "sharpness": round(channel.sharpness, 3)}
+    detail = {"alike": round(noise_model.alike, 3), "sharpness": round(noise_model.sharpness, 3)}
     if n < _FEW:
         reason = f"{n} items are too few to estimate a rate of wrong labels"
         return Figure(rate, low, high, n, "share", "underpowered", reason, detail)

@@ -31,7 +31,7 @@ _TINY = 1e-12
 
 
 @dataclass(frozen=True)
-class Channel:
+class NoiseModel:
     """A fitted noise model.
 
     Attributes:

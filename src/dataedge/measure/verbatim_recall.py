@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.engine.local import Engine
-    from dataedge.models.lazy import ModelHandle
+    from dataedge.models.lazy import LazyModel
     from dataedge.prompt.probe import Probe
 
 WORDS = 12
@@ -70,7 +70,7 @@ def others(clusters: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def recall(
     engine: Engine,
-    handle: ModelHandle,
+    lazy_model: LazyModel,
     probe: Probe,
     write: Callable[[Strategy, int], str],
     targets: list[str],
@@ -82,7 +82,7 @@ def recall(
 
     Args:
         engine: runs the generation.
-        handle: the base model.
+        lazy_model: the base model.
         probe: gives template, number of items and tokens.
         write: the prompt of the i-th target under a strategy.
         targets: responses, or rests of passages.
@@ -102,7 +102,7 @@ def recall(
         return Figure.missing("no items to generate for", "share")
     strategy = Strategy(probe.templates[0])
     said, cut = ask_text(
-        engine, Generate(handle, probe.max_tokens), [write(strategy, i) for i in range(n)]
+        engine, Generate(lazy_model, probe.max_tokens), [write(strategy, i) for i in range(n)]
     )
     own = np.array([words_in_common(s, t) for s, t in zip(said, targets[:n], strict=True)])
     other = others(clusters[:n])

@@ -20,7 +20,7 @@ ChoiceScores = Literal["logprobs", "likeliest", "text", "none"]
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a model was shown to be able to do, by a handshake at the start.
+    """What a model was shown to be able to do, by the capability tests at the start.
 
     Attributes:
         token_logprobs: log-probabilities of given text, token by token.

@@ -18,7 +18,7 @@ _MARK = "\u241fUSER\u241f"
 
 
 @dataclass(frozen=True)
-class ModelFacts:
+class ModelAbilities:
     """What is known of a model without opening it again; proven once, kept in the store."""
 
     token_logprobs: bool
@@ -44,7 +44,7 @@ class ModelFacts:
         return "the model's server gives no log-probabilities of given text that could be used"
 
 
-class ModelHandle:
+class LazyModel:
     """A base model that is opened when it is first asked something.
 
     Args:
@@ -63,7 +63,7 @@ class ModelHandle:
         self.revision = revision
         self._opener = opener
         self._model: BaseModel | None = None
-        self.proven: ModelFacts | None = None
+        self.proven: ModelAbilities | None = None
         self.load_seconds = 0.0
         self.ask_seconds = 0.0
 
@@ -96,7 +96,7 @@ class ModelHandle:
         if close is not None:
             close()
 
-    def facts(self) -> ModelFacts:
+    def abilities(self) -> ModelAbilities:
         """Open the model and write down what it was shown to do."""
         model = self.model
         before = after = ""
@@ -104,17 +104,17 @@ class ModelHandle:
             before, _, after = model.chat(_MARK).partition(_MARK)
         proven = asdict(model.capabilities)
         proven["notes"] = tuple(proven["notes"])
-        return ModelFacts(**proven, chat_before=before, chat_after=after)
+        return ModelAbilities(**proven, chat_before=before, chat_after=after)
 
     def params(self) -> dict[str, Any]:
         """What every answer depends on; the precision of weights on this machine is part of it."""
-        precision = (self.proven or self.facts()).precision
+        precision = (self.proven or self.abilities()).precision
         return {"model": self.id, "revision": self.revision} | (
             {"precision": precision} if precision else {}
         )
 
 
-def _check_unchanged(proven: ModelFacts | None, model: BaseModel) -> None:
+def _check_unchanged(proven: ModelAbilities | None, model: BaseModel) -> None:
     """A server must still do what it did when the audit began; weights on this machine do."""
     if proven is None or not proven.remote:
         return

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.engine.local import Engine
-    from dataedge.models.lazy import ModelFacts, ModelHandle
+    from dataedge.models.lazy import LazyModel, ModelAbilities
     from dataedge.prompt.scores import TextAnswers
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "RETRIEVED_TOKENS",
     "SAMPLES",
     "SHOTS",
-    "Speaker",
+    "ClosedBook",
     "categories",
     "exact_match",
     "knowledge",
@@ -52,21 +52,21 @@ RETRIEVED_TOKENS = 8_000
 """Retrieved demonstrations are run anew for each answer: as many items as that comes to."""
 
 
-class Speaker:
+class ClosedBook:
     """Has answers said, through the engine.
 
     Args:
         engine: runs the generation.
-        handle: the base model.
+        lazy_model: the base model.
         max_tokens: of an answer.
         one_line: the answers are single lines, so what is said ends with the line.
     """
 
     def __init__(
-        self, engine: Engine, handle: ModelHandle, max_tokens: int, *, one_line: bool
+        self, engine: Engine, lazy_model: LazyModel, max_tokens: int, *, one_line: bool
     ) -> None:
         self.engine = engine
-        self.handle = handle
+        self.lazy_model = lazy_model
         self.max_tokens = max_tokens
         self.stop = ("\n",) if one_line else ("\n\n",)
 
@@ -84,7 +84,7 @@ class Speaker:
 
     def say(self, prompts: Sequence[str], **options: Any) -> TextAnswers:
         """What is said after each prompt; options as of `right`."""
-        stage = Generate(self.handle, self.max_tokens, stop=self.stop, **options)
+        stage = Generate(self.lazy_model, self.max_tokens, stop=self.stop, **options)
         return ask_text(self.engine, stage, prompts)
 
 
@@ -93,22 +93,22 @@ def matches(said: Sequence[str], answers: Sequence[str]) -> NDArray[np.bool_]:
     return np.array([normalised_match(s, t) for s, t in zip(said, answers, strict=True)], bool)
 
 
-def unasked(targets: Sequence[str], facts: ModelFacts) -> str:
+def unasked(targets: Sequence[str], abilities: ModelAbilities) -> str:
     """Why answers are not compared word for word; empty where they can be.
 
     Args:
         targets: the responses of the data.
-        facts: of the model.
+        abilities: of the model.
     """
     if not are_short(targets):
         return "the responses are long: many wordings of one answer would be right"
-    if not facts.generation:
+    if not abilities.generation:
         return "the model writes no text"
     return ""
 
 
 def exact_match(
-    speaker: Speaker,
+    speaker: ClosedBook,
     prompts: Sequence[str],
     answers: Sequence[str],
     clusters: NDArray[np.int64],
@@ -157,7 +157,7 @@ def categories(
 
 
 def knowledge(
-    speaker: Speaker,
+    speaker: ClosedBook,
     contexts: Sequence[Sequence[str]],
     answers: Sequence[str],
     clusters: NDArray[np.int64],
@@ -215,9 +215,9 @@ def _warned(figure: Figure) -> Figure:
     if figure.value is None or figure.value <= 0.5:
         return figure
     reason = (
-        f"{figure.value:.0%} of the answers are Unknown to the base model: training on Unknown facts "
+        f"{figure.value:.0%} of the answers are Unknown to the base model: training on Unknown abilities "
         "alone took held-out accuracy from 37.5 (early stop) to 25.8 (converged), where MaybeKnown "
-        "facts kept 43.2 (Gekhman et al. 2024)"
+        "abilities kept 43.2 (Gekhman et al. 2024)"
     )
     return replace(figure, reason=reason)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.engine.local import Engine
-    from dataedge.models.lazy import ModelHandle
+    from dataedge.models.lazy import LazyModel
 
 
 class Ask:
@@ -30,16 +30,16 @@ class Ask:
     version = 2
     batch_size = 64
 
-    def __init__(self, handle: ModelHandle) -> None:
-        self.handle = handle
+    def __init__(self, lazy_model: LazyModel) -> None:
+        self.lazy_model = lazy_model
 
     def params(self) -> dict[str, Any]:
         """Answers depend on the model."""
-        return self.handle.params()
+        return self.lazy_model.params()
 
     def setup(self) -> None:
         """Open the model."""
-        _ = self.handle.model
+        _ = self.lazy_model.model
 
 
 class Choices(Ask):
@@ -47,8 +47,8 @@ class Choices(Ask):
 
     name = "choices"
 
-    def __init__(self, handle: ModelHandle, choices: Sequence[str]) -> None:
-        super().__init__(handle)
+    def __init__(self, lazy_model: LazyModel, choices: Sequence[str]) -> None:
+        super().__init__(lazy_model)
         self.choices = tuple(choices)
 
     def params(self) -> dict[str, Any]:
@@ -59,9 +59,9 @@ class Choices(Ask):
         """Columns unit, prompt → unit, scores, cut."""
         started = time.perf_counter()
         prompts = batch["prompt"].to_pylist()
-        scores = self.handle.model.score_choices(prompts, self.choices)
-        cut = self.handle.model.cut(prompts, self.choices)
-        self.handle.ask_seconds += time.perf_counter() - started
+        scores = self.lazy_model.model.score_choices(prompts, self.choices)
+        cut = self.lazy_model.model.cut(prompts, self.choices)
+        self.lazy_model.ask_seconds += time.perf_counter() - started
         return pa.record_batch(
             {
                 "unit": batch["unit"],
@@ -80,10 +80,10 @@ class Likelihood(Ask):
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Columns unit, prefix, continuation → unit, tokens, logprobs, prompt_tokens, cut."""
         started = time.perf_counter()
-        scored = self.handle.model.score(
+        scored = self.lazy_model.model.score(
             batch["prefix"].to_pylist(), batch["continuation"].to_pylist()
         )
-        self.handle.ask_seconds += time.perf_counter() - started
+        self.lazy_model.ask_seconds += time.perf_counter() - started
         return pa.record_batch(
             {
                 "unit": batch["unit"],
@@ -99,7 +99,7 @@ class Generate(Ask):
     """Stage: prompt → continuation.
 
     Args:
-        handle: the base model.
+        lazy_model: the base model.
         max_tokens: to add at most.
         options: `stop`, `temperature`, `seed` of the model's `generate`, where they are not its
             defaults.
@@ -108,8 +108,8 @@ class Generate(Ask):
     name = "generate"
     batch_size = 16
 
-    def __init__(self, handle: ModelHandle, max_tokens: int, **options: Any) -> None:
-        super().__init__(handle)
+    def __init__(self, lazy_model: LazyModel, max_tokens: int, **options: Any) -> None:
+        super().__init__(lazy_model)
         self.max_tokens = max_tokens
         self.options = options
 
@@ -121,9 +121,9 @@ class Generate(Ask):
         """Columns unit, prompt → unit, text, cut."""
         started = time.perf_counter()
         prompts = batch["prompt"].to_pylist()
-        texts = self.handle.model.generate(prompts, self.max_tokens, **self.options)
-        cut = self.handle.model.cut(prompts, self.max_tokens)
-        self.handle.ask_seconds += time.perf_counter() - started
+        texts = self.lazy_model.model.generate(prompts, self.max_tokens, **self.options)
+        cut = self.lazy_model.model.cut(prompts, self.max_tokens)
+        self.lazy_model.ask_seconds += time.perf_counter() - started
         return pa.record_batch(
             {
                 "unit": batch["unit"],
@@ -141,7 +141,7 @@ class Tokens(Ask):
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Columns unit, text → unit, tokens."""
-        ids = self.handle.model.tokenize(batch["text"].to_pylist())
+        ids = self.lazy_model.model.tokenize(batch["text"].to_pylist())
         return pa.record_batch(
             {"unit": batch["unit"], "tokens": pa.array(ids, pa.list_(pa.int64()))}
         )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.items import Dataset, Item
-    from dataedge.models.lazy import ModelFacts
+    from dataedge.models.lazy import ModelAbilities
     from dataedge.prompt.probe import Template
 
 MAX_CHARACTERS = 6000
@@ -74,11 +74,11 @@ class Prompter:
 
     Args:
         dataset: gives column names, used as field names where an item has two texts.
-        facts: of the model (chat frame).
+        abilities: of the model (chat frame).
     """
 
-    def __init__(self, dataset: Dataset, facts: ModelFacts) -> None:
-        self.facts = facts
+    def __init__(self, dataset: Dataset, abilities: ModelAbilities) -> None:
+        self.abilities = abilities
         self.labels = dataset.labels
         shown = {form: label_names(self.labels, form) for form in get_args(Form)}
         self._listed = {form: ", ".join(names) for form, names in shown.items()}
@@ -127,7 +127,7 @@ class Prompter:
         body = template.between.join([*parts, self._question(template, texts)])
         body = _fill(template.instruction, labels=self._listed[strategy.form]) + body
         if template.chat:
-            return self.facts.chat_before + body + self.facts.chat_after
+            return self.abilities.chat_before + body + self.abilities.chat_after
         return body
 
 

@@ -1,4 +1,4 @@
-"""What a climb needs to know: data, splits, vectors, and a base model to ask."""
+"""What every room from here on works with: data, splits, vectors, and a base model to ask."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset, Item
-    from dataedge.models.lazy import ModelFacts, ModelHandle
+    from dataedge.models.lazy import LazyModel, ModelAbilities
     from dataedge.prepare.splits import Splits
     from dataedge.prompt.probe import Probe, Template
     from dataedge.prompt.scores import Answer
@@ -36,13 +36,13 @@ COUNTED = {False: (200, 30), True: (32, 8)}
 
 
 @dataclass(frozen=True)
-class Setting:
+class Workspace:
     """One audit's materials.
 
     Attributes:
         engine: runs stages, keeps what was asked.
-        handle: the base model.
-        facts: what it can do.
+        lazy_model: the base model.
+        abilities: what it can do.
         probe: how it is asked.
         dataset: the items.
         splits: train, development and evaluation indices.
@@ -54,8 +54,8 @@ class Setting:
     """
 
     engine: Engine
-    handle: ModelHandle
-    facts: ModelFacts
+    lazy_model: LazyModel
+    abilities: ModelAbilities
     probe: Probe
     dataset: Dataset
     splits: Splits
@@ -68,7 +68,7 @@ class Setting:
     @cached_property
     def prompter(self) -> Prompter:
         """Writes the prompts."""
-        return Prompter(self.dataset, self.facts)
+        return Prompter(self.dataset, self.abilities)
 
     @cached_property
     def label_numbers(self) -> NDArray[np.int64]:
@@ -91,15 +91,17 @@ class Setting:
     def item_tokens(self) -> float:
         """Mean tokens of a train item, question and answer, from a sample."""
         sample = np.random.default_rng(self.seed).permutation(np.sort(self.splits.train))
-        sample = sample[: COUNTED[self.facts.remote][0]]
+        sample = sample[: COUNTED[self.abilities.remote][0]]
         items = [self.dataset.items[i] for i in sample]
         texts = [f"{i.text} {i.target}"[:12_000] for i in items]
-        return float(np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.handle), texts)]))
+        return float(
+            np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.lazy_model), texts)])
+        )
 
     def shot_counts(self, shots: Shots) -> list[int]:
         """Those k of the probe whose demonstrations fit the budget; as many as fit if none does."""
         wanted = getattr(self.probe.demonstrations, shots)
-        limit = min(DEMONSTRATION_TOKENS[shots], self.facts.context // 2)
+        limit = min(DEMONSTRATION_TOKENS[shots], self.abilities.context // 2)
         fitting = [
             k for k in wanted if k * self.item_tokens <= limit and k <= len(self.splits.train)
         ]
@@ -110,14 +112,14 @@ class Setting:
 
     def usable(self, template: Template) -> bool:
         """Whether the model can be asked this way."""
-        return self.facts.chat or not template.chat
+        return self.abilities.chat or not template.chat
 
     def prompt_tokens(self, strategy: Strategy) -> float:
         """Mean tokens of a prompt, over a sample of evaluation items."""
-        some = np.sort(self.evaluation)[: COUNTED[self.facts.remote][1]]
+        some = np.sort(self.evaluation)[: COUNTED[self.abilities.remote][1]]
         prompts = self.prompts(strategy, some)
         return float(
-            np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.handle), prompts)])
+            np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.lazy_model), prompts)])
         )
 
     def tuned_tokens(self) -> float:
@@ -175,4 +177,4 @@ class Setting:
         """
         prompts = self.prompts(strategy, indices if prompts_of is None else prompts_of)
         targets = [self.prompter.answer(strategy, self.dataset.items[i].target) for i in indices]
-        return ask_likelihood(self.engine, Likelihood(self.handle), prompts, targets)
+        return ask_likelihood(self.engine, Likelihood(self.lazy_model), prompts, targets)

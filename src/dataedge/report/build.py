@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dataedge.engine.local import StageRecord
     from dataedge.figures import Figure
     from dataedge.items import Dataset
-    from dataedge.models.lazy import ModelFacts, ModelHandle
+    from dataedge.models.lazy import LazyModel, ModelAbilities
     from dataedge.prepare.splits import Splits
     from dataedge.prepare.vectors import Embed
     from dataedge.verdict.result import Findings
@@ -32,8 +32,8 @@ def build(
     splits: Splits,
     config: AuditConfig,
     passed: dict[str, Any],
-    handle: ModelHandle,
-    facts: ModelFacts,
+    lazy_model: LazyModel,
+    abilities: ModelAbilities,
     usage: dict[str, int],
     embedder: Embed,
     records: list[StageRecord],
@@ -45,7 +45,7 @@ def build(
     """The report of a run."""
     ids = [i.id for i in dataset.items]
     views = {**findings.views, "leaked": splits.leaked}
-    capabilities = {k: v for k, v in asdict(facts).items() if not k.startswith("chat_")}
+    capabilities = {k: v for k, v in asdict(abilities).items() if not k.startswith("chat_")}
     return m.Report(
         status="partial" if any(r.failed for r in records) else "ok",
         tool=m.ToolModel(name="dataedge", version=version("dataedge")),
@@ -68,12 +68,12 @@ def build(
             notes=[*dataset.notes, *splits.notes],
         ),
         model=m.ModelModel(
-            id=handle.id,
-            revision=handle.revision,
-            precision=facts.precision,
+            id=lazy_model.id,
+            revision=lazy_model.revision,
+            precision=abilities.precision,
             capabilities=plain(capabilities),
             usage=_usage(usage, config),
-            notes=cut_notes(findings.ladder, facts.context),
+            notes=cut_notes(findings.ladder, abilities.context),
         ),
         embedder=m.EmbedderModel(
             id=embedder.id, revision=embedder.revision, notes=list(embedder.notes)

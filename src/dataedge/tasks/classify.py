@@ -1,4 +1,4 @@
-"""From a classification dataset to findings: labels judged, ladder climbed, verdict drawn."""
+"""From a classification dataset to findings: labels reviewed, ladder run, verdict drawn."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 
 from dataedge.engine import Step
 from dataedge.figures import Figure
-from dataedge.ladder.classify import ClassifyClimb, ClassifyLadder
+from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
 from dataedge.learner import item_features
-from dataedge.learning_curve.checks import Points
+from dataedge.learning_curve.checks import CurvePoints
 from dataedge.learning_curve.curve import Curve
 from dataedge.learning_curve.forecast import Forecast
-from dataedge.learning_curve.more_data import Growth, measure_growth
+from dataedge.learning_curve.more_data import MoreData, measure_more_data
 from dataedge.learning_curve.scaling_laws import Fit
 from dataedge.measure import definedness, novelty
 from dataedge.prompt.scores import Likelihood, ask_likelihood
-from dataedge.tasks.label_review import judge_annotators, judge_labels
+from dataedge.tasks.label_review import review_annotators, review_labels
 from dataedge.verdict.decision import Evidence, Limit, decide
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import Findings, highest, scatter
@@ -29,42 +29,42 @@ if TYPE_CHECKING:
 
     from dataedge.config import AuditConfig
     from dataedge.measure import label_noise
-    from dataedge.prompt.workspace import Setting
+    from dataedge.prompt.workspace import Workspace
 
 FEATURE_CHOICE = Step("feature_choice", 1)
-LEARNING_CURVE = Step("learning_curve", 1, (Growth, Curve, Forecast, Points, Fit), parts=2)
+LEARNING_CURVE = Step("learning_curve", 1, (MoreData, Curve, Forecast, CurvePoints, Fit), parts=2)
 WELL_DEFINED = 0.5
 """Share of the label's information from which the input is said to determine it."""
 
 
-def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
+def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     """Everything the audit says about a classification dataset.
 
     Args:
-        setting: the audit's materials.
+        workspace: the audit's materials.
         config: thresholds.
         tokens: tokens of the dataset, for the reasons.
     """
-    described = describe(setting)
-    index = np.flatnonzero(setting.label_numbers >= 0)
-    judged = judge_labels(setting, described, index)
+    described = describe(workspace)
+    index = np.flatnonzero(workspace.label_numbers >= 0)
+    judged = review_labels(workspace, described, index)
     quality = judged.quality
     # what is pruned from the train side must not have looked at evaluation labels
-    train = setting.splits.train
-    pruned = train[judge_labels(setting, described, train).quality.suspect]
-    annotated = judge_annotators(setting, judged)
-    suspects = np.zeros(len(setting.dataset.items), bool)
+    train = workspace.splits.train
+    pruned = train[review_labels(workspace, described, train).quality.suspect]
+    annotated = review_annotators(workspace, judged)
+    suspects = np.zeros(len(workspace.dataset.items), bool)
     suspects[index[quality.suspect]] = True
-    climbed = ClassifyLadder(setting, described, suspects, pruned).climb()
-    climb = climbed.climb
-    outcomes = climb.outcomes
-    edge = climb.difference("with_data", "without_data")
-    tuning = climb.difference("learned", climb.best_prompting, over=climb.best_prompting)
-    over_chance = climb.difference("with_data", "chance")
-    known, defined = _in_bits(setting, climbed)
-    growth = _growth(setting, described)
+    ladder_run = ClassifyLadder(workspace, described, suspects, pruned).run()
+    rungs = ladder_run.rungs
+    outcomes = rungs.outcomes
+    edge = rungs.difference("with_data", "without_data")
+    tuning = rungs.difference("learned", rungs.best_prompting, over=rungs.best_prompting)
+    over_chance = rungs.difference("with_data", "chance")
+    known, defined = _in_bits(workspace, ladder_run)
+    more_data = _more_data(workspace, described)
     learned_weight = float(outcomes["learned"].detail.get("base_weight", 0.0))
-    climb.special["more_data"] = growth.rung(climb.figure("learned"), learned_weight)
+    rungs.special["more_data"] = more_data.rung(rungs.figure("learned"), learned_weight)
     target = float(outcomes["without_data"].gain.mean()) + config.delta
     verdict = decide(
         Evidence(
@@ -72,13 +72,13 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
             tuning,
             over_chance,
             defined.detail.get("share"),
-            _limits(climbed, growth.last_doubling, quality.noise, defined),
+            _limits(ladder_run, more_data.last_doubling, quality.noise, defined),
             config.delta,
             "accuracy",
             {},
         )
     )
-    columns = _columns(setting, climbed, quality, index, suspects)
+    columns = _columns(workspace, ladder_run, quality, index, suspects)
     views = _views(columns, quality, index)
     agreement: dict[str, Figure] = {}
     if annotated is not None:
@@ -86,66 +86,68 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         views["disputed"] = annotated.disputed
         agreement["annotator_agreement"] = annotated.agreement
     return Findings(
-        ladder=climb.ladder(),
+        ladder=rungs.ladder(),
         edge=edge,
         tuning_gain=tuning,
         parts={},
         verdict=verdict,
         reasons=four_reasons(
-            setting,
+            workspace,
             config,
-            climb,
+            rungs,
             verdict,
             edge=edge,
             tuning=tuning,
-            trials=climbed.trials,
+            trials=ladder_run.trials,
             tokens=tokens,
         ),
         measures={
             "known_share": known,
-            "surprisal_bits_per_byte": _surprisal(setting),
+            "surprisal_bits_per_byte": _surprisal(workspace),
             "label_noise": quality.noise,
             "label_conflicts": quality.conflicts,
             **agreement,
             "definedness": defined,
-            **growth.measures(min(config.target or target, 1.0)),
+            **more_data.measures(min(config.target or target, 1.0)),
         },
         columns=columns,
         views=views,
     )
 
 
-def _in_bits(setting: Setting, climbed: ClassifyClimb) -> tuple[Figure, Figure]:
+def _in_bits(workspace: Workspace, ladder_run: ClassifyRun) -> tuple[Figure, Figure]:
     """(what the base model knows of the labels, what the input says about them)."""
-    climb, seed = climbed.climb, setting.seed
-    outcomes = climb.outcomes
+    rungs, seed = ladder_run.rungs, workspace.seed
+    outcomes = rungs.outcomes
     chance, without = outcomes["chance"], outcomes["without_data"]
-    if climb.no_bits:
-        return Figure.missing(climb.no_bits, "share"), Figure.missing(climb.no_bits, "bits/item")
+    if rungs.no_bits:
+        return Figure.missing(rungs.no_bits, "share"), Figure.missing(rungs.no_bits, "bits/item")
     defined = definedness.of_labels(
         chance.bits,
         outcomes["with_data"].bits,
-        climbed.shuffled,
+        ladder_run.shuffled,
         chance.gain,
-        climb.clusters,
+        rungs.clusters,
         seed=seed,
-        bits_shuffled=climbed.shuffled_bits,
+        bits_shuffled=ladder_run.shuffled_bits,
     )
-    known = novelty.known_labels(chance.bits, without.bits, without.gain, climb.clusters, seed=seed)
+    known = novelty.known_labels(chance.bits, without.bits, without.gain, rungs.clusters, seed=seed)
     return known, defined
 
 
-def describe(setting: Setting) -> item_features.Description:
+def describe(workspace: Workspace) -> item_features.Description:
     """What the learner is to see of the items, settled on the train side."""
-    candidates = item_features.Candidates(setting.by_text, [i.text for i in setting.dataset.items])
+    candidates = item_features.Candidates(
+        workspace.by_text, [i.text for i in workspace.dataset.items]
+    )
     side: dict[str, Any] = {
-        "train": setting.splits.train,
-        "y": setting.label_numbers,
-        "n_classes": len(setting.dataset.labels),
-        "clusters": setting.clusters,
-        "seed": setting.seed,
+        "train": workspace.splits.train,
+        "y": workspace.label_numbers,
+        "n_classes": len(workspace.dataset.labels),
+        "clusters": workspace.clusters,
+        "seed": workspace.seed,
     }
-    name = setting.engine.once(
+    name = workspace.engine.once(
         FEATURE_CHOICE,
         {**candidates.inputs, **side},
         lambda _: item_features.choose(candidates.blocks, **side),
@@ -153,37 +155,37 @@ def describe(setting: Setting) -> item_features.Description:
     return item_features.Description(name, candidates)
 
 
-def _growth(setting: Setting, described: item_features.Description) -> Growth:
+def _more_data(workspace: Workspace, described: item_features.Description) -> MoreData:
     """The learning curve of the train side, and what it foretells."""
-    train = setting.splits.train
+    train = workspace.splits.train
     side: dict[str, Any] = {
-        "y": setting.label_numbers[train],
-        "n_classes": len(setting.dataset.labels),
-        "clusters": setting.clusters[train],
-        "seed": setting.seed,
+        "y": workspace.label_numbers[train],
+        "n_classes": len(workspace.dataset.labels),
+        "clusters": workspace.clusters[train],
+        "seed": workspace.seed,
     }
 
-    def compute(done: Callable[[int], None]) -> Growth:
-        return measure_growth([b[train] for b in described.blocks], **side, done=done)
+    def compute(done: Callable[[int], None]) -> MoreData:
+        return measure_more_data([b[train] for b in described.blocks], **side, done=done)
 
-    return setting.engine.once(
+    return workspace.engine.once(
         LEARNING_CURVE, {**described.inputs, "train": train, **side}, compute
     )
 
 
 def _limits(
-    climbed: ClassifyClimb, volume: float, noise: Figure, defined: Figure
+    ladder_run: ClassifyRun, volume: float, noise: Figure, defined: Figure
 ) -> dict[Limit, float]:
     """What each lack costs, in accuracy: known already, unlearned, mislabelled, undetermined.
 
     What is left to a perfect score counts as undetermined only where the input was shown to tell
     less than half of the label; elsewhere it may as well be the learner's own weakness.
     """
-    climb = climbed.climb
-    reached = float(climb.outcomes["with_data"].gain.mean())
-    without = float(climb.outcomes["without_data"].gain.mean())
-    chance = float(climb.outcomes["chance"].gain.mean())
-    repaired = climb.special["repaired"].detail.get("gain_over_learned") or 0.0
+    rungs = ladder_run.rungs
+    reached = float(rungs.outcomes["with_data"].gain.mean())
+    without = float(rungs.outcomes["without_data"].gain.mean())
+    chance = float(rungs.outcomes["chance"].gain.mean())
+    repaired = rungs.special["repaired"].detail.get("gain_over_learned") or 0.0
     quality = max(float(repaired), 0.0) + (noise.value or 0.0)
     limits: dict[Limit, float] = {
         "novelty": max(0.0, without - chance),
@@ -195,30 +197,36 @@ def _limits(
     return limits
 
 
-def _surprisal(setting: Setting) -> Figure:
-    if setting.facts.no_bits:
-        return Figure.missing(setting.facts.no_bits, "bits/byte")
-    texts = [setting.dataset.items[i].text for i in setting.evaluation]
-    answers = ask_likelihood(setting.engine, Likelihood(setting.handle), [""] * len(texts), texts)
+def _surprisal(workspace: Workspace) -> Figure:
+    if workspace.abilities.no_bits:
+        return Figure.missing(workspace.abilities.no_bits, "bits/byte")
+    texts = [workspace.dataset.items[i].text for i in workspace.evaluation]
+    answers = ask_likelihood(
+        workspace.engine, Likelihood(workspace.lazy_model), [""] * len(texts), texts
+    )
     bits = np.array([np.nan if a is None else a.bits for a in answers])
     size = np.array([len(t.encode("utf-8", "replace")) for t in texts], float)
     return novelty.surprisal(
-        bits, size, setting.clusters[setting.evaluation], seed=setting.seed, what="input texts"
+        bits,
+        size,
+        workspace.clusters[workspace.evaluation],
+        seed=workspace.seed,
+        what="input texts",
     )
 
 
 def _columns(
-    setting: Setting,
-    climbed: ClassifyClimb,
+    workspace: Workspace,
+    ladder_run: ClassifyRun,
     quality: label_noise.LabelQuality,
     index: NDArray[np.int64],
     suspects: NDArray[np.bool_],
 ) -> dict[str, Any]:
-    n, climb = len(setting.dataset.items), climbed.climb
-    told = np.nan if climb.no_bits else 1.0
-    without = scatter(n, climb.index, told * 2.0 ** -climb.outcomes["without_data"].bits)
-    with_ = scatter(n, climb.index, told * 2.0 ** -climb.outcomes["with_data"].bits)
-    names = setting.dataset.labels
+    n, rungs = len(workspace.dataset.items), ladder_run.rungs
+    told = np.nan if rungs.no_bits else 1.0
+    without = scatter(n, rungs.index, told * 2.0 ** -rungs.outcomes["without_data"].bits)
+    with_ = scatter(n, rungs.index, told * 2.0 ** -rungs.outcomes["with_data"].bits)
+    names = workspace.dataset.labels
     proposed: list[str | None] = [None] * n
     reasons: list[str | None] = [None] * n
     for i, label, reason in zip(index, quality.proposed, quality.reason, strict=True):

@@ -14,7 +14,7 @@ from dataedge.prompt.closed_book import (
     MOST_TOKENS,
     RETRIEVED_TOKENS,
     SHOTS,
-    Speaker,
+    ClosedBook,
     exact_match,
     knowledge,
     unasked,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataedge.ladder.generate import GenerateClimb
-    from dataedge.prompt.workspace import Setting
+    from dataedge.ladder.generate import GenerateRun
+    from dataedge.prompt.workspace import Workspace
 
 PROMPTED = ("zero_shot", "few_shot", "without_data", "retrieved")
 NAMES = ("exact_match_zero_shot", "exact_match", "knowledge")
@@ -39,7 +39,7 @@ FEWEST_RETRIEVED = 16
 
 
 @dataclass(frozen=True)
-class Spoken:
+class ClosedBookResult:
     """What the base model said.
 
     Attributes:
@@ -67,56 +67,56 @@ class Spoken:
         return [self.categories.get(i) for i in range(n)]
 
 
-def spoken(setting: Setting, chosen: Mapping[str, Strategy]) -> Spoken:
+def closed_book(workspace: Workspace, chosen: Mapping[str, Strategy]) -> ClosedBookResult:
     """What the base model says, on a sample of evaluation items.
 
     Args:
-        setting: the audit's materials.
+        workspace: the audit's materials.
         chosen: rung → strategy: `zero_shot`, `without_data`, and the other rungs that prompt.
     """
     zero = chosen["zero_shot"]
-    items = setting.dataset.items
-    reason = unasked([items[i].target for i in setting.evaluation], setting.facts)
+    items = workspace.dataset.items
+    reason = unasked([items[i].target for i in workspace.evaluation], workspace.abilities)
     if reason:
-        return Spoken({name: Figure.missing(reason, "share") for name in NAMES})
-    rows, longest = _sample(setting)
+        return ClosedBookResult({name: Figure.missing(reason, "share") for name in NAMES})
+    rows, longest = _sample(workspace)
     targets = [items[i].target for i in rows]
     one_line = not any("\n" in t.strip() for t in targets)
-    speaker = Speaker(setting.engine, setting.handle, longest + 2, one_line=one_line)
+    speaker = ClosedBook(workspace.engine, workspace.lazy_model, longest + 2, one_line=one_line)
     rungs = {
-        rung: _match(setting, speaker, strategy, rows)
+        rung: _match(workspace, speaker, strategy, rows)
         for rung, strategy in chosen.items()
         if rung in PROMPTED
     }
     found = dict(zip(NAMES, (rungs["zero_shot"], rungs["without_data"]), strict=False))
-    if setting.facts.remote:
+    if workspace.abilities.remote:
         reason = "drawn answers are asked of a model on this machine alone, not of a server"
-        return Spoken({**found, "knowledge": Figure.missing(reason, "share")}, rungs)
+        return ClosedBookResult({**found, "knowledge": Figure.missing(reason, "share")}, rungs)
     few = rows[:ITEMS]
-    answers = [_answer(setting, zero, targets[i]) for i in range(len(few))]
-    contexts = [_prompts(setting, zero, few, turn) for turn in range(CONTEXTS)]
+    answers = [_answer(workspace, zero, targets[i]) for i in range(len(few))]
+    contexts = [_prompts(workspace, zero, few, turn) for turn in range(CONTEXTS)]
     found["knowledge"], told = knowledge(
-        speaker, contexts, answers, setting.clusters[few], seed=setting.seed
+        speaker, contexts, answers, workspace.clusters[few], seed=workspace.seed
     )
-    return Spoken(found, rungs, dict(zip(few.tolist(), told, strict=False)))
+    return ClosedBookResult(found, rungs, dict(zip(few.tolist(), told, strict=False)))
 
 
 def _match(
-    setting: Setting, speaker: Speaker, strategy: Strategy, rows: NDArray[np.int64]
+    workspace: Workspace, speaker: ClosedBook, strategy: Strategy, rows: NDArray[np.int64]
 ) -> Figure:
     """Exact match of a way to prompt, on as many of the items as can be afforded."""
     if strategy.shots == "retrieved":
-        length = setting.prompt_tokens(strategy)
+        length = workspace.prompt_tokens(strategy)
         rows = rows[: int(RETRIEVED_TOKENS // max(length, 1.0))]
         if len(rows) < FEWEST_RETRIEVED:
             reason = f"prompts of {length:,.0f} tokens are too long to have answers said"
             return Figure.missing(reason, "share")
     return exact_match(
         speaker,
-        [prompt + _lead(strategy) for prompt in setting.prompts(strategy, rows)],
-        [_answer(setting, strategy, setting.dataset.items[i].target) for i in rows],
-        setting.clusters[rows],
-        seed=setting.seed,
+        [prompt + _lead(strategy) for prompt in workspace.prompts(strategy, rows)],
+        [_answer(workspace, strategy, workspace.dataset.items[i].target) for i in rows],
+        workspace.clusters[rows],
+        seed=workspace.seed,
         strategy=strategy.name,
     )
 
@@ -126,16 +126,16 @@ def _lead(strategy: Strategy) -> str:
     return strategy.template.answer.partition("{response}")[0].rstrip(" ")
 
 
-def _answer(setting: Setting, strategy: Strategy, target: str) -> str:
+def _answer(workspace: Workspace, strategy: Strategy, target: str) -> str:
     """What is to be said after a prompt and its lead."""
-    return setting.prompter.answer(strategy, target).removeprefix(_lead(strategy))
+    return workspace.prompter.answer(strategy, target).removeprefix(_lead(strategy))
 
 
 def _plain(figure: Figure) -> dict[str, Any]:
     return {k: v for k, v in asdict(figure).items() if k != "detail"}
 
 
-def both_losses(setting: Setting, climbed: GenerateClimb) -> dict[str, NDArray[np.float64]]:
+def both_losses(workspace: Workspace, ladder_run: GenerateRun) -> dict[str, NDArray[np.float64]]:
     """Both zero-shot losses of each evaluated response in bits, and what follows from them.
 
     Returns:
@@ -146,12 +146,12 @@ def both_losses(setting: Setting, climbed: GenerateClimb) -> dict[str, NDArray[n
         `ifd_loss_ratio` = L(y|x) / L(y) (instruction-following difficulty, Li et al. 2023; their
         code divides perplexities).
     """
-    climb, strategy = climbed.climb, climbed.chosen["zero_shot"]
-    given = climb.outcomes["zero_shot"].bits
-    items = [setting.dataset.items[i] for i in climb.index]
-    prompts = [setting.prompter.prompt(strategy, [""] * len(i.texts)) for i in items]
-    targets = [setting.prompter.answer(strategy, i.target) for i in items]
-    answers = ask_likelihood(setting.engine, Likelihood(setting.handle), prompts, targets)
+    rungs, strategy = ladder_run.rungs, ladder_run.chosen["zero_shot"]
+    given = rungs.outcomes["zero_shot"].bits
+    items = [workspace.dataset.items[i] for i in rungs.index]
+    prompts = [workspace.prompter.prompt(strategy, [""] * len(i.texts)) for i in items]
+    targets = [workspace.prompter.answer(strategy, i.target) for i in items]
+    answers = ask_likelihood(workspace.engine, Likelihood(workspace.lazy_model), prompts, targets)
     alone = np.array([np.nan if a is None else a.bits for a in answers], np.float64)
     ratio = np.divide(given, alone, out=np.full(len(given), np.nan), where=alone > 0)
     found = {
@@ -160,26 +160,29 @@ def both_losses(setting: Setting, climbed: GenerateClimb) -> dict[str, NDArray[n
         "pvi_bits": alone - given,
         "ifd_loss_ratio": ratio,
     }
-    n = len(setting.dataset.items)
-    return {name: scatter(n, climb.index, values) for name, values in found.items()}
+    n = len(workspace.dataset.items)
+    return {name: scatter(n, rungs.index, values) for name, values in found.items()}
 
 
-def _sample(setting: Setting) -> tuple[NDArray[np.int64], int]:
+def _sample(workspace: Workspace) -> tuple[NDArray[np.int64], int]:
     """Evaluation items whose answer is short enough, as many as the probe says, and the longest."""
-    rng = np.random.default_rng(setting.seed)
-    rows = rng.permutation(np.sort(setting.evaluation))[: 2 * setting.probe.items]
-    texts = [setting.dataset.items[i].target for i in rows]
+    rng = np.random.default_rng(workspace.seed)
+    rows = rng.permutation(np.sort(workspace.evaluation))[: 2 * workspace.probe.items]
+    texts = [workspace.dataset.items[i].target for i in rows]
     sizes = np.array(
-        [len(t) for t in ask_tokens(setting.engine, Tokens(setting.handle), texts)], np.int64
+        [len(t) for t in ask_tokens(workspace.engine, Tokens(workspace.lazy_model), texts)],
+        np.int64,
     )
-    fits = np.flatnonzero(sizes <= MOST_TOKENS)[: setting.probe.items]
+    fits = np.flatnonzero(sizes <= MOST_TOKENS)[: workspace.probe.items]
     return rows[fits], int(sizes[fits].max(initial=0))
 
 
-def _prompts(setting: Setting, strategy: Strategy, rows: NDArray[np.int64], turn: int) -> list[str]:
+def _prompts(
+    workspace: Workspace, strategy: Strategy, rows: NDArray[np.int64], turn: int
+) -> list[str]:
     """Prompts under one draw of four demonstrations, other than those of the ladder."""
-    items, train = setting.dataset.items, np.sort(setting.splits.train)
-    shots = random_shots(items, train, SHOTS, setting.seed + 1 + turn)
+    items, train = workspace.dataset.items, np.sort(workspace.splits.train)
+    shots = random_shots(items, train, SHOTS, workspace.seed + 1 + turn)
     shown = Strategy(strategy.template, strategy.form, "random", SHOTS)
-    written = [setting.prompter.prompt(shown, items[i].texts, shots) for i in rows]
+    written = [workspace.prompter.prompt(shown, items[i].texts, shots) for i in rows]
     return [prompt + _lead(strategy) for prompt in written]

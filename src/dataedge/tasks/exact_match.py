@@ -5,50 +5,50 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dataedge.figures import Figure
-from dataedge.ladder.exact_match import EXACT_MATCH, AnswersLadder
+from dataedge.ladder.exact_match import EXACT_MATCH, ExactMatchLadder
 from dataedge.verdict.decision import Evidence, decide
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import Findings, highest, scatter
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
-    from dataedge.prompt.workspace import Setting
+    from dataedge.prompt.workspace import Workspace
 
 
-def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
+def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     """Everything the audit says about prompts and responses of a model that only writes.
 
     Args:
-        setting: the audit's materials.
+        workspace: the audit's materials.
         config: thresholds.
         tokens: tokens of the dataset, for the reasons.
     """
-    climb, trials = AnswersLadder(setting).climb()
-    outcomes, why = climb.outcomes, climb.no_bits
-    edge = climb.difference("with_data", "without_data")
+    rungs, trials = ExactMatchLadder(workspace).run()
+    outcomes, why = rungs.outcomes, rungs.no_bits
+    edge = rungs.difference("with_data", "without_data")
     if not any(outcomes[rung].gain.any() for rung in ("without_data", "with_data")):
         reason = "not one answer matched its response, with or without the data"
         edge = Figure.missing(reason, EXACT_MATCH, "underpowered")
-    tuning = climb.difference("learned", climb.best_prompting, over=climb.best_prompting)
-    over_chance = climb.difference("with_data", "chance")
+    tuning = rungs.difference("learned", rungs.best_prompting, over=rungs.best_prompting)
+    over_chance = rungs.difference("with_data", "chance")
     verdict = decide(Evidence(edge, tuning, over_chance, None, {}, config.delta, EXACT_MATCH, {}))
-    n = len(setting.dataset.items)
+    n = len(workspace.dataset.items)
     columns: dict[str, Any] = {
-        "right_without": scatter(n, climb.index, outcomes["without_data"].gain),
-        "right_with": scatter(n, climb.index, outcomes["with_data"].gain),
+        "right_without": scatter(n, rungs.index, outcomes["without_data"].gain),
+        "right_with": scatter(n, rungs.index, outcomes["with_data"].gain),
     }
     without, with_ = outcomes["without_data"].gain, outcomes["with_data"].gain
     no_labels = Figure.missing("the task has no labels", "share")
     return Findings(
-        ladder=climb.ladder(),
+        ladder=rungs.ladder(),
         edge=edge,
         tuning_gain=tuning,
         parts={},
         verdict=verdict,
         reasons=four_reasons(
-            setting,
+            workspace,
             config,
-            climb,
+            rungs,
             verdict,
             edge=edge,
             tuning=tuning,
@@ -64,9 +64,9 @@ def find(setting: Setting, config: AuditConfig, tokens: Figure) -> Findings:
         },
         columns=columns,
         views={
-            "edge": highest(scatter(n, climb.index, with_ - without), above=0.0),
-            "known": highest(scatter(n, climb.index, without), above=0.0),
-            "hard": highest(scatter(n, climb.index, 1.0 - with_), above=0.0),
-            "overwritten": highest(scatter(n, climb.index, without - with_), above=0.0),
+            "edge": highest(scatter(n, rungs.index, with_ - without), above=0.0),
+            "known": highest(scatter(n, rungs.index, without), above=0.0),
+            "hard": highest(scatter(n, rungs.index, 1.0 - with_), above=0.0),
+            "overwritten": highest(scatter(n, rungs.index, without - with_), above=0.0),
         },
     )

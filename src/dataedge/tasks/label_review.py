@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from dataedge.figures import Figure
     from dataedge.learner.item_features import Description
-    from dataedge.prompt.workspace import Setting
+    from dataedge.prompt.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Judged:
+class LabelReview:
     """Labels of some items.
 
     Attributes:
@@ -37,22 +37,24 @@ class Judged:
     proba: NDArray[np.float32] | None
 
 
-LABEL_QUALITY = Step("label_quality", 1, (Judged, label_noise.LabelQuality))
+LABEL_QUALITY = Step("label_quality", 1, (LabelReview, label_noise.LabelQuality))
 ANNOTATORS = Step("annotators", 1, (annotators.Crowd,))
 
 
-def judge_labels(setting: Setting, described: Description, index: NDArray[np.int64]) -> Judged:
+def review_labels(
+    workspace: Workspace, described: Description, index: NDArray[np.int64]
+) -> LabelReview:
     """Label quality of some labelled items, each out of sample, by these items alone."""
     inputs: dict[str, Any] = {
         "index": index,
-        "y": setting.label_numbers[index],
-        "clusters": setting.clusters[index],
-        "names": setting.dataset.labels,
-        "numbers": [setting.dataset.items[i].number for i in index],
-        "annotated": bool(setting.dataset.columns.get("annotator")),
-        "seed": setting.seed,
+        "y": workspace.label_numbers[index],
+        "clusters": workspace.clusters[index],
+        "names": workspace.dataset.labels,
+        "numbers": [workspace.dataset.items[i].number for i in index],
+        "annotated": bool(workspace.dataset.columns.get("annotator")),
+        "seed": workspace.seed,
     }
-    return setting.engine.once(
+    return workspace.engine.once(
         LABEL_QUALITY,
         {**described.inputs, **inputs},
         lambda _: _judged([block[index] for block in described.blocks], **inputs),
@@ -69,7 +71,7 @@ def _judged(
     numbers: list[float | None],
     annotated: bool,
     seed: int,
-) -> Judged:
+) -> LabelReview:
     learner = Learner().fit(blocks, y, len(names), clusters=clusters, seed=seed)
     quality = label_noise.label_quality(
         learner.loo_core,
@@ -84,7 +86,7 @@ def _judged(
     given = np.array([np.nan if v is None else v for v in numbers], float)
     if len(given) and np.isfinite(given).all():
         quality = _by_number(quality, blocks, given, y, clusters, seed)
-    return Judged(index, quality, learner.loo_proba if annotated else None)
+    return LabelReview(index, quality, learner.loo_proba if annotated else None)
 
 
 def _by_number(
@@ -127,16 +129,16 @@ class Annotated:
     disputed: NDArray[np.int64]
 
 
-def judge_annotators(setting: Setting, judged: Judged) -> Annotated | None:
+def review_annotators(workspace: Workspace, judged: LabelReview) -> Annotated | None:
     """Agreement and consensus; None where there are no columns of annotators."""
-    items = setting.dataset.items
-    wanted = setting.dataset.columns.get("annotator", ())
+    items = workspace.dataset.items
+    wanted = workspace.dataset.columns.get("annotator", ())
     names = (wanted,) if isinstance(wanted, str) else tuple(wanted)
     if not names or judged.proba is None:
         return None
     said = [items[i].annotations for i in judged.index]
-    extra = {v for row in said for v in row if v is not None} - set(setting.dataset.labels)
-    known = (*setting.dataset.labels, *sorted(extra))  # labels that no item has as its own
+    extra = {v for row in said for v in row if v is not None} - set(workspace.dataset.labels)
+    known = (*workspace.dataset.labels, *sorted(extra))  # labels that no item has as its own
     code = {label: k for k, label in enumerate(known)}
     given = np.array([[-1 if v is None else code[v] for v in row] for row in said], np.int64)
     proba = np.pad(judged.proba.astype(np.float64), ((0, 0), (0, len(extra))))
@@ -144,10 +146,10 @@ def judge_annotators(setting: Setting, judged: Judged) -> Annotated | None:
         "given": given,
         "proba": proba,
         "names": names,
-        "clusters": setting.clusters[judged.index],
-        "seed": setting.seed,
+        "clusters": workspace.clusters[judged.index],
+        "seed": workspace.seed,
     }
-    found = setting.engine.once(ANNOTATORS, inputs, lambda _: annotators.crowd(**inputs))
+    found = workspace.engine.once(ANNOTATORS, inputs, lambda _: annotators.crowd(**inputs))
     n = len(items)
     consensus: list[str | None] = [None] * n
     for i, label in zip(judged.index, found.consensus, strict=True):

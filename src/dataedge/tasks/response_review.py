@@ -38,7 +38,7 @@ SCHEMA = pa.schema(
 """Columns of the table `response_findings`: one row per item and kind. No text of an item."""
 
 
-def judge_responses(
+def review_responses(
     engine: Engine,
     findings: Findings,
     dataset: Dataset,

@@ -10,8 +10,8 @@ from dataedge.items import Task
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.figures import Figure
-    from dataedge.ladder.rungs import Climb
-    from dataedge.prompt.workspace import Setting
+    from dataedge.ladder.rungs import Rungs
+    from dataedge.prompt.workspace import Workspace
     from dataedge.verdict.decision import Verdict
 
 Answer = Literal["supported", "not_supported", "unknown"]
@@ -35,9 +35,9 @@ class Reason:
 
 
 def four_reasons(
-    setting: Setting,
+    workspace: Workspace,
     config: AuditConfig,
-    climb: Climb,
+    rungs: Rungs,
     verdict: Verdict,
     *,
     edge: Figure,
@@ -49,9 +49,9 @@ def four_reasons(
     """All four, in the order of the report.
 
     Args:
-        setting: the audit's materials.
+        workspace: the audit's materials.
         config: thresholds and prices.
-        climb: the ladder.
+        rungs: the ladder.
         verdict: on the edge.
         edge: with the data − without it.
         tuning: learned − the best prompt.
@@ -60,15 +60,17 @@ def four_reasons(
         task_gain: what of the tuning gain is a reason to tune, if not all of it.
     """
     counted = tuning if task_gain is None else task_gain
-    prompted = setting.dataset.task is not Task.CORPUS
-    covered = setting.answer_among_nearest() if prompted else None
+    prompted = workspace.dataset.task is not Task.CORPUS
+    covered = workspace.answer_among_nearest() if prompted else None
     return [
-        prompting_ceiling(trials, counted, delta=config.delta, higher_is_better=climb.sign > 0),
-        prompting_impractical(tokens, setting.facts.context, counted, covered, delta=config.delta),
+        prompting_ceiling(trials, counted, delta=config.delta, higher_is_better=rungs.sign > 0),
+        prompting_impractical(
+            tokens, workspace.abilities.context, counted, covered, delta=config.delta
+        ),
         data_edge(verdict, edge, tuning),
         latency_and_cost(
-            climb.outcomes[climb.best_prompting].prompt_tokens,
-            setting.tuned_tokens(),
+            rungs.outcomes[rungs.best_prompting].prompt_tokens,
+            workspace.tuned_tokens(),
             counted,
             config.price_in,
         ),

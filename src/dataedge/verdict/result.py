@@ -24,7 +24,7 @@ VIEW_SIZE = 50
 
 @dataclass
 class Findings:
-    """The result of a climb.
+    """The result of a ladder.
 
     Attributes:
         ladder: rung → figure, in order.

@@ -179,9 +179,7 @@ def test_a_choice_longer_than_the_context_is_named():
 def test_bfloat16_agrees():
     exact, rough = tiny.model(), tiny.model()
     multiply_in_bfloat16(rough.forward.net.to("cpu").bfloat16())
-    rough = type(rough)(
-        rough.forward.net, tiny.tokenizer(), id="tiny", revision="0", handshake=False
-    )
+    rough = type(rough)(rough.forward.net, tiny.tokenizer(), id="tiny", revision="0", prove=False)
     rough.tokens.start = (0,)
     a, b = (m.score_choices(SHARED, tiny.LABELS) for m in (exact, rough))
     assert not rough.forward.exact
@@ -246,7 +244,7 @@ def test_chat_needs_a_template(model):
         model.chat("Hello")
     template = "{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
     chatty = tiny.LocalModel(
-        tiny.network(), tiny.tokenizer(template), id="t", revision="0", handshake=False
+        tiny.network(), tiny.tokenizer(template), id="t", revision="0", prove=False
     )
     text = chatty.chat("Hello")
     assert text == "<|im_start|>Hello<|im_end|>"

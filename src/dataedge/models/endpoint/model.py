@@ -37,7 +37,7 @@ class EndpointModel:
     """Asks a server over the interface of OpenAI, after proving what it can do.
 
     Log-probabilities of given text come from `echo` or from vLLM's `prompt_logprobs` where they
-    pass the handshake; labels otherwise from the likeliest next tokens, or from what is written.
+    pass the capability tests; labels otherwise from the likeliest next tokens, or from what is written.
     Every answer is checked against the text that was sent, and a fixed sentence is asked again with
     every call: a server that changes is not believed any longer.
 

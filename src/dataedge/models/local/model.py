@@ -44,7 +44,7 @@ class LocalModel:
         revision: what identifies its weights.
         notes: what the user should know about how it was opened.
         max_context: tokens of prompt and continuation to use, at most.
-        handshake: prove the capabilities first; without it all are taken for granted.
+        prove: prove the capabilities first; without it all are taken for granted.
 
     Attributes:
         forward_tokens: tokens run so far, padding included.
@@ -60,7 +60,7 @@ class LocalModel:
         revision: str,
         notes: Sequence[str] = (),
         max_context: int = MAX_CONTEXT,
-        handshake: bool = True,
+        prove: bool = True,
     ) -> None:
         self.id, self.revision = id, revision
         self.tokens = Tokens(tokenizer)
@@ -79,7 +79,7 @@ class LocalModel:
             notes=tuple(notes),
             precision="float32" if self.forward.exact else "bfloat16",
         )
-        if handshake:
+        if prove:
             from dataedge.models import capability_tests as hand
 
             hand.shake(self)
@@ -288,7 +288,7 @@ class LocalModel:
             yield [rows[i] for i in group], prefix
 
     def require_logprobs(self) -> None:
-        """Raise AuditError where the handshake found no log-probabilities to believe."""
+        """Raise AuditError where the capability tests found no log-probabilities to believe."""
         if not self.capabilities.token_logprobs:
             raise AuditError(
                 f"{self.id} gives no usable log-probabilities: "
