@@ -22,8 +22,8 @@ from dataedge.exposure.permutation import (
 )
 from dataedge.exposure.rows import load_control
 from dataedge.items import Dataset, Item, Task
+from dataedge.models.base import Moments
 from dataedge.models.lazy import LazyModel, ModelAbilities
-from dataedge.models.moments import Moments
 from dataedge.progress import Progress
 from dataedge.store import Store
 from tests.models import tiny

@@ -9,7 +9,7 @@ import numpy as np
 from dataedge.exposure import blind_classifier, dataset_inference, power
 from dataedge.exposure.rows import TextMoments, ask_moments, row_texts, sample
 from dataedge.figures import Figure
-from dataedge.models.moments import Moments
+from dataedge.models.base import Moments
 from dataedge.prompt.scores import Likelihood, ask_likelihood
 
 if TYPE_CHECKING:

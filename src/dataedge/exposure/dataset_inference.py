@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataedge.models.moments import Moments
+    from dataedge.models.base import Moments
 
     Floats = NDArray[np.float64]
 

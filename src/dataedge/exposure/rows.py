@@ -11,8 +11,7 @@ import pyarrow as pa
 from dataedge.engine import unit_id
 from dataedge.errors import AuditError
 from dataedge.items import Task
-from dataedge.models.base import FullVocabulary
-from dataedge.models.moments import Moments
+from dataedge.models.base import FullVocabulary, Moments
 from dataedge.prompt.scores import Ask
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -11,14 +11,42 @@ from dataedge.learning_curve.more_data import sample_clusters
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dataedge.ladder.classify import ClassifyLadder
+    from dataedge.prompt.workspace import Workspace
 
 SHUFFLES = 3
 ITEMS = 4000
 """Train items that a shuffled learner sees at most."""
 
 
-def shuffled_control(ladder: ClassifyLadder) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+class Predictions(Protocol):
+    """What a learner says of the held-out items: log-probabilities, shape (m, K)."""
+
+    @property
+    def development(self) -> NDArray[np.float64]:
+        """Of the development items."""
+
+    @property
+    def evaluation(self) -> NDArray[np.float64]:
+        """Of the evaluation items."""
+
+
+class LabelLearning(Protocol):
+    """A ladder whose learner can be given other labels."""
+
+    s: Workspace
+    y: NDArray[np.int64]
+    log_prior: NDArray[np.float64]
+
+    def learn(self, train: NDArray[np.int64], y: NDArray[np.int64] | None = None) -> Predictions:
+        """Learn from these train items, with these labels instead of their own."""
+
+    def judge(
+        self, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Hits and bits of items, shape (m,) each."""
+
+
+def shuffled_control(ladder: LabelLearning) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Hits and bits of evaluation items, shape (n_eval,) each, mean of three shuffles.
 
     In bits, as everywhere, development items choose: a learner that is not two standard errors

@@ -2,7 +2,7 @@
 
 Held-out folds rotate, so that every row is judged once per five orders at every size; near-duplicate
 clusters never straddle train and held-out rows. The same pass codes every row by a learner that has
-seen only the rows before it (`prequential`).
+seen only the rows before it (`code`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.learner.classifier import Learner
-from dataedge.learning_curve.prequential import Code
+from dataedge.learning_curve.code import Code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

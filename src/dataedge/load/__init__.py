@@ -90,7 +90,7 @@ def _task(task: Task | str | None) -> Task | None:
 
 def _split_column(table: Table, flags: Flags) -> str | None:
     """A column whose every value is the name of a split."""
-    from dataedge.load.folder import split_word
+    from dataedge.load.split_names import split_word
 
     for name in Names.of(table.names).any(SPLITS):
         if name in (flags.text, flags.label, flags.prompt, flags.response) or table.nested(name):
@@ -103,7 +103,7 @@ def _split_column(table: Table, flags: Flags) -> str | None:
 
 
 def _raw_splits(table: Table, column: str | None) -> list[str | None]:
-    from dataedge.load.folder import split_word
+    from dataedge.load.split_names import split_word
 
     if column is None:
         return table.part_splits()

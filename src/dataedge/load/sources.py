@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dataedge.errors import AuditError
-from dataedge.load.folder import SPLIT_ORDER, read_path, split_word
-from dataedge.load.table import JSON_CELLS, concat, single, with_class_names
+from dataedge.load.folder import read_path
+from dataedge.load.saved import read_dataset, read_splits
+from dataedge.load.table import JSON_CELLS, single
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from dataedge.load.table import Table
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w.-]+")
@@ -53,45 +52,13 @@ def read_source(source: object) -> tuple[str, Table]:
     if pandas is not None and isinstance(source, pandas.DataFrame):
         return "<DataFrame>", _read_frame(source)
     if datasets is not None and isinstance(source, datasets.Dataset):
-        return "<Dataset>", _read_dataset(source, "<Dataset>", str(source.split or ""))
+        return "<Dataset>", read_dataset(source, "<Dataset>", str(source.split or ""))
     if datasets is not None and isinstance(source, datasets.DatasetDict):
-        return "<DatasetDict>", _read_splits(source, "<DatasetDict>")
+        return "<DatasetDict>", read_splits(source, "<DatasetDict>")
     raise AuditError(
         f"a {type(source).__name__} is no dataset",
         "Pass a path, a hub id, a pandas DataFrame or a datasets.Dataset",
     )
-
-
-def read_saved(path: Path, name: str) -> Table:
-    """Reads a folder written by `save_to_disk`; its files are memory-mapped, not copied."""
-    import datasets
-
-    try:
-        saved = datasets.load_from_disk(str(path))
-    except (OSError, ValueError, pa.ArrowInvalid) as error:
-        raise AuditError(
-            f"{name}: a saved datasets folder that cannot be read: {error}",
-            "Save it again with save_to_disk, or name a data file",
-        ) from error
-    if isinstance(saved, datasets.DatasetDict):
-        return _read_splits(saved, name)
-    return _read_dataset(saved, name, "")
-
-
-def _read_splits(splits: Mapping[str, Any], name: str) -> Table:
-    order = sorted(splits, key=lambda s: (SPLIT_ORDER.index(split_word(s) or "train"), s))
-    if not order:
-        raise AuditError(f"{name} is empty", "Pass a dataset with at least one split")
-    tables = [_read_dataset(splits[s], f"{name}[{s}]", s) for s in order]
-    return concat(tables, name, "Load one split with the datasets library and pass that")
-
-
-def _read_dataset(dataset: Any, name: str, split: str) -> Table:
-    if len(dataset) == 0:
-        raise AuditError(f"{name} has no rows", "Pass a dataset with rows in it")
-    data = dataset.with_format("arrow")[:]
-    names = {c: f.names for c, f in dataset.features.items() if getattr(f, "names", None)}
-    return with_class_names(single(data, name, split=split_word(split)), names)
 
 
 def _read_frame(frame: Any) -> Table:
@@ -141,7 +108,7 @@ def _read_hub(name: str) -> Table:
             f"{name}: no such local path, and the hub gave no dataset of this name: {reason}",
             "Check the spelling and the network, or download the files and name their folder",
         ) from error
-    return _read_splits(found, name)
+    return read_splits(found, name)
 
 
 def open_repository(name: str) -> Any:

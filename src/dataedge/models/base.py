@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from dataedge.models.moments import Moments
     from dataedge.models.precision import Precision
 
 
@@ -68,6 +67,21 @@ class Scored:
     logprobs: NDArray[np.float64]
     prompt_tokens: int
     cut: bool = False
+
+
+@dataclass(frozen=True)
+class Moments:
+    """A text as the model saw it, with what it expected at each place.
+
+    Attributes:
+        logprobs: shape (t,), natural-log probability of each token given those before it.
+        mean: shape (t,), expectation of that under the model's own prediction, Σ p log p.
+        std: shape (t,), its standard deviation under the same.
+    """
+
+    logprobs: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    std: NDArray[np.float64]
 
 
 class BaseModel(Protocol):

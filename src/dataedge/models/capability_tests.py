@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.models.base import Scored
-    from dataedge.models.local.model import LocalModel
+    from dataedge.models.local.runner import Runner
 
 SENTENCE = (
     "The river rises in the mountains in the north of the country, flows through two large cities "
@@ -79,7 +79,7 @@ def doubt(
     return None
 
 
-def shake(model: LocalModel) -> None:
+def shake(model: Runner) -> None:
     """Prove what a local model can do, decide what starts a sequence, degrade with a reason.
 
     What is proven is the model's structure, so that all of it runs in float32 whatever the weights
@@ -112,7 +112,7 @@ def shake(model: LocalModel) -> None:
     )
 
 
-def _prove_scores(model: LocalModel, notes: list[str]) -> str | None:
+def _prove_scores(model: Runner, notes: list[str]) -> str | None:
     """Why its log-probabilities cannot be used, or None; what is degraded is noted."""
     if not _fast_body_is_true(model):
         model.forward.plain = True
@@ -126,7 +126,7 @@ def _prove_scores(model: LocalModel, notes: list[str]) -> str | None:
     return doubt(model.score, model.count_tokens, tolerance=1e-2)
 
 
-def best_start(model: LocalModel) -> tuple[int, ...]:
+def best_start(model: Runner) -> tuple[int, ...]:
     """What to put before a text when the tokenizer puts nothing: what makes prose likeliest.
 
     The first word is left out of the comparison, since without a start nothing predicts it.
@@ -143,7 +143,7 @@ def best_start(model: LocalModel) -> tuple[int, ...]:
     return best if means[best] > means[()] + MIN_GAIN else ()
 
 
-def _fast_body_is_true(model: LocalModel) -> bool:
+def _fast_body_is_true(model: Runner) -> bool:
     """Whether body and head run apart give what the whole network gives."""
     rows = [
         next(windows(0, ids[:1], ids[1:], len(ids), ())) for ids in model.tokens.plain([SENTENCE])
@@ -158,7 +158,7 @@ def _fast_body_is_true(model: LocalModel) -> bool:
     return bool(np.allclose(fast, whole, atol=TOLERANCE, rtol=0.0))
 
 
-def _tree_is_true(model: LocalModel) -> bool:
+def _tree_is_true(model: Runner) -> bool:
     """Whether a trie behind a shared prefix gives what choices give one by one."""
     endings = ("", " Well.", " Now then.", " Here is another one.")
     prompts = [f"{SENTENCE}{ending}\n{QUESTION}" for ending in endings]
@@ -173,14 +173,14 @@ def _tree_is_true(model: LocalModel) -> bool:
     return bool((np.abs(fast - slow) <= TOLERANCE * tokens).all())
 
 
-def _generates(model: LocalModel) -> bool:
+def _generates(model: Runner) -> bool:
     try:
         return len(model.generate([QUESTION], 2)) == 1
     except FAILURES:
         return False
 
 
-def _chats(model: LocalModel) -> bool:
+def _chats(model: Runner) -> bool:
     from jinja2 import TemplateError
 
     try:

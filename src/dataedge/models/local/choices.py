@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataedge.models.local.model import LocalModel
+    from dataedge.models.local.runner import Runner
 
 
 def choose(
-    model: LocalModel,
+    model: Runner,
     prompts: Sequence[str],
     choices: Sequence[str],
     done: Callable[[int], None] | None,
@@ -51,7 +51,7 @@ def choose(
 
 
 def _fitted(
-    model: LocalModel, owner: int, prompt: tuple[int, ...], choices: Sequence[Sequence[int]]
+    model: Runner, owner: int, prompt: tuple[int, ...], choices: Sequence[Sequence[int]]
 ) -> Row:
     """A prompt that leaves room for the longest choice."""
     context, start = model.capabilities.context, model.tokens.start
@@ -66,7 +66,7 @@ def _fitted(
 
 
 def _one_by_one(
-    model: LocalModel,
+    model: Runner,
     prompts: Sequence[str],
     choices: Sequence[str],
     done: Callable[[int], None] | None,

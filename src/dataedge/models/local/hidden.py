@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from dataedge.models.local.batching import Row
     from dataedge.models.local.forward import Forward
-    from dataedge.models.local.model import LocalModel
+    from dataedge.models.local.runner import Runner
 
 DEPTH = 2 / 3  # of the layers are run
 
 
 def hidden_states(
-    model: LocalModel, texts: Sequence[str], done: Callable[[int], None] | None
+    model: Runner, texts: Sequence[str], done: Callable[[int], None] | None
 ) -> NDArray[np.float32]:
     """Mean and last state of each text, in the order given: shape (n, 2 * hidden)."""
     asked = model.tokens.prompts(texts)

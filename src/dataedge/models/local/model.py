@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.models.base import Moments
     from dataedge.models.local.prefix import SharedPrefix
-    from dataedge.models.moments import Moments
 
 MAX_CONTEXT = 4096
 BATCH_TOKENS = 512  # per thread; more is no faster and takes more memory
@@ -262,7 +262,7 @@ class LocalModel:
 
     def moments(self, texts: Sequence[str]) -> list[Moments]:
         """Whole texts with mean and deviation of the log-probability over the vocabulary."""
-        from dataedge.models.moments import text_moments
+        from dataedge.models.local.moments import text_moments
 
         self.require_logprobs()
         return text_moments(self, texts)

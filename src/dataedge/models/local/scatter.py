@@ -12,7 +12,7 @@ from dataedge.models.capability_tests import PROSE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dataedge.models.local.model import LocalModel
+    from dataedge.models.local.runner import Runner
 
 MOST_CHANGED = 0.01
 """Share of two-way decisions that a lower precision may turn round."""
@@ -71,7 +71,7 @@ class Scatter:
         return self.changed <= MOST_CHANGED and abs(self.shift) <= MOST_SHIFT
 
 
-def answers(model: LocalModel, questions: int = len(TEXTS), in_a_call: int = len(TEXTS)) -> Answers:
+def answers(model: Runner, questions: int = len(TEXTS), in_a_call: int = len(TEXTS)) -> Answers:
     """Ask the fixed questions.
 
     Args:
@@ -121,7 +121,7 @@ def _size(scores: NDArray[np.float64]) -> float:
     return float(np.sqrt(np.mean(np.square(by_row - by_row.mean(axis=0, keepdims=True)))))
 
 
-def measure(exact: Answers, model: LocalModel) -> Scatter:
+def measure(exact: Answers, model: Runner) -> Scatter:
     """Scatter of the precision that a model runs in now: the larger one of two batch shapes.
 
     Args:

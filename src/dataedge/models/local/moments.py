@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dataedge.models.base import Moments
 from dataedge.models.local.batching import Row, windows
 
 if TYPE_CHECKING:
@@ -16,25 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.models.local.forward import Forward
-    from dataedge.models.local.model import LocalModel
+    from dataedge.models.local.runner import Runner
 
 
-@dataclass(frozen=True)
-class Moments:
-    """A text as the model saw it, with what it expected at each place.
-
-    Attributes:
-        logprobs: shape (t,), natural-log probability of each token given those before it.
-        mean: shape (t,), expectation of that under the model's own prediction, Σ p log p.
-        std: shape (t,), its standard deviation under the same.
-    """
-
-    logprobs: NDArray[np.float64]
-    mean: NDArray[np.float64]
-    std: NDArray[np.float64]
-
-
-def text_moments(model: LocalModel, texts: Sequence[str]) -> list[Moments]:
+def text_moments(model: Runner, texts: Sequence[str]) -> list[Moments]:
     """Log-probabilities of whole texts with the first two moments over the vocabulary.
 
     Texts stand at the beginning of a sequence, after the model's own start token (or its
