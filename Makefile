@@ -25,7 +25,7 @@ test-endpoint: $(VENV)/.installed
 	@echo "servers for the tests: compiled, about 10 minutes the first time"
 	@CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON" \
 		$(PIP) -c constraints.txt -e '.[servers]'
-	HF_HUB_OFFLINE=1 $(BIN)/pytest -m 'servers or not servers' tests/models/test_endpoint.py \
+	HF_HUB_OFFLINE=1 $(BIN)/pytest -m 'servers or not servers' tests/models/endpoint \
 		tests/test_endpoint_audit.py tests/test_real_servers.py
 
 lint: $(VENV)/.installed
