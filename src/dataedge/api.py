@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from dataedge.config import AuditConfig, Count, Dtype, TaskName
     from dataedge.items import Dataset
     from dataedge.report.item_view import ItemView
     from dataedge.report.model import EdgeModel, FigureModel, ReasonModel, VerdictModel
@@ -30,26 +31,77 @@ READING = ("task", "text_column", "label_column", "prompt_column", "response_col
 def audit(
     source: Any,
     *,
+    out: str | Path | None = None,
+    model: str | None = None,
+    dtype: Dtype | None = None,
+    base_url: str | None = None,
+    send_to: str | None = None,
+    concurrency: int | None = None,
+    timeout: float | None = None,
+    price_in: float | None = None,
+    price_out: float | None = None,
+    embedder: str | None = None,
+    probe_items: int | None = None,
+    probes: str | Path | None = None,
+    limit: int | None = None,
+    seed: int | None = None,
+    task: TaskName | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    prompt_column: str | None = None,
+    response_column: str | None = None,
+    delta: float | None = None,
+    target: float | None = None,
+    count: Count | None = None,
+    exposure: bool | None = None,
+    control: str | Path | None = None,
     fresh: bool = False,
     quiet: bool = True,
-    **options: Any,
 ) -> Audit:
     """Audit a dataset and return what was found.
 
     What was asked of a model before, in an earlier or interrupted run into the same directory,
-    is not asked again.
+    is not asked again. What is None is taken from the environment (`DATAEDGE_<NAME>`), from
+    `dataedge.toml` beside the data, or else is the default named here.
 
     Args:
         source: a path (file or directory), a hub id, a `datasets.Dataset`, or a DataFrame.
+        out: directory of the audit; `audits/<name of the data>` by default.
+        model: the base model: `embedded` (the default), `hf/<path or hub id>`, `gguf/<path>`, or
+            `openai/<name>` for a server at `base_url`.
+        dtype: precision of weights on this machine: `auto` (the default), `float32`, `bfloat16`.
+        base_url: where an OpenAI-compatible server listens, up to and including `/v1`.
+        send_to: the host that the data's texts may be sent to, where it is not this machine.
+        concurrency: requests to a server that are under way at once, 1 to 256; 4 by default.
+        timeout: seconds after which a request counts as lost and is tried again; 120 by default.
+        price_in: what a million tokens cost that a server reads, in a currency of your own.
+        price_out: what a million tokens cost that it writes, in the same currency.
+        embedder: what makes the vectors: `embedded` (the default) or `st/<path or hub id>`.
+        probe_items: held-out items that the model is asked about, 20 to 100,000: a quarter to
+            choose prompts on, the rest to report on; 400 by default.
+        probes: file or directory with probes of your own.
+        limit: audit a sample of so many distinct items, at least 20; all of them by default.
+        seed: of every draw, 0 or more; 0 by default.
+        task: `classify`, `generate` or `corpus`; inferred from the columns by default.
+        text_column: column with the text; two texts are separated by a comma.
+        label_column: column with the label; annotators' columns are separated by commas.
+        prompt_column: column with the prompt, or with a chat's messages.
+        response_column: column with the response.
+        delta: smallest gain worth having, in accuracy or bits per byte, 0 to 1; 0.02 by default.
+        target: accuracy, above 0 and up to 1, that `examples_needed` refers to; `delta` above the
+            best prompt without the data by default.
+        count: what of a gain counts for prompts and responses: `task` (the default) or `total`,
+            which counts style as well.
+        exposure: test whether the base model has seen the dataset; False by default.
+        control: path to rows of the same source that the model cannot have seen; implies
+            `exposure`.
         fresh: forget what the directory holds first.
         quiet: no progress on stderr.
-        options: fields of `dataedge.config.AuditConfig`: out, model, dtype, embedder, probe_items, probes,
-            limit, seed, task, text_column, label_column, prompt_column, response_column, delta, target,
-            count, exposure, control, base_url, send_to, concurrency, timeout, price_in, price_out.
 
     Raises:
         AuditError: with a message that names the place and a hint that mends it.
     """
+    options = {k: v for k, v in locals().items() if k not in ("source", "fresh", "quiet")}
     from dataedge.config import make_config
     from dataedge.progress import Progress
 
@@ -118,7 +170,7 @@ def open(directory: str | Path) -> Audit:  # noqa: A001
         ) from error
 
 
-def read(source: Any, config: Any) -> Dataset:
+def read(source: Any, config: AuditConfig) -> Dataset:
     """Load the dataset of a configuration."""
     from dataedge.load import load
 

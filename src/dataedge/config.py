@@ -11,6 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dataedge.errors import AuditError
 
+Dtype = Literal["auto", "float32", "bfloat16"]
+TaskName = Literal["classify", "generate", "corpus"]
+Count = Literal["task", "total"]
+
 
 class AuditConfig(BaseModel):
     """Everything a run depends on besides the data."""
@@ -20,7 +24,7 @@ class AuditConfig(BaseModel):
     """The audit's directory; audits/<name of the data> if not given."""
     model: str = "embedded"
     """embedded, hf/<hub id or path>, gguf/<path>, openai/<name> at `base_url`."""
-    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    dtype: Dtype = "auto"
     """Precision of weights on this machine; auto is bfloat16 where the processor multiplies it and
     the answers stay close to those in float32."""
     base_url: str | None = None
@@ -45,7 +49,7 @@ class AuditConfig(BaseModel):
     limit: int | None = Field(default=None, ge=20)
     """Audit a sample of this many distinct items."""
     seed: int = Field(default=0, ge=0)
-    task: Literal["classify", "generate", "corpus"] | None = None
+    task: TaskName | None = None
     text_column: str | None = None
     label_column: str | None = None
     prompt_column: str | None = None
@@ -54,7 +58,7 @@ class AuditConfig(BaseModel):
     """Smallest gain worth having: accuracy, or bits per byte."""
     target: float | None = Field(default=None, gt=0, le=1)
     """Accuracy to say the examples needed for; δ above the best prompt without data if not given."""
-    count: Literal["task", "total"] = "task"
+    count: Count = "task"
     """What counts as an edge for prompt and response: the task part, or style with it."""
     exposure: bool = False
     """Test whether the base model has seen the dataset; some minutes more."""
@@ -81,7 +85,7 @@ def make_config(
     for source, values in (
         *_files(beside),
         ("environment", _environment()),
-        ("flags", {k: v for k, v in passed.items() if v is not None}),
+        ("flags", {k: _path(v) for k, v in passed.items() if v is not None}),
     ):
         _check_keys(source, values)
         merged |= values
@@ -95,6 +99,10 @@ def make_config(
                 f"{shown}: {first['msg']} (got {first['input']!r})", hint=_hint(name)
             ) from error
     return AuditConfig.model_validate(merged), merged
+
+
+def _path(value: Any) -> Any:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def _hint(name: str) -> str:

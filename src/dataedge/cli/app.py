@@ -7,36 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dataedge.cli.options import (
-    BaseUrl,
-    Control,
-    Count,
-    Debug,
-    Delta,
-    Directory,
-    Dtype,
-    Embedder,
-    Exposure,
-    Fresh,
-    Json,
-    LabelColumn,
-    Limit,
-    Model,
-    Out,
-    PriceIn,
-    PriceOut,
-    ProbeItems,
-    Probes,
-    PromptColumn,
-    Quiet,
-    ResponseColumn,
-    Seed,
-    SendTo,
-    Source,
-    Target,
-    Task,
-    TextColumn,
-)
+from dataedge.cli.options import Debug, Directory, Fresh, Json, Quiet, Source, configured
 from dataedge.cli.probes import app as probes_app
 from dataedge.errors import AuditError, ExitCode
 
@@ -68,39 +39,16 @@ def root(
 
 
 @app.command()
+@configured()
 def audit(
     source: Source,
-    out: Out = None,
-    model: Model = None,
-    dtype: Dtype = None,
-    base_url: BaseUrl = None,
-    send_to: SendTo = None,
-    price_in: PriceIn = None,
-    price_out: PriceOut = None,
-    embedder: Embedder = None,
-    probe_items: ProbeItems = None,
-    probes: Probes = None,
-    limit: Limit = None,
-    seed: Seed = None,
-    task: Task = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    prompt_column: PromptColumn = None,
-    response_column: ResponseColumn = None,
-    delta: Delta = None,
-    target: Target = None,
-    count: Count = None,
-    exposure: Exposure = None,
-    control: Control = None,
     json: Json = None,
     fresh: Fresh = False,
     quiet: Quiet = False,
     debug: Debug = False,
+    **options: Any,
 ) -> None:
     """Audit a dataset: verdict, ladder, measures, reasons, what to do next."""
-    options = {
-        k: v for k, v in locals().items() if k not in ("source", "json", "fresh", "quiet", "debug")
-    }
     _remember(debug)
     from dataedge.api import audit as run
 
@@ -116,31 +64,9 @@ def audit(
 
 
 @app.command()
-def plan(
-    source: Source,
-    out: Out = None,
-    model: Model = None,
-    dtype: Dtype = None,
-    base_url: BaseUrl = None,
-    send_to: SendTo = None,
-    price_in: PriceIn = None,
-    price_out: PriceOut = None,
-    embedder: Embedder = None,
-    probe_items: ProbeItems = None,
-    probes: Probes = None,
-    limit: Limit = None,
-    seed: Seed = None,
-    task: Task = None,
-    text_column: TextColumn = None,
-    label_column: LabelColumn = None,
-    prompt_column: PromptColumn = None,
-    response_column: ResponseColumn = None,
-    exposure: Exposure = None,
-    control: Control = None,
-    debug: Debug = False,
-) -> None:
+@configured("delta", "target", "count")
+def plan(source: Source, debug: Debug = False, **options: Any) -> None:
     """What an audit would do: rows, tokens, forward passes, time. Runs nothing."""
-    options = {k: v for k, v in locals().items() if k not in ("source", "debug")}
     _remember(debug)
     from dataedge.cli.plan import plan as make_plan
 
