@@ -98,7 +98,7 @@ def test_a_rung_counts_its_prompts_that_do_not_fit(workspace: Any, task: Task) -
     assert crowded > share
     assert shown.detail["cut_share"] == crowded
     rungs = Rungs(
-        "accuracy", s.evaluation, np.ones(len(s.evaluation)), s.clusters[s.evaluation],
+        "accuracy" if task is Task.CLASSIFY else "bits/byte", s.evaluation, np.ones(len(s.evaluation)), s.clusters[s.evaluation],
         {"zero_shot": outcome, "few_shot": shown}, {}, 0,
     )  # fmt: skip
     notes = cut_notes(rungs.ladder(), s.abilities.context)

@@ -20,6 +20,7 @@ BASE = Evidence(
     limits={"novelty": 0.1, "volume": 0.0, "label_quality": 0.05, "definedness": 0.05},
     delta=0.02,
     unit="accuracy",
+    clusters=300,
     parts={},
 )
 

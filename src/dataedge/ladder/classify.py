@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.engine import Step
-from dataedge.figures import Figure, mean_figure
+from dataedge.figures import Figure
+from dataedge.intervals import paired_proportions, proportion
 from dataedge.ladder.rungs import Outcome, Rungs, choose, keep, valid_items
 from dataedge.ladder.shuffled_labels import shuffled_control
 from dataedge.learner.classifier import Learner
@@ -317,12 +318,11 @@ class ClassifyLadder:
         gain = outcome.gain[rows][clean]
         before = rungs.outcomes["learned"].gain[clean]
         clusters = rungs.clusters[clean]
-        difference = mean_figure(gain - before, clusters, unit="accuracy", seed=self.s.seed)
-        return mean_figure(
+        difference = paired_proportions(gain - before, clusters, unit="accuracy")
+        return proportion(
             gain,
             clusters,
             unit="accuracy",
-            seed=self.s.seed,
             how=f"{len(train) - len(kept)} suspect train items left out, judged on {int(clean.sum())} items "
             "whose label is not suspect",
             learned_on_the_same_items=float(before.mean()),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure, mean_figure
+from dataedge.intervals import paired_proportions, proportion
 from dataedge.prompt.search import Trial, rank
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ RUNGS = (
 )
 BITS = "bits/byte"
 """The one unit in which lower is better."""
+PROPORTIONS = ("accuracy", "exact match")
+"""Units of hits: their intervals are those of proportions, not bootstraps."""
 ONLY_LABELS = ("repaired", "more_data")
 """Rungs of `classify` alone."""
 
@@ -86,6 +89,11 @@ class Rungs:
         """+1 where the unit is better when higher."""
         return -1.0 if self.unit == BITS else 1.0
 
+    @property
+    def n_clusters(self) -> int:
+        """Independent groups of evaluation items."""
+        return len(np.unique(self.clusters))
+
     def figure(self, rung: str) -> Figure:
         """A rung's value in the task's own unit, with its interval."""
         if rung in self.special:
@@ -100,6 +108,8 @@ class Rungs:
             **outcome.detail,
         }
         values = self.sign * outcome.gain
+        if self.unit in PROPORTIONS:
+            return proportion(values, self.clusters, unit=self.unit, **detail)
         return mean_figure(
             values, self.clusters, unit=self.unit, seed=self.seed, weights=self.weight, **detail
         )
@@ -113,6 +123,8 @@ class Rungs:
 
     def paired(self, per_item: NDArray[np.float64], **detail: Any) -> Figure:
         """Mean of a per-item difference (already in gain direction) with its interval."""
+        if self.unit in PROPORTIONS:
+            return paired_proportions(per_item, self.clusters, unit=self.unit, **detail)
         return mean_figure(
             per_item, self.clusters, unit=self.unit, seed=self.seed, weights=self.weight, **detail
         )

@@ -75,6 +75,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             _limits(ladder_run, more_data.last_doubling, quality.noise, defined),
             config.delta,
             "accuracy",
+            rungs.n_clusters,
             {},
         )
     )

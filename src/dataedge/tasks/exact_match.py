@@ -31,7 +31,11 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
         edge = Figure.missing(reason, EXACT_MATCH, "underpowered")
     tuning = rungs.difference("learned", rungs.best_prompting, over=rungs.best_prompting)
     over_chance = rungs.difference("with_data", "chance")
-    verdict = decide(Evidence(edge, tuning, over_chance, None, {}, config.delta, EXACT_MATCH, {}))
+    verdict = decide(
+        Evidence(
+            edge, tuning, over_chance, None, {}, config.delta, EXACT_MATCH, rungs.n_clusters, {}
+        )
+    )
     n = len(workspace.dataset.items)
     columns: dict[str, Any] = {
         "right_without": scatter(n, rungs.index, outcomes["without_data"].gain),

@@ -71,6 +71,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             _limits(ladder_run),
             config.delta,
             "bits/byte",
+            rungs.n_clusters,
             parts,
             counts_task=counted is not total,
         )

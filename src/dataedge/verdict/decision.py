@@ -15,6 +15,8 @@ Advice = Literal["fine_tune", "prompt", "retrieve", "fix_labels", "collect_more"
 
 BARELY_DEFINED = 0.05
 """Share of the output's information that the input tells; below it the task is barely defined."""
+FEWEST_CLUSTERS = 60
+"""Independent groups of evaluation items below which an edge is never said not to be there."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Evidence:
         limits: recoverable gain per limit, in the unit of the edge.
         delta: smallest gain worth having.
         unit: of the edge.
+        clusters: independent groups of evaluation items behind it.
         parts: task and style for generate.
         counts_task: the edge is the task part alone.
     """
@@ -57,6 +60,7 @@ class Evidence:
     limits: dict[Limit, float]
     delta: float
     unit: str
+    clusters: int
     parts: dict[str, Figure]
     counts_task: bool = False
 
@@ -85,8 +89,8 @@ def items_to_settle(edge: Figure, delta: float) -> int | None:
 def _label(e: Evidence) -> Label:
     if e.edge.value is None or e.edge.low is None or e.edge.high is None:
         return "inconclusive"
-    if e.edge.high < e.delta or _not_above_chance(e):
-        return "no_edge"
+    if _below(e):
+        return "inconclusive" if _too_few(e) else "no_edge"
     above = e.over_chance.low is not None and e.over_chance.low > e.delta
     return "edge" if e.edge.low > e.delta and above else "inconclusive"
 
@@ -94,6 +98,16 @@ def _label(e: Evidence) -> Label:
 def _not_above_chance(e: Evidence) -> bool:
     """Whether what is reached with the data is surely not above chance by δ."""
     return e.over_chance.high is not None and e.over_chance.high < e.delta
+
+
+def _too_few(e: Evidence) -> bool:
+    return e.clusters < FEWEST_CLUSTERS
+
+
+def _below(e: Evidence) -> bool:
+    """Whether intervals lie where an edge would be excluded, were they of enough items."""
+    below = e.edge.high is not None and e.edge.high < e.delta
+    return below or (e.edge.value is not None and _not_above_chance(e))
 
 
 def _unsettled(e: Evidence) -> Figure:
@@ -141,7 +155,13 @@ def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tu
     sentences.append(
         f"Tuning gain over the best prompting, retrieval included: {signed(e.tuning_gain, e.unit)}."
     )
-    if label == "inconclusive" and e.edge.value is not None:
+    if label == "inconclusive" and _below(e):
+        needed = math.ceil(e.edge.n * FEWEST_CLUSTERS / max(e.clusters, 1))
+        sentences.append(
+            f"The held-out items form {e.clusters} independent groups; below {FEWEST_CLUSTERS} it is "
+            f"not said that there is no edge (about {needed:,} items, now {e.edge.n})."
+        )
+    elif label == "inconclusive" and e.edge.value is not None:
         figure = _unsettled(e)
         if figure is e.over_chance:
             over = signed(figure, e.unit)
