@@ -251,13 +251,7 @@ def _tokens(workspace: Workspace) -> Figure:
     counts = np.array(
         [len(t) for t in ask_tokens(workspace.engine, Tokens(workspace.lazy_model), texts)]
     )
-    found = volume.tokens(counts, workspace.clusters[rows], seed=workspace.seed)
-    if len(rows) == len(items):
-        return found["distinct"]
-    mean = found["mean"]
-    scaled = [None if v is None else v * len(items) for v in (mean.value, mean.low, mean.high)]
-    detail = {"counted_on": len(rows)}
-    return Figure(scaled[0], scaled[1], scaled[2], len(items), "tokens", detail=detail)
+    return volume.tokens(counts, workspace.clusters[rows], of=len(items), seed=workspace.seed)
 
 
 def _class_balance(dataset: Dataset, seed: int) -> Figure:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dataedge.measure.redundancy import conflicts, redundancy
+from dataedge.measure.redundancy import redundancy
 from dataedge.measure.same_meaning import semantic_clusters, vendi_score
 from dataedge.prepare import shingles
 from dataedge.prepare.near_duplicates import join, near_duplicate_levels, near_duplicates
@@ -295,13 +295,6 @@ def test_the_vendi_score_is_that_of_the_kernel(seed: int, n: int) -> None:
     assert twice == pytest.approx(vendi_score(np.vstack([X, X])), rel=1e-6)
 
 
-def test_conflicts_pair_the_odd_label_with_the_usual_one() -> None:
-    clusters = np.array([0, 1, 0, 0, 2, 2])
-    assert conflicts(clusters, ["x", "y", "z", "x", "p", "q"]).tolist() == [[2, 0], [5, 4]]
-    assert conflicts(np.arange(3), ["x", "y", "z"]).shape == (0, 2)
-    assert conflicts(np.empty(0, np.int64), []).shape == (0, 2)
-
-
 def test_joined_clusters_keep_both() -> None:
     assert join(np.array([5, 5, 7, 9]), np.array([1, 2, 2, 3])).tolist() == [0, 0, 0, 1]
     assert join(np.empty(0, np.int64), np.empty(0, np.int64)).shape == (0,)
@@ -316,8 +309,7 @@ def test_figures_stand_as_levels_with_a_range() -> None:
     levels = near_duplicate_levels(texts)
     vectors = np.random.default_rng(0).normal(size=(200, 64))
     vectors = np.vstack([vectors, vectors[:100]])
-    labels = [f"l{i % 3}" for i in range(200)] + ["odd"] * 100
-    figures = redundancy(counts, levels[0.8], vectors, levels=levels, labels=labels)
+    figures = redundancy(counts, levels[0.8], vectors, levels=levels)
     assert figures["duplicate_share"].value == pytest.approx(50 / 350)
     rows = figures["effective_rows"]
     assert rows.value is not None
@@ -330,7 +322,6 @@ def test_figures_stand_as_levels_with_a_range() -> None:
     assert 1.0 <= detail["vendi_score"] <= 64.0
     near = figures["near_duplicate_share"]
     assert near.value == pytest.approx(1 - rows.value / 350)
-    assert figures["conflict_share"].value == pytest.approx(1 / 3, abs=0.05)
 
 
 def test_figures_without_vectors_or_items() -> None:

@@ -12,10 +12,10 @@ import pytest
 
 from dataedge.measure.responses import (
     KINDS,
+    Finding,
     Losses,
     check_responses,
-    response_findings,
-    response_measures,
+    response_defects,
 )
 from dataedge.measure.responses.language import check_language
 from dataedge.measure.responses.personal import check_personal, luhn
@@ -77,6 +77,11 @@ PERSONAL = (
     "The card 4111111111111111 was charged twice.",
     "Paid by 3782-822463-10005, as always.",
 )
+
+
+def every_finding(prompts: list[str], responses: list[str]) -> list[Finding]:
+    found = [f for c in check_responses(prompts, responses).values() for f in c.findings]
+    return sorted(found, key=lambda f: (f.index, KINDS.index(f.kind)))
 
 
 def corpus(n: int = 400, seed: int = 0) -> tuple[list[str], list[str]]:
@@ -153,7 +158,7 @@ def test_planted_defects_are_found_and_nothing_else(kind: str) -> None:
 
 
 def test_clean_rows_are_left_alone() -> None:
-    assert response_findings(*corpus()) == []
+    assert every_finding(*corpus()) == []
 
 
 def test_unrelated_answers_stand_out_by_their_vectors() -> None:
@@ -192,7 +197,7 @@ def test_outlying_loss_ratios_are_found_on_both_sides() -> None:
 
 def test_personal_values_are_never_repeated() -> None:
     prompts, responses, _ = planted("personal_data")
-    found = response_findings(prompts, responses)
+    found = every_finding(prompts, responses)
     shown = json.dumps([f.reason for f in found if f.kind == "personal_data"])
     assert not any(c.isdigit() for c in shown)
     assert not any("@" in f.reason or "6467" in f.reason for f in found)
@@ -211,7 +216,7 @@ def test_personal_values_are_never_repeated() -> None:
     ],
 )
 def test_numbers_that_only_look_personal(text: str, kind: str) -> None:
-    found = response_findings(["What is it?"], [text])
+    found = every_finding(["What is it?"], [text])
     assert [f.reason for f in found if f.kind == "personal_data"] == ([kind] if kind else [])
 
 
@@ -239,25 +244,25 @@ def test_endings_are_judged_by_the_dataset_own_habit() -> None:
     assert [f.index for f in check_responses(prompts, code)["truncated"].findings] == [99]
 
 
-def test_measures_name_every_kind_with_an_interval_or_a_reason() -> None:
+def test_the_share_names_every_kind_or_the_reason_why_not() -> None:
     prompts, responses, _ = planted("empty")
-    figures = response_measures(prompts, responses)
-    assert set(figures) == {*KINDS, "any"}
-    empty = figures["empty"]
-    assert empty.value == pytest.approx(20 / 400)
-    assert empty.low is not None
-    assert empty.high is not None
-    assert 0.03 < empty.low < 0.05 < empty.high < 0.08
-    assert figures["ifd"].status == figures["unrelated"].status == "skipped"
-    assert "losses" in figures["ifd"].reason
-    assert response_measures([], [])["any"].value is None
+    figure = response_defects(check_responses(prompts, responses), len(responses))
+    assert {*figure.detail["kinds"], *figure.detail["skipped"]} == set(KINDS)
+    assert figure.detail["kinds"]["empty"] == 20
+    assert set(figure.detail["skipped"]) == {"ifd", "unrelated"}
+    assert "losses" in figure.detail["skipped"]["ifd"]
+    assert figure.value == figure.detail["items"] / 400
+    assert figure.low is not None
+    assert figure.high is not None
+    assert 0.03 < figure.low < 0.05 <= figure.value < figure.high < 0.1
+    assert response_defects({}, 0).status == "skipped"
 
 
 @pytest.mark.skipif(not GSM8K.exists(), reason="../shared/data/gsm8k is absent")
 def test_gsm8k_is_mostly_clean_and_planted_defects_show() -> None:
     rows = [json.loads(line) for line in GSM8K.read_text(encoding="utf-8").splitlines()]
     prompts, responses = [r["question"] for r in rows], [r["answer"] for r in rows]
-    share = response_measures(prompts, responses)["any"]
+    share = response_defects(check_responses(prompts, responses), len(responses))
     assert share.value is not None
     assert share.value <= 0.02
     prompts, responses = prompts[:1000], responses[:1000]

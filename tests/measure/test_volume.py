@@ -7,37 +7,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataedge.items import Dataset, Item, Task
-from dataedge.measure.volume import class_balance, counts, tokens
+from dataedge.measure.volume import class_balance, tokens
 
 
-def test_counts_keep_rows_items_and_missing_labels_apart() -> None:
-    items = (
-        Item(("a",), "x", row=1, count=3),
-        Item(("b",), "y", row=4),
-        Item(("c",), "", row=5, label_missing=True),
-    )
-    found = counts(Dataset("d", Task.CLASSIFY, items, rows=5, columns={}))
-    assert {k: f.value for k, f in found.items()} == {
-        "rows": 5,
-        "items": 3,
-        "unlabelled": 1,
-        "classes": 2,
-    }
-    assert "classes" not in counts(Dataset("d", Task.GENERATE, items, rows=5, columns={}))
+def test_tokens_are_exact_where_all_items_were_counted() -> None:
+    found = tokens(np.array([10, 20, 30]), np.arange(3))
+    assert (found.value, found.low, found.high, found.n) == (60, None, None, 3)
+    assert tokens(np.array([], int), np.array([], int)).status == "skipped"
 
 
-def test_tokens_weigh_repeated_rows_in_the_total_only() -> None:
-    found = tokens(np.array([10, 20, 30]), np.arange(3), repeats=np.array([5, 1, 1]))
-    assert found["total"].value == 100
-    assert found["distinct"].value == 60
-    mean = found["mean"]
-    assert mean.value == 20
-    assert mean.low is not None
-    assert mean.high is not None
-    assert mean.low < 20 < mean.high
-    assert mean.detail["longest"] == 30
-    assert tokens(np.array([], int), np.array([], int))["mean"].status == "skipped"
+def test_tokens_of_a_sample_stand_for_all_items_within_their_interval() -> None:
+    rng = np.random.default_rng(0)
+    everything = rng.poisson(40, 5000) + 1
+    covered = 0
+    for seed in range(40):
+        rows = np.random.default_rng(seed).choice(5000, 200, replace=False)
+        found = tokens(everything[rows], np.arange(200), of=5000, seed=seed)
+        assert found.n == 5000
+        assert found.detail["counted_on"] == 200
+        assert found.value is not None
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low < found.value < found.high
+        covered += found.low <= everything.sum() <= found.high
+    assert covered >= 34
 
 
 def test_balance_of_even_and_skewed_classes() -> None:

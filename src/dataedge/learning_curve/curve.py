@@ -16,7 +16,7 @@ from dataedge.learner.classifier import Learner
 from dataedge.learning_curve.code import Code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -65,17 +65,13 @@ class Curve:
     independent: int = FOLDS
 
 
-def rotating_splits(
-    clusters: Ints, *, orders: int = FOLDS, seed: int = 0, sequence: Floats | Ints | None = None
-) -> list[Split]:
+def rotating_splits(clusters: Ints, *, orders: int = FOLDS, seed: int = 0) -> list[Split]:
     """Orders of whole clusters in which each fifth of the rows is held out in its turn.
 
     Args:
         clusters: shape (n,), near-duplicate cluster of each row.
         orders: how many; every five cover all rows once as held-out.
         seed: of the permutations.
-        sequence: shape (n,), when a row was collected (a date, a line number): train rows are
-            then learned from in that order, a cluster where its first row stands. Random if None.
 
     Example:
         >>> splits = rotating_splits(np.arange(10))
@@ -85,15 +81,11 @@ def rotating_splits(
     rng = np.random.default_rng(seed)
     _, own = np.unique(clusters, return_inverse=True)
     k = int(own.max()) + 1
-    first = np.zeros(k)
-    if sequence is not None:
-        first = np.full(k, np.inf)
-        np.minimum.at(first, own, np.asarray(sequence, np.float64))
     splits = []
     for order in range(orders):
         if order % FOLDS == 0:
             fold = _balanced_folds(own, rng.permutation(k))
-        rank = rng.permutation(k) if sequence is None else first
+        rank = rng.permutation(k)
         rows = np.lexsort((own, rank[own]))
         held = fold[own[rows]] == order % FOLDS
         splits.append(Split(rows[~held], np.sort(rows[held])))
@@ -121,7 +113,6 @@ def learning_curve(
     clusters: Ints | None = None,
     sizes: Ints | None = None,
     seed: int = 0,
-    done: Callable[[int], None] | None = None,
 ) -> Curve:
     """Fit the closed-form learner at every size of every order and judge it on held-out rows.
 
@@ -135,7 +126,6 @@ def learning_curve(
         clusters: shape (n,), near-duplicate clusters; every row its own if None.
         sizes: increasing train sizes; `geometric_sizes` of the smallest train side if None.
         seed: passed to the learner.
-        done: called with 1 after every fit.
     """
     y = np.asarray(y, np.int64)
     own = np.arange(len(y)) if clusters is None else np.asarray(clusters)
@@ -167,8 +157,6 @@ def learning_curve(
             coded.add(coming, code.extend(given[m:], prior[y[coming]]))
             reached[r, s] = cut
             late[r, s] = _late(y[split.train], own[split.train], cut, n_classes)
-            if done is not None:
-                done(1)
         residual.add(split.held, held_bits)
     return Curve(
         reached.mean(0),

@@ -25,8 +25,6 @@ from dataedge.learning_curve.checks import (
 from dataedge.learning_curve.scaling_laws import LAWS, Fit, extrapolation_loss, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from dataedge.learning_curve.curve import Curve
@@ -92,12 +90,6 @@ class Forecast:
             ends = [1.0 - min(max(e, 0.0), 1.0) for e in reversed(ends)]
         detail = {"law": self.law, "train_rows": float(n), "level": level}
         return Figure(ends[1], max(ends[0], 0.0), ends[2], int(top), unit, detail=detail)
-
-    def multiples(
-        self, factors: Sequence[float] = (2, 4), *, level: float = 0.95
-    ) -> dict[float, Figure]:
-        """Forecast at multiples of the largest size."""
-        return {f: self.at(f * float(self.points.sizes[-1]), level=level) for f in factors}
 
     def gain(self, start: float, end: float, *, level: float = 0.95) -> Figure:
         """Accuracy gained (or bits saved) from one number of train rows to a larger one.

@@ -65,11 +65,6 @@ class Fit:
         out: Floats = self.weight @ self.values(sizes)
         return out
 
-    def sd(self, sizes: Floats) -> Floats:
-        """Posterior standard deviation at sizes (m,)."""
-        values = self.values(sizes)
-        return np.sqrt(np.maximum(self.weight @ np.square(values - self.weight @ values), 0.0))
-
 
 def fit(law: Law, sizes: Floats, errors: Floats, noise: Floats, *, scale: float = 1.0) -> Fit:
     """Weigh a law's grid by how well it meets the points.

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 TWIN = "conflicting twin"
 NEIGHBOURS = "neighbours disagree"
 LEARNER = "learner disagrees"
-BASE = "base model disagrees"
 
 _REFITS = 3
 _FEW = 50  # items below which a noise rate is called underpowered
@@ -46,7 +45,6 @@ class LabelQuality:
         reason: n strings, empty where not suspect.
         noise: share of labels estimated to be wrong.
         conflicts: share of items whose twin carries another label.
-        noise_matrix: shape (K, K), joint share of (given, true) labels, estimated; sums to 1.
         confused: pairs (given, true, items), most frequent first.
     """
 
@@ -58,7 +56,6 @@ class LabelQuality:
     reason: tuple[str, ...]
     noise: Figure
     conflicts: Figure
-    noise_matrix: Floats
     confused: tuple[tuple[str, str, int], ...]
 
 
@@ -70,7 +67,6 @@ def label_quality(
     label_names: Sequence[str] | None = None,
     twins: Ints | None = None,
     neighbour_labels: Ints | None = None,
-    base_proba: Floats | None = None,
     refit: Callable[[Bools], Floats] | None = None,
     seed: int = 0,
 ) -> LabelQuality:
@@ -92,7 +88,6 @@ def label_quality(
         label_names: K names, for `confused`; codes as text if None.
         twins: shape (n,), group number of items with the same or nearly the same input.
         neighbour_labels: shape (n,), label that most neighbours carry, to tell the reason.
-        base_proba: shape (n, K), the base model's calibrated probabilities, for the reason.
         refit: maps a mask of suspects (n,) to probabilities (n, K) learned without them
             (`Learner.refit_without`).
         seed: of samples and bootstrap.
@@ -106,7 +101,7 @@ def label_quality(
     labels = np.asarray(labels, np.int64)
     n, k = proba.shape
     if n == 0:
-        return _nothing(k)
+        return _nothing()
     clusters = np.arange(n) if clusters is None else clusters
     names = [str(c) for c in range(k)] if label_names is None else list(label_names)
     noise_model = NoiseModel.fit(proba, labels, smoothing=16.0, rounds=3, seed=seed)
@@ -120,18 +115,16 @@ def label_quality(
     suspect = np.zeros(n, bool)
     suspect[lowest] = (odds[lowest] < 0) | (margin[lowest] < 0)
     suspect |= conflict & (margin < 0)
-    joint = noise_model.joint(proba, labels)
     return LabelQuality(
         p_given,
         margin,
         score,
         np.where(suspect | (margin < 0), rival, labels),
         suspect,
-        _reasons(suspect, conflict, labels, neighbour_labels, base_proba),
+        _reasons(suspect, conflict, labels, neighbour_labels),
         _noise(noise_model, proba, labels, clusters, seed),
         _share(conflict, clusters, seed),
-        joint,
-        _confused(joint * n, names),
+        _confused(noise_model.joint(proba, labels) * n, names),
     )
 
 
@@ -250,12 +243,9 @@ def _reasons(
     conflict: Bools,
     labels: Ints,
     neighbour_labels: Ints | None,
-    base_proba: Floats | None,
 ) -> tuple[str, ...]:
     """The most direct evidence against each suspect."""
     reason = np.where(suspect, LEARNER, "").astype(object)
-    if base_proba is not None:
-        reason[suspect & (base_proba.argmax(1) != labels)] = BASE
     if neighbour_labels is not None:
         reason[suspect & (neighbour_labels != labels)] = NEIGHBOURS
     reason[suspect & conflict] = TWIN
@@ -270,7 +260,7 @@ def _confused(counts: Floats, names: Sequence[str]) -> tuple[tuple[str, str, int
     return tuple((names[i], names[j], max(round(off[i, j]), 1)) for i, j in pairs[order])
 
 
-def _nothing(k: int) -> LabelQuality:
+def _nothing() -> LabelQuality:
     none, missing = np.zeros(0), Figure.missing("no labelled items", "share")
     whole, flags = np.zeros(0, np.int64), np.zeros(0, bool)
-    return LabelQuality(none, none, none, whole, flags, (), missing, missing, np.zeros((k, k)), ())
+    return LabelQuality(none, none, none, whole, flags, (), missing, missing, ())

@@ -16,43 +16,12 @@ from dataedge.measure.same_meaning import semantic_clusters, vendi_score
 from dataedge.prepare.near_duplicates import renumber
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from dataedge.prepare.neighbours import Neighbours
-
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.int64]
-
-
-def conflicts(clusters: Ints, labels: Sequence[object]) -> Ints:
-    """Pairs of near-duplicates that carry different labels.
-
-    Args:
-        clusters: shape (n,), near-duplicate clusters.
-        labels: n labels.
-
-    Returns:
-        Shape (m, 2), positions: every item whose label is not its cluster's most frequent one
-        (the first such, if several are), paired with the first item that has that label.
-
-    Example:
-        >>> conflicts(np.array([0, 0, 0, 1]), ["a", "b", "a", "c"]).tolist()
-        [[1, 0]]
-    """
-    codes: dict[object, int] = {}
-    y = np.array([codes.setdefault(label, len(codes)) for label in labels], np.int64)
-    pairs: list[tuple[int, int]] = []
-    order = np.argsort(clusters, kind="stable")
-    bounds = np.flatnonzero(np.diff(clusters[order])) + 1
-    for group in np.split(order, bounds):
-        seen, first, count = np.unique(y[group], return_index=True, return_counts=True)
-        if len(seen) > 1:
-            usual = np.lexsort((first, -count))[0]
-            other = group[y[group] != seen[usual]]
-            pairs.extend((int(i), int(group[first[usual]])) for i in other)
-    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
 def redundancy(
@@ -61,8 +30,6 @@ def redundancy(
     vectors: Floats | None,
     *,
     levels: Mapping[float, Ints] | None = None,
-    labels: Sequence[object] | None = None,
-    found: Neighbours | None = None,
     seed: int = 0,
 ) -> dict[str, Figure]:
     """The redundancy of a dataset as figures.
@@ -72,15 +39,12 @@ def redundancy(
         clusters: shape (n,), near-duplicate clusters of the items at the threshold in use.
         vectors: shape (n, d), or None where there are none: no semantic level then.
         levels: threshold → clusters, from `near_duplicate_levels`; gives figures their range.
-        labels: n labels; adds the measure `conflict_share`.
-        found: neighbours of the vectors, if they are known already.
         seed: of the random pairs behind the semantic threshold.
 
     Returns:
         `duplicate_share` (rows that repeat another exactly), `near_duplicate_share` (rows beyond
-        the first of their cluster, exact repeats included), `effective_rows` (clusters) and,
-        with labels, `conflict_share` (items whose near-duplicates carry another label). Low
-        and high are the range over thresholds, not a sampling interval.
+        the first of their cluster, exact repeats included) and `effective_rows` (clusters). Low and
+        high are the range over thresholds, not a sampling interval.
 
     Example:
         >>> figures = redundancy(np.array([2, 1, 1]), np.array([0, 0, 1]), None)
@@ -110,9 +74,9 @@ def redundancy(
     if vectors is None:
         reason = "no vectors: semantic clusters and Vendi score were not measured"
     else:
-        detail |= _semantic_detail(vectors, counts, clusters, found, seed)
+        detail |= _semantic_detail(vectors, counts, clusters, seed)
     ranged = bool(by_level)
-    figures = {
+    return {
         "duplicate_share": Figure(1.0 - n / rows, n=rows, unit="share", detail={"unique": n}),
         "near_duplicate_share": Figure(
             1.0 - near / rows,
@@ -132,19 +96,10 @@ def redundancy(
             detail=detail,
         ),
     }
-    if labels is not None:
-        pairs = conflicts(clusters, labels)
-        share = len(np.unique(pairs[:, 0])) / n
-        figures["conflict_share"] = Figure(
-            share, n=n, unit="share", detail={"pairs": pairs[:100].tolist()}
-        )
-    return figures
 
 
-def _semantic_detail(
-    vectors: Floats, counts: Ints, clusters: Ints, found: Neighbours | None, seed: int
-) -> dict[str, Any]:
-    semantic = semantic_clusters(vectors, clusters=clusters, found=found, seed=seed)
+def _semantic_detail(vectors: Floats, counts: Ints, clusters: Ints, seed: int) -> dict[str, Any]:
+    semantic = semantic_clusters(vectors, clusters=clusters, seed=seed)
     sizes = np.bincount(semantic.clusters)
     return {
         "semantic_clusters": len(sizes),

@@ -49,7 +49,6 @@ def semantic_clusters(
     vectors: Floats,
     *,
     clusters: Ints | None = None,
-    found: Neighbours | None = None,
     false_links: float = FALSE_LINKS,
     seed: int = 0,
 ) -> SemanticClusters:
@@ -71,7 +70,6 @@ def semantic_clusters(
     Args:
         vectors: shape (n, d).
         clusters: shape (n,), near-duplicate clusters, which stay whole; each row its own if None.
-        found: neighbours of the rows, if they are known already.
         false_links: expected number of chance links per row.
         seed: of the random pairs.
 
@@ -90,7 +88,7 @@ def semantic_clusters(
     own = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     if n == 0:
         return SemanticClusters(own, 1.0, 0, 0, 0.0, 1.0)
-    near = neighbours(unit, _LINKED, seed=seed) if found is None else found
+    near = neighbours(unit, _LINKED, seed=seed)
     cosines, groups = _random_pairs(unit, own, seed)
     levels = [_threshold(cosines, groups, unit.shape[1], f) for f in (false_links, *_RANGE)]
     joined = [_stars(near, own, threshold) for threshold in levels]

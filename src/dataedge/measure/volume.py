@@ -1,4 +1,4 @@
-"""How much data there is: rows, distinct items, tokens, and how evenly labels are spread."""
+"""How much data there is: its tokens, and how evenly labels are spread."""
 
 from __future__ import annotations
 
@@ -9,74 +9,40 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure, mean_figure
-from dataedge.items import Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from dataedge.items import Dataset
 
     Ints = NDArray[np.integer[Any]]
 
 _SHOWN = 5  # classes named at either end of the balance
 
 
-def counts(dataset: Dataset) -> dict[str, Figure]:
-    """Exact counts: rows read, distinct items, unlabelled items, and classes where there are any.
+def tokens(per_item: Ints, clusters: Ints, *, of: int | None = None, seed: int = 0) -> Figure:
+    """Tokens of the distinct items, counted by the base model's own tokenizer.
 
-    Example:
-        >>> from dataedge.items import Dataset, Item
-        >>> items = (Item(("a",), "x", row=1, count=2), Item(("b",), "y", row=3))
-        >>> found = counts(Dataset("d", Task.CLASSIFY, items, rows=3, columns={}))
-        >>> {name: figure.value for name, figure in found.items()}
-        {'rows': 3.0, 'items': 2.0, 'unlabelled': 0.0, 'classes': 2.0}
-    """
-    n = len(dataset.items)
-    missing = sum(item.label_missing for item in dataset.items)
-    out = {
-        "rows": _count(dataset.rows, dataset.rows, "rows"),
-        "items": _count(n, dataset.rows, "items"),
-        "unlabelled": _count(missing, n, "items"),
-    }
-    if dataset.task is Task.CLASSIFY:
-        out["classes"] = _count(len(dataset.labels), n - missing, "classes")
-    return out
-
-
-def tokens(
-    per_item: Ints, clusters: Ints, *, repeats: Ints | None = None, seed: int = 0
-) -> dict[str, Figure]:
-    """Total and mean tokens, counted by the base model's own tokenizer.
+    Exact where every item was counted; else the mean of a sample times the number of items, with
+    the interval of that mean.
 
     Args:
-        per_item: shape (n,), tokens of each distinct item (`BaseModel.count_tokens`).
-        clusters: shape (n,), near-duplicate clusters, for the interval of the mean.
-        repeats: shape (n,), rows that each item stands for; 1 if None.
+        per_item: shape (m,), tokens of each item that was counted.
+        clusters: shape (m,), near-duplicate clusters, for the interval of the mean.
+        of: distinct items there are; m if None.
         seed: of the bootstrap.
 
-    Returns:
-        `total` over all rows (exact), `distinct` over distinct items (exact), `mean` per item with
-        its interval and the median, 95th percentile and longest in its detail.
+    Example:
+        >>> tokens(np.array([10, 20, 30]), np.arange(3)).value
+        60.0
     """
-    n = len(per_item)
-    if n == 0:
-        none = Figure.missing("no items to count", "tokens")
-        return {"total": none, "distinct": none, "mean": none}
-    weights = np.ones(n, np.int64) if repeats is None else np.asarray(repeats, np.int64)
-    middle, long, most = np.percentile(per_item, [50, 95, 100])
-    return {
-        "total": _count(int(per_item @ weights), int(weights.sum()), "tokens"),
-        "distinct": _count(int(per_item.sum()), n, "tokens"),
-        "mean": mean_figure(
-            per_item.astype(np.float64),
-            clusters,
-            unit="tokens",
-            seed=seed,
-            median=float(middle),
-            p95=float(long),
-            longest=int(most),
-        ),
-    }
+    m = len(per_item)
+    n = m if of is None else of
+    if m == 0:
+        return Figure.missing("no items to count", "tokens")
+    if m == n:
+        return Figure(float(per_item.sum()), n=n, unit="tokens")
+    mean = mean_figure(per_item.astype(np.float64), clusters, unit="tokens", seed=seed)
+    value, low, high = (None if v is None else v * n for v in (mean.value, mean.low, mean.high))
+    return Figure(value, low, high, n, "tokens", detail={"counted_on": m})
 
 
 def class_balance(labels: list[str], *, seed: int = 0) -> Figure:
@@ -128,7 +94,3 @@ def _entropy(table: Ints) -> NDArray[np.float64]:
     p = table / table.sum(1, keepdims=True)
     out: NDArray[np.float64] = -(p * np.log(np.where(p > 0, p, 1.0))).sum(1)
     return out
-
-
-def _count(value: int, n: int, unit: str) -> Figure:
-    return Figure(float(value), n=n, unit=unit)

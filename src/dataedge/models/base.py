@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -95,16 +95,14 @@ class BaseModel(Protocol):
         self,
         prefixes: Sequence[str],
         continuations: Sequence[str],
-        done: Callable[[int], None] | None = None,
     ) -> list[Scored]:
-        """Score continuations[i] given prefixes[i]; `done(k)` is called as k more are ready."""
+        """Score continuations[i] given prefixes[i]."""
         ...
 
     def score_choices(
         self,
         prompts: Sequence[str],
         choices: Sequence[str],
-        done: Callable[[int], None] | None = None,
     ) -> NDArray[np.float64]:
         """Summed natural-log probability of every choice after every prompt: shape (n, K)."""
         ...

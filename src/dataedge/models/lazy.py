@@ -65,7 +65,6 @@ class LazyModel:
         self._model: BaseModel | None = None
         self.proven: ModelAbilities | None = None
         self.load_seconds = 0.0
-        self.ask_seconds = 0.0
 
     @property
     def model(self) -> BaseModel:

@@ -6,7 +6,6 @@ context: true, false, or null where the model cannot tell or an older store does
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,11 +56,9 @@ class Choices(Ask):
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Columns unit, prompt → unit, scores, cut."""
-        started = time.perf_counter()
         prompts = batch["prompt"].to_pylist()
         scores = self.lazy_model.model.score_choices(prompts, self.choices)
         cut = self.lazy_model.model.cut(prompts, self.choices)
-        self.lazy_model.ask_seconds += time.perf_counter() - started
         return pa.record_batch(
             {
                 "unit": batch["unit"],
@@ -79,11 +76,9 @@ class Likelihood(Ask):
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Columns unit, prefix, continuation → unit, tokens, logprobs, prompt_tokens, cut."""
-        started = time.perf_counter()
         scored = self.lazy_model.model.score(
             batch["prefix"].to_pylist(), batch["continuation"].to_pylist()
         )
-        self.lazy_model.ask_seconds += time.perf_counter() - started
         return pa.record_batch(
             {
                 "unit": batch["unit"],
@@ -119,11 +114,9 @@ class Generate(Ask):
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Columns unit, prompt → unit, text, cut."""
-        started = time.perf_counter()
         prompts = batch["prompt"].to_pylist()
         texts = self.lazy_model.model.generate(prompts, self.max_tokens, **self.options)
         cut = self.lazy_model.model.cut(prompts, self.max_tokens)
-        self.lazy_model.ask_seconds += time.perf_counter() - started
         return pa.record_batch(
             {
                 "unit": batch["unit"],

@@ -6,11 +6,9 @@ languages pair up, what a shuffled response looks like. None of them deletes any
 
 from __future__ import annotations
 
-import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dataedge.figures import Figure
+from dataedge.figures import Figure, wilson_interval
 from dataedge.measure.responses.check import Check, Finding
 from dataedge.measure.responses.language import check_language
 from dataedge.measure.responses.personal import check_personal, redact
@@ -39,8 +37,6 @@ __all__ = [
     "check_responses",
     "redact",
     "response_defects",
-    "response_findings",
-    "response_measures",
 ]
 
 KINDS = (
@@ -94,76 +90,6 @@ def check_responses(
     return {check.kind: check for check in checks}
 
 
-def response_findings(
-    prompts: Sequence[str],
-    responses: Sequence[str],
-    *,
-    vectors_prompt: Floats | None = None,
-    vectors_response: Floats | None = None,
-    losses: Losses | None = None,
-) -> list[Finding]:
-    """All findings, in the order of the rows; arguments as for `check_responses`.
-
-    Example:
-        >>> found = response_findings(["How do I reset it?"], ["I'm sorry, but I cannot help."])
-        >>> [(f.index, f.kind) for f in found]
-        [(0, 'refusal')]
-    """
-    checks = check_responses(
-        prompts,
-        responses,
-        vectors_prompt=vectors_prompt,
-        vectors_response=vectors_response,
-        losses=losses,
-    )
-    found = [f for check in checks.values() for f in check.findings]
-    return sorted(found, key=lambda f: (f.index, KINDS.index(f.kind)))
-
-
-def response_measures(
-    prompts: Sequence[str],
-    responses: Sequence[str],
-    *,
-    vectors_prompt: Floats | None = None,
-    vectors_response: Floats | None = None,
-    losses: Losses | None = None,
-    checks: dict[str, Check] | None = None,
-) -> dict[str, Figure]:
-    """Share of rows with a finding of each kind; arguments as for `check_responses`.
-
-    Args:
-        prompts: as above.
-        responses: as above.
-        vectors_prompt: as above.
-        vectors_response: as above.
-        losses: as above.
-        checks: what `check_responses` returned, to run nothing twice.
-
-    Returns:
-        One share per kind and `any` for rows with at least one, each with its 95 % Wilson interval
-        (what the source of the rows produces) and the count in `detail["rows"]`.
-    """
-    if checks is None:
-        checks = check_responses(
-            prompts,
-            responses,
-            vectors_prompt=vectors_prompt,
-            vectors_response=vectors_response,
-            losses=losses,
-        )
-    figures = {}
-    for kind, check in checks.items():
-        if check.skipped or check.n == 0:
-            figures[kind] = Figure.missing(check.skipped or "no row could be judged", "share")
-        else:
-            figures[kind] = _share(len(check.findings), check.n)
-    rows = {f.index for check in checks.values() for f in check.findings}
-    figures["any"] = (
-        _share(len(rows), len(responses)) if responses else Figure.missing("no rows", "share")
-    )
-    return figures
-
-
 def response_defects(checks: dict[str, Check], n: int) -> Figure:
     """Share of items with at least one finding, with its 95 % Wilson interval.
 
@@ -183,20 +109,11 @@ def response_defects(checks: dict[str, Check], n: int) -> Figure:
     """
     if n == 0:
         return Figure.missing("no responses", "share")
-    rows = {f.index for check in checks.values() for f in check.findings}
-    figure = _share(len(rows), n)
+    found = len({f.index for check in checks.values() for f in check.findings})
+    low, high = wilson_interval(found, n)
     detail: dict[str, Any] = {
-        "items": len(rows),
+        "items": found,
         "kinds": {k: len(c.findings) for k, c in checks.items() if not c.skipped},
         "skipped": {k: c.skipped for k, c in checks.items() if c.skipped},
     }
-    return replace(figure, detail=detail)
-
-
-def _share(count: int, n: int, z: float = 1.959964) -> Figure:
-    """Share with Wilson's score interval (Wilson 1927)."""
-    p = count / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    low, high = max(middle - half, 0.0), min(middle + half, 1.0)
-    return Figure(p, min(low, p), max(high, p), n, "share", detail={"rows": count})
+    return Figure(found / n, low, high, n, "share", detail=detail)

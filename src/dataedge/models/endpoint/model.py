@@ -16,7 +16,6 @@ from dataedge.models.endpoint.asking import CHAT, START, Asker
 from dataedge.models.endpoint.capability_tests import TOLERANCE, Proven, ask_next, prove
 from dataedge.models.endpoint.client import Client
 from dataedge.models.endpoint.journal import Journal
-from dataedge.models.local.batching import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -106,7 +105,6 @@ class EndpointModel:
         self,
         prefixes: Sequence[str],
         continuations: Sequence[str],
-        done: Callable[[int], None] | None = None,
     ) -> list[Scored]:
         """Score continuations[i] given prefixes[i]; tokens are numbered by their text.
 
@@ -123,7 +121,7 @@ class EndpointModel:
                 code=ExitCode.NO_CONCLUSION,
             )
         found = self._all(
-            lambda pair: self.ask.given(way, *pair), zip(prefixes, continuations, strict=True), done
+            lambda pair: self.ask.given(way, *pair), zip(prefixes, continuations, strict=True)
         )
         self._listen()
         return found
@@ -132,7 +130,6 @@ class EndpointModel:
         self,
         prompts: Sequence[str],
         choices: Sequence[str],
-        done: Callable[[int], None] | None = None,
     ) -> NDArray[np.float64]:
         """Log-probability of every choice after every prompt, in nats, shape (n, K).
 
@@ -143,10 +140,8 @@ class EndpointModel:
         few = len(choices) <= ECHO_AT_MOST or not self.proven.width
         everything = np.tile(np.arange(len(choices)), (len(prompts), 1))
         if self.proven.given is not None and few:
-            sums = self._in_full(prompts, choices, everything)
-            report(done, len(prompts))
-            return sums
-        rows = self._all(lambda prompt: self.ask.choose(prompt, choices), prompts, done)
+            return self._in_full(prompts, choices, everything)
+        rows = self._all(lambda prompt: self.ask.choose(prompt, choices), prompts)
         sums = np.array(rows).reshape(len(prompts), len(choices))
         if self.proven.given is None:
             self._listen()
@@ -193,7 +188,7 @@ class EndpointModel:
                 f"{self.id}: only the likeliest answer is asked of a server, none is drawn",
                 hint="name a model on this machine: --model",
             )
-        texts = self._all(lambda prompt: self.ask.write(prompt, max_tokens), prompts, None)
+        texts = self._all(lambda prompt: self.ask.write(prompt, max_tokens), prompts)
         self._listen()
         return [_cut(text, stop) for text in texts]
 
@@ -219,7 +214,7 @@ class EndpointModel:
 
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Tokens of each text as the server counts them, its own frame included: shape (n,)."""
-        counts = self._all(self.ask.count, texts, None)
+        counts = self._all(self.ask.count, texts)
         self._listen()
         return np.array(counts, dtype=np.int64)
 
@@ -231,12 +226,7 @@ class EndpointModel:
 
     # -- all of them ---------------------------------------------------------------------------
 
-    def _all(
-        self,
-        ask: Callable[[Any], Any],
-        asked: Iterable[Any],
-        done: Callable[[int], None] | None,
-    ) -> list[Any]:
+    def _all(self, ask: Callable[[Any], Any], asked: Iterable[Any]) -> list[Any]:
         """Answers in order, several under way at once; the first failure is raised at the end."""
         if self._settled:  # what the last call returned is in the store by now
             self.client.journal.clear()
@@ -247,7 +237,6 @@ class EndpointModel:
         for future in waiting:
             try:
                 answers.append(future.result())
-                report(done, 1)
             except AuditError:
                 for other in waiting:
                     other.cancel()

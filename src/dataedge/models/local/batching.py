@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,3 @@ def _fill(order: Sequence[int], lengths: Sequence[int], tokens: int, rows: int) 
             groups.append([index])
             widest = max(1, lengths[index])
     return groups
-
-
-def report(done: Callable[[int], None] | None, count: int) -> None:
-    """Tell a progress bar, if there is one, that `count` more are ready."""
-    if done is not None and count:
-        done(count)

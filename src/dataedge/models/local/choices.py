@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dataedge.errors import AuditError
 from dataedge.models import trie as tries
-from dataedge.models.local.batching import Row, report, windows
+from dataedge.models.local.batching import Row, windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -23,7 +22,6 @@ def choose(
     model: Runner,
     prompts: Sequence[str],
     choices: Sequence[str],
-    done: Callable[[int], None] | None,
 ) -> NDArray[np.float64]:
     """Summed natural-log probability of every choice after every prompt: shape (n, K).
 
@@ -31,22 +29,18 @@ def choose(
         AuditError: a choice does not fit the model's context.
     """
     if not model.tree:
-        return _one_by_one(model, prompts, choices, done)
+        return _one_by_one(model, prompts, choices)
     asked = model.tokens.prompts(prompts)
     tokenised = model.tokens.continuations(choices)
-    repeats = list(Counter(asked).items())
-    place = {prompt: owner for owner, (prompt, _) in enumerate(repeats)}
+    place = {prompt: owner for owner, prompt in enumerate(dict.fromkeys(asked))}
     rows = [_fitted(model, owner, prompt, tokenised) for prompt, owner in place.items()]
     sums = np.zeros((len(rows), len(choices)))
-    groups = tries.split(tokenised)
-    for members in groups:
+    for members in tries.split(tokenised):
         tree = tries.build([tokenised[k] for k in members])
         for batch, prefix in model.passes(rows, extra=len(tree.tokens)):
             owners = [row.owner for row in batch]
             edges = model.forward.read_tree(batch, tree, prefix)
             sums[np.ix_(owners, members)] = tree.sums(edges)
-            if members is groups[-1]:
-                report(done, sum(repeats[owner][1] for owner in owners))
     return sums[[place[prompt] for prompt in asked]]
 
 
@@ -69,12 +63,10 @@ def _one_by_one(
     model: Runner,
     prompts: Sequence[str],
     choices: Sequence[str],
-    done: Callable[[int], None] | None,
 ) -> NDArray[np.float64]:
     """The same sums for a model that does not follow a tree mask."""
     sums = np.zeros((len(prompts), len(choices)))
     for k, choice in enumerate(choices):
-        last = k == len(choices) - 1
-        scored = model.score(prompts, [choice] * len(prompts), done if last else None)
+        scored = model.score(prompts, [choice] * len(prompts))
         sums[:, k] = [one.logprobs.sum() for one in scored]
     return sums

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 
-from dataedge.models.local.batching import batches, report, windows
+from dataedge.models.local.batching import batches, windows
 from dataedge.models.local.forward import MAX_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -23,21 +22,15 @@ if TYPE_CHECKING:
 DEPTH = 2 / 3  # of the layers are run
 
 
-def hidden_states(
-    model: Runner, texts: Sequence[str], done: Callable[[int], None] | None
-) -> NDArray[np.float32]:
+def hidden_states(model: Runner, texts: Sequence[str]) -> NDArray[np.float32]:
     """Mean and last state of each text, in the order given: shape (n, 2 * hidden)."""
     asked = model.tokens.prompts(texts)
-    repeats = list(Counter(asked).items())
+    place = {ids: owner for owner, ids in enumerate(dict.fromkeys(asked))}
     context, start = model.capabilities.context, model.tokens.start
-    rows = [
-        next(windows(owner, ids, (0,), context, start)) for owner, (ids, _) in enumerate(repeats)
-    ]
+    rows = [next(windows(owner, ids, (0,), context, start)) for ids, owner in place.items()]
     found = np.zeros((len(rows), 2 * model.forward.width), dtype=np.float32)
     for group in batches([len(row.ids) for row in rows], model.batch_tokens, MAX_ROWS):
         found[group] = _read_states(model.forward, [rows[i] for i in group])
-        report(done, sum(repeats[i][1] for i in group))
-    place = {ids: owner for owner, (ids, _) in enumerate(repeats)}
     return found[[place[ids] for ids in asked]]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,14 +9,14 @@ import numpy as np
 
 from dataedge.errors import AuditError, ExitCode
 from dataedge.models.base import Capabilities, Scored
-from dataedge.models.local.batching import Row, batches, common_prefix, report, windows
+from dataedge.models.local.batching import Row, batches, common_prefix, windows
 from dataedge.models.local.choices import choose
 from dataedge.models.local.forward import Forward
 from dataedge.models.local.hidden import hidden_states
 from dataedge.models.tokens import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -134,9 +133,8 @@ class LocalModel:
         self,
         prefixes: Sequence[str],
         continuations: Sequence[str],
-        done: Callable[[int], None] | None = None,
     ) -> list[Scored]:
-        """Score continuations[i] given prefixes[i]; `done(k)` is called as k more are ready."""
+        """Score continuations[i] given prefixes[i]."""
         self.require_logprobs()
         requests = list(
             zip(
@@ -145,8 +143,7 @@ class LocalModel:
                 strict=True,
             )
         )
-        repeats = Counter(requests)
-        unique = list(repeats)
+        unique = list(dict.fromkeys(requests))
         values = [np.zeros(len(continuation)) for _, continuation in unique]
         rows: list[Row] = []
         context, start = self.capabilities.context, self.tokens.start
@@ -154,14 +151,9 @@ class LocalModel:
             if continuation:
                 rows += windows(owner, prompt, continuation, context, start)
         cut = {row.owner for row in rows if row.cut}
-        waiting = Counter(row.owner for row in rows)
-        report(done, sum(n for (_, continuation), n in repeats.items() if not continuation))
         for batch, prefix in self.passes(rows, extra=0):
             for row, found in zip(batch, self.forward.read_rows(batch, prefix), strict=True):
                 values[row.owner][row.offset : row.offset + len(found)] = found
-                waiting[row.owner] -= 1
-                if not waiting[row.owner]:
-                    report(done, repeats[unique[row.owner]])
         by_request = {
             request: Scored(
                 np.array(request[1], dtype=np.int64), value, len(request[0]), cut=owner in cut
@@ -174,11 +166,10 @@ class LocalModel:
         self,
         prompts: Sequence[str],
         choices: Sequence[str],
-        done: Callable[[int], None] | None = None,
     ) -> NDArray[np.float64]:
         """Summed natural-log probability of every choice after every prompt: shape (n, K)."""
         self.require_logprobs()
-        return choose(self, prompts, choices, done)
+        return choose(self, prompts, choices)
 
     def generate(
         self,
@@ -250,15 +241,13 @@ class LocalModel:
         )
         return str(text)
 
-    def hidden(
-        self, texts: Sequence[str], done: Callable[[int], None] | None = None
-    ) -> NDArray[np.float32]:
+    def hidden(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """What the model makes of each text: shape (n, 2 * hidden size).
 
         The mean over the tokens of an upper-middle layer, and the last token's state in the
         same layer, side by side. The layers above are not run.
         """
-        return hidden_states(self, texts, done)
+        return hidden_states(self, texts)
 
     def moments(self, texts: Sequence[str]) -> list[Moments]:
         """Whole texts with mean and deviation of the log-probability over the vocabulary."""

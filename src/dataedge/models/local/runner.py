@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -48,7 +48,6 @@ class Runner(Protocol):
         self,
         prefixes: Sequence[str],
         continuations: Sequence[str],
-        done: Callable[[int], None] | None = None,
     ) -> list[Scored]:
         """Each continuation given its prefix."""
 
@@ -56,7 +55,6 @@ class Runner(Protocol):
         self,
         prompts: Sequence[str],
         choices: Sequence[str],
-        done: Callable[[int], None] | None = None,
     ) -> NDArray[np.float64]:
         """Log-probability of every choice after every prompt: shape (n, K), nats."""
 
