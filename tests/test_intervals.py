@@ -31,7 +31,7 @@ def old_interval(differences: np.ndarray, clusters: np.ndarray, seed: int) -> tu
 
 def verdict_of(edge: Figure, clusters: int) -> str:
     sure = Figure(0.4, 0.3, 0.5, edge.n, "accuracy")
-    return decide(Evidence(edge, edge, sure, 0.6, {}, DELTA, "accuracy", clusters, {})).label
+    return decide(Evidence(edge, edge, sure, {}, DELTA, "accuracy", clusters, {})).label
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_below_sixty_clusters_no_edge_is_never_said_and_the_reason_is() -> None:
     tight = Figure(0.0, -0.01, 0.01, 400, "accuracy")
     assert verdict_of(tight, FEWEST_CLUSTERS) == "no_edge"
     sure = Figure(0.4, 0.3, 0.5, 400, "accuracy")
-    found = decide(Evidence(tight, tight, sure, 0.6, {}, DELTA, "accuracy", 59, {}))
+    found = decide(Evidence(tight, tight, sure, {}, DELTA, "accuracy", 59, {}))
     assert found.label == "inconclusive"
     assert any("59 independent groups; below 60" in sentence for sentence in found.why)
     beaten = Figure(0.0, -0.01, 0.01, 400, "accuracy")
-    worse = decide(Evidence(sure, sure, beaten, 0.6, {}, DELTA, "accuracy", 59, {}))
+    worse = decide(Evidence(sure, sure, beaten, {}, DELTA, "accuracy", 59, {}))
     assert worse.label == "inconclusive", "not above chance, but few clusters say so"
 
 

@@ -16,8 +16,7 @@ BASE = Evidence(
     edge=gain(0.2),
     tuning_gain=gain(0.1),
     over_chance=gain(0.4),
-    definedness_share=0.6,
-    limits={"novelty": 0.1, "volume": 0.0, "label_quality": 0.05, "definedness": 0.05},
+    limits={"novelty": gain(0.1), "volume": gain(0.0), "label_quality": gain(0.05)},
     delta=0.02,
     unit="accuracy",
     clusters=300,
@@ -33,9 +32,13 @@ BASE = Evidence(
         ({"edge": gain(0.0)}, "no_edge", "prompt"),
         ({"edge": gain(0.03, 0.05)}, "inconclusive", "prompt"),
         ({"edge": gain(0.2), "over_chance": gain(0.0)}, "no_edge", "stop"),
-        ({"edge": gain(0.0), "definedness_share": 0.01}, "no_edge", "prompt"),
-        ({"edge": gain(0.0), "limits": {"volume": 0.3, "novelty": 0.1}}, "no_edge", "collect_more"),
-        ({"edge": gain(0.0), "limits": {"label_quality": 0.3}}, "no_edge", "fix_labels"),
+        ({"edge": gain(0.0), "limits": {"definedness": gain(0.3)}}, "no_edge", "prompt"),
+        (
+            {"edge": gain(0.0), "limits": {"volume": gain(0.3), "novelty": gain(0.1)}},
+            "no_edge",
+            "collect_more",
+        ),
+        ({"edge": gain(0.0), "limits": {"label_quality": gain(0.3)}}, "no_edge", "fix_labels"),
         ({"edge": Figure.missing("the model failed")}, "inconclusive", "prompt"),
     ],
 )
@@ -56,25 +59,6 @@ def test_an_edge_not_surely_above_chance_is_inconclusive_and_says_so() -> None:
     assert verdict.label == "inconclusive"
     assert any("not surely above chance" in sentence for sentence in verdict.why)
     assert decide(replace(BASE, over_chance=gain(0.0, 0.01))).label == "no_edge"
-
-
-def test_limits_below_delta_limit_nothing() -> None:
-    verdict = decide(replace(BASE, limits={"novelty": 0.01, "volume": 0.019}))
-    assert verdict.limited_by is None
-
-
-def test_barely_defined_comes_before_every_other_limit() -> None:
-    verdict = decide(replace(BASE, definedness_share=0.02))
-    assert verdict.limited_by == "definedness"
-    assert any("hardly settles" in sentence for sentence in verdict.why)
-
-
-def test_a_task_that_is_learned_in_part_is_not_called_undefined() -> None:
-    verdict = decide(replace(BASE, definedness_share=0.2, limits={"definedness": 0.3}))
-    assert verdict.limited_by == "definedness"
-    said = next(sentence for sentence in verdict.why if "definedness" in sentence)
-    assert "20% was learned" in said
-    assert "hardly" not in said
 
 
 def test_items_to_settle_shrinks_the_interval_to_delta() -> None:

@@ -48,7 +48,7 @@ class GenerateRun:
         without_other: shape (n,), bits of each response without the data, under x'; None for a corpus.
         with_other: shape (n,), with the data, under x'.
         trials: per strategy: k, shots, bits per byte on development items.
-        curve: (train items, bits per byte) of the n-gram mixture.
+        curve: train items and bits of each response (n,), of the n-gram mixture at sizes that double.
         shuffled: shape (n,), bits with an n-gram model of shuffled tokens: the control.
         with_third: shape (n,), with the data, under yet another item's prompt, NaN beyond the first
             items: the control of what the prompt tells; None for a corpus.
@@ -59,7 +59,7 @@ class GenerateRun:
     without_other: NDArray[np.float64] | None
     with_other: NDArray[np.float64] | None
     trials: list[dict[str, Any]]
-    curve: list[tuple[int, float]]
+    curve: list[tuple[int, NDArray[np.float64]]]
     shuffled: NDArray[np.float64]
     chosen: dict[str, Strategy]
     with_third: NDArray[np.float64] | None = None
@@ -270,8 +270,10 @@ class GenerateLadder:
         bits = np.array([model.bits(items[i].target[:MAX_CHARACTERS]) for i in self.s.evaluation])
         return Outcome("each byte by its frequency in the train side", None, -bits, bits)
 
-    def _curve(self, strategy: Strategy, index: NDArray[np.int64]) -> list[tuple[int, float]]:
-        """Bits per byte with n-grams of n/8, n/4, n/2 and n train items over the prompt without data."""
+    def _curve(
+        self, strategy: Strategy, index: NDArray[np.int64]
+    ) -> list[tuple[int, NDArray[np.float64]]]:
+        """Bits per response with n-grams of n/8, n/4, n/2 and n train items over the prompt without data."""
         total = min(len(self.s.splits.train), NGRAM_ITEMS[self.s.abilities.remote])
         points = []
         for share in (8, 4, 2, 1):
@@ -280,7 +282,7 @@ class GenerateLadder:
                 continue
             ngram = self.ngram(strategy, size)
             bits = self.bits(strategy, index, ngram=(ngram, self.best_weight(strategy, ngram)[1]))
-            points.append((size, float(bits.sum() / self.bytes[index].sum())))
+            points.append((size, bits))
         return points
 
 

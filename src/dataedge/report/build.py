@@ -96,6 +96,10 @@ def build(
             limited_by=findings.verdict.limited_by,
             advice=findings.verdict.advice,
             why=list(findings.verdict.why),
+            limits={
+                name: m.FigureModel(**_figure(figure))
+                for name, figure in findings.verdict.limits.items()
+            },
         ),
         ladder=[
             m.RungModel(rung=rung, **_figure(figure)) for rung, figure in findings.ladder.items()

@@ -62,10 +62,15 @@ class VerdictModel(_Part):
     """The conclusion."""
 
     label: Literal["edge", "no_edge", "inconclusive"]
-    limited_by: Literal["novelty", "volume", "label_quality", "definedness"] | None
+    limited_by: Literal["novelty", "volume", "label_quality", "definedness", "unexplained"] | None
+    """The largest recoverable gain that is surely above δ; `unexplained` where much is left to gain and
+    none of them is; null where little is left."""
     advice: Literal["fine_tune", "prompt", "retrieve", "fix_labels", "collect_more", "stop"]
     why: list[str]
     """Sentences; the first is the verdict in one line."""
+    limits: dict[str, FigureModel] = Field(default_factory=dict)
+    """Recoverable gain per limit in the edge's unit, and what is left `unexplained`; empty in reports
+    of versions that compared other quantities."""
 
 
 class ReasonModel(_Part):

@@ -15,10 +15,11 @@ from dataedge.learning_curve.curve import Curve
 from dataedge.learning_curve.forecast import Forecast
 from dataedge.learning_curve.more_data import MoreData, measure_more_data
 from dataedge.learning_curve.scaling_laws import Fit
-from dataedge.measure import definedness, novelty
+from dataedge.measure import definedness, disagreement, novelty
 from dataedge.prompt.scores import Likelihood, ask_likelihood
 from dataedge.tasks.label_review import review_annotators, review_labels
-from dataedge.verdict.decision import Evidence, Limit, decide
+from dataedge.verdict import limits
+from dataedge.verdict.decision import Evidence, decide
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import Findings, highest, scatter
 
@@ -28,13 +29,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.config import AuditConfig
+    from dataedge.ladder.rungs import Rungs
     from dataedge.measure import label_noise
     from dataedge.prompt.workspace import Workspace
+    from dataedge.verdict.limits import Limit
 
 FEATURE_CHOICE = Step("feature_choice", 1)
 LEARNING_CURVE = Step("learning_curve", 1, (MoreData, Curve, Forecast, CurvePoints, Fit), parts=2)
-WELL_DEFINED = 0.5
-"""Share of the label's information from which the input is said to determine it."""
 
 
 def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
@@ -71,8 +72,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             edge,
             tuning,
             over_chance,
-            defined.detail.get("share"),
-            _limits(ladder_run, more_data.last_doubling, quality.noise, defined),
+            _limits(workspace, rungs, more_data, quality.noise),
             config.delta,
             "accuracy",
             rungs.n_clusters,
@@ -175,27 +175,27 @@ def _more_data(workspace: Workspace, described: item_features.Description) -> Mo
 
 
 def _limits(
-    ladder_run: ClassifyRun, volume: float, noise: Figure, defined: Figure
-) -> dict[Limit, float]:
-    """What each lack costs, in accuracy: known already, unlearned, mislabelled, undetermined.
-
-    What is left to a perfect score counts as undetermined only where the input was shown to tell
-    less than half of the label; elsewhere it may as well be the learner's own weakness.
-    """
-    rungs = ladder_run.rungs
-    reached = float(rungs.outcomes["with_data"].gain.mean())
-    without = float(rungs.outcomes["without_data"].gain.mean())
-    chance = float(rungs.outcomes["chance"].gain.mean())
-    repaired = rungs.special["repaired"].detail.get("gain_over_learned") or 0.0
-    quality = max(float(repaired), 0.0) + (noise.value or 0.0)
-    limits: dict[Limit, float] = {
-        "novelty": max(0.0, without - chance),
-        "volume": volume,
-        "label_quality": quality,
-    }
-    if defined.detail.get("share", 1.0) < WELL_DEFINED:
-        limits["definedness"] = max(0.0, 1.0 - reached - quality - volume)
-    return limits
+    workspace: Workspace, rungs: Rungs, more_data: MoreData, noise: Figure
+) -> dict[Limit, Figure]:
+    """Recoverable gains in accuracy."""
+    items = [item for item in workspace.dataset.items if not item.label_missing]
+    twins = disagreement.of_twins(
+        [i.text for i in items], [i.target for i in items], [i.count for i in items]
+    )
+    defined = limits.definedness(
+        limits.error_of_disagreement(disagreement.of_annotators([i.annotations for i in items])),
+        limits.error_of_disagreement(twins),
+        limits.error_at_the_end(more_data.law),
+        noise,
+    )
+    return limits.of_proportions(
+        rungs,
+        {
+            "volume": more_data.gain(2),
+            "label_quality": limits.label_quality(rungs.special["repaired"]),
+            "definedness": defined,
+        },
+    )
 
 
 def _surprisal(workspace: Workspace) -> Figure:

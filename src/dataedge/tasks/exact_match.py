@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dataedge.figures import Figure
 from dataedge.ladder.exact_match import EXACT_MATCH, ExactMatchLadder
+from dataedge.measure import disagreement
+from dataedge.prompt.answer_match import normalise
+from dataedge.verdict import limits
 from dataedge.verdict.decision import Evidence, decide
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import Findings, highest, scatter
@@ -33,7 +37,14 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     over_chance = rungs.difference("with_data", "chance")
     verdict = decide(
         Evidence(
-            edge, tuning, over_chance, None, {}, config.delta, EXACT_MATCH, rungs.n_clusters, {}
+            edge,
+            tuning,
+            over_chance,
+            limits.of_proportions(rungs, {"definedness": _open(workspace)}),
+            config.delta,
+            EXACT_MATCH,
+            rungs.n_clusters,
+            {},
         )
     )
     n = len(workspace.dataset.items)
@@ -74,3 +85,16 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             "overwritten": highest(scatter(n, rungs.index, without - with_), above=0.0),
         },
     )
+
+
+def _open(workspace: Workspace) -> Figure:
+    """Answers that no data gives because the same prompt has several."""
+    items = workspace.dataset.items
+    twins = disagreement.of_twins(
+        [i.text for i in items],
+        [normalise(i.target) for i in items],
+        [i.count for i in items],
+    )
+    error = limits.error_of_disagreement(twins)
+    detail = {"shown_by": "rows with the same prompt have different responses"}
+    return replace(error, unit=EXACT_MATCH, detail=detail)

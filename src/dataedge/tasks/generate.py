@@ -10,11 +10,12 @@ import numpy as np
 from dataedge.figures import Figure
 from dataedge.items import Task
 from dataedge.ladder.generate import GenerateLadder, GenerateRun
-from dataedge.measure import definedness, novelty
+from dataedge.measure import definedness, disagreement, novelty
 from dataedge.measure.responses import Losses
 from dataedge.measure.verbatim_recall import recall
 from dataedge.tasks.closed_book import ClosedBookResult, both_losses, closed_book
-from dataedge.verdict.decision import Evidence, Limit, decide
+from dataedge.verdict import limits
+from dataedge.verdict.decision import Evidence, decide
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import Findings, highest, scatter
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace
     from dataedge.verdict.decision import Verdict
+    from dataedge.verdict.limits import Limit
 
 
 def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
@@ -67,8 +69,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             counted,
             tuning,
             rungs.difference("with_data", "chance"),
-            defined.detail.get("share"),
-            _limits(ladder_run),
+            _limits(workspace, ladder_run, parts),
             config.delta,
             "bits/byte",
             rungs.n_clusters,
@@ -173,18 +174,28 @@ def known_passages(ladder_run: GenerateRun, *, seed: int) -> Figure:
     return novelty.known_labels(chance, zero, hits, ladder_run.rungs.clusters, seed=seed)
 
 
-def _limits(ladder_run: GenerateRun) -> dict[Limit, float]:
-    """What each lack costs, in bits per byte: told already by the prompt, or not yet learned."""
-    curve = [bits for _, bits in ladder_run.curve]
-    volume = max(0.0, curve[-2] - curve[-1]) if len(curve) > 1 else 0.0
-    limits: dict[Limit, float] = {"volume": volume}
-    if ladder_run.without_other is not None:
-        rungs = ladder_run.rungs
-        known = (
-            ladder_run.without_other - rungs.outcomes["without_data"].bits
-        ).sum() / rungs.weight.sum()
-        limits["novelty"] = max(0.0, float(known))
-    return limits
+def _limits(
+    workspace: Workspace, ladder_run: GenerateRun, parts: dict[str, Figure]
+) -> dict[Limit, Figure]:
+    """Recoverable gains in bits per byte. What a perfect score would be is not known here."""
+    rungs = ladder_run.rungs
+    found: dict[Limit, Figure] = {
+        "volume": limits.volume_of_text(
+            ladder_run.curve, rungs.weight, rungs.clusters, seed=workspace.seed
+        )
+    }
+    if ladder_run.without_other is None:
+        return found
+    items = workspace.dataset.items
+    apart = disagreement.of_responses(
+        [i.text for i in items], [i.target for i in items], seed=workspace.seed
+    )
+    told = rungs.paired(ladder_run.without_other - rungs.outcomes["without_data"].bits)
+    return {
+        "novelty": limits.novelty(told, parts["task"]),
+        **found,
+        "definedness": limits.open_responses(apart, rungs.figure("with_data")),
+    }
 
 
 def _columns(workspace: Workspace, ladder_run: GenerateRun) -> dict[str, Any]:

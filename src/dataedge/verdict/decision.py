@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from dataedge.verdict.limits import Limit, named
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dataedge.figures import Figure
 
 Label = Literal["edge", "no_edge", "inconclusive"]
-Limit = Literal["novelty", "volume", "label_quality", "definedness"]
 Advice = Literal["fine_tune", "prompt", "retrieve", "fix_labels", "collect_more", "stop"]
 
-BARELY_DEFINED = 0.05
-"""Share of the output's information that the input tells; below it the task is barely defined."""
 FEWEST_CLUSTERS = 60
 """Independent groups of evaluation items below which an edge is never said not to be there."""
 
@@ -25,15 +26,18 @@ class Verdict:
 
     Attributes:
         label: edge, no_edge or inconclusive.
-        limited_by: what would have to change for a larger edge; None where nothing stands out.
+        limited_by: what would have to change for a larger edge; `unexplained` where much is left to
+            gain and none of the four was shown to keep it back; None where little is left.
         advice: the next step.
         why: sentences, the first of which is the verdict in one line.
+        limits: recoverable gain per limit, with what is unexplained.
     """
 
     label: Label
     limited_by: Limit | None
     advice: Advice
     why: tuple[str, ...]
+    limits: Mapping[Limit, Figure] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,7 @@ class Evidence:
         edge: with_data − without_data (its task part for generate).
         tuning_gain: learned − best prompting.
         over_chance: with_data − chance.
-        definedness_share: share of the output's information that the input tells.
-        limits: recoverable gain per limit, in the unit of the edge.
+        limits: recoverable gain per limit, in the unit of the edge, see `verdict.limits`.
         delta: smallest gain worth having.
         unit: of the edge.
         clusters: independent groups of evaluation items behind it.
@@ -56,8 +59,7 @@ class Evidence:
     edge: Figure
     tuning_gain: Figure
     over_chance: Figure
-    definedness_share: float | None
-    limits: dict[Limit, float]
+    limits: Mapping[Limit, Figure]
     delta: float
     unit: str
     clusters: int
@@ -68,9 +70,9 @@ class Evidence:
 def decide(evidence: Evidence) -> Verdict:
     """Apply the rules of the method (section 1, Verdict) to the figures."""
     label = _label(evidence)
-    limited = _limit(evidence)
+    limited = named(evidence.limits, evidence.delta)
     advice = _advice(evidence, label, limited)
-    return Verdict(label, limited, advice, _why(evidence, label, limited, advice))
+    return Verdict(label, limited, advice, _why(evidence, label, limited, advice), evidence.limits)
 
 
 def items_to_settle(edge: Figure, delta: float) -> int | None:
@@ -114,17 +116,6 @@ def _unsettled(e: Evidence) -> Figure:
     """What an inconclusive verdict waits for: the edge, or that chance is beaten."""
     settled = e.edge.low is not None and e.edge.low > e.delta
     return e.over_chance if settled else e.edge
-
-
-def _barely_defined(e: Evidence) -> bool:
-    return e.definedness_share is not None and e.definedness_share < BARELY_DEFINED
-
-
-def _limit(e: Evidence) -> Limit | None:
-    if _barely_defined(e):
-        return "definedness"
-    best = max(e.limits, key=lambda name: e.limits[name], default=None)
-    return best if best is not None and e.limits[best] > e.delta else None
 
 
 def _advice(e: Evidence, label: Label, limited: Limit | None) -> Advice:
@@ -173,18 +164,7 @@ def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tu
             else "The gain found lies so close to δ that no reasonable number of items settles it."
         )
     if limited:
-        learned = e.definedness_share or 0.0
-        sentences.append(
-            {
-                "novelty": "Limited by novelty: the base model, well prompted, has a good part of it.",
-                "volume": "Limited by volume: the learning curve still rises.",
-                "label_quality": "Limited by label quality: leaving suspect labels out helps most.",
-                "definedness": "Limited by definedness: the input hardly settles the output."
-                if _barely_defined(e)
-                else f"Limited by definedness: of what the output holds {learned:.0%} was learned from the "
-                "input; the rest is not settled by it, or not seen by this learner.",
-            }[limited]
-        )
+        sentences.append(_limited(limited, e.limits[limited], e.unit))
     sentences.append(
         {
             "fine_tune": "Advice: fine-tune on it.",
@@ -196,6 +176,20 @@ def _why(e: Evidence, label: Label, limited: Limit | None, advice: Advice) -> tu
         }[advice]
     )
     return tuple(sentences)
+
+
+def _limited(limit: Limit, figure: Figure, unit: str) -> str:
+    gain = signed(figure, unit)
+    return {
+        "novelty": f"Limited by novelty: the base model has {gain} over chance without the data, more "
+        "than is left to gain.",
+        "volume": f"Limited by volume: twice the train items would gain {gain}.",
+        "label_quality": f"Limited by label quality: without the suspect train labels, {gain}.",
+        "definedness": f"Limited by definedness: {figure.detail.get('shown_by', '')}, which puts "
+        f"{gain} out of reach of any data.",
+        "unexplained": f"Unexplained: {gain} are missing to a perfect score, and none of novelty, "
+        "volume, label quality and definedness was shown to be the reason.",
+    }[limit]
 
 
 def signed(figure: Figure, unit: str) -> str:
