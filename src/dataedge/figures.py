@@ -122,25 +122,6 @@ def _draw(rng: np.random.Generator, k: int, size: int) -> NDArray[np.int64]:
     return rng.multinomial(k, np.full(k, 1.0 / k), size=size)
 
 
-def wilson_interval(count: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of a share (Wilson 1927).
-
-    Args:
-        count: hits.
-        n: trials, at least 1.
-        level: coverage.
-
-    Example:
-        >>> low, high = wilson_interval(0, 10)
-        >>> low, round(high, 3)
-        (0.0, 0.278)
-    """
-    from scipy.stats import binomtest
-
-    low, high = binomtest(count, n).proportion_ci(level, method="wilson")
-    return float(low), float(high)
-
-
 def mean_figure(
     values: NDArray[np.float64],
     clusters: NDArray[np.integer[Any]],

@@ -64,7 +64,9 @@ def workspace(task: Task, n: int = 300, seed: int = 0, context: int = 4096) -> S
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     clusters = np.arange(n)
     splits = split(dataset, clusters, probe_items=200, seed=seed)
-    abilities = ModelAbilities(True, True, True, True, context, (), "<user>", "</user>")
+    abilities = ModelAbilities(
+        True, True, True, True, context, (), chat_before="<user>", chat_after="</user>"
+    )
     none: Any = None
     return Stand(
         engine(),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from dataedge.items import Dataset, Item, Task
 from dataedge.models.lazy import ModelAbilities
@@ -11,11 +10,10 @@ from dataedge.prompt.templates import (
     Strategy,
     humanise,
     label_names,
-    nearest,
     random_shots,
 )
 
-FACTS = ModelAbilities(True, True, True, True, 512, (), "<user>", "</user>")
+FACTS = ModelAbilities(True, True, True, True, 512, (), chat_before="<user>", chat_after="</user>")
 TEMPLATE = Template(
     name="t", instruction="Labels: {labels}.\n", question="{text}\n{label_name}:", answer=" {label}"
 )
@@ -61,12 +59,3 @@ def test_random_shots_cover_labels_and_depend_on_the_seed_alone() -> None:
     assert sorted(s.target for s in shots) == ["card_arrival"] * 2 + ["lostCard"] * 2
     assert shots == random_shots(data.items, train, 4, 0)
     assert shots != random_shots(data.items, train, 4, 1)
-
-
-@pytest.mark.parametrize("k", [1, 5, 50])
-def test_nearest_agrees_with_a_full_sort(k: int) -> None:
-    rng = np.random.default_rng(0)
-    queries, train = rng.normal(size=(7, 8)), rng.normal(size=(30, 8))
-    found = nearest(queries.astype(np.float32), train.astype(np.float32), k)
-    wanted = np.argsort(queries.astype(np.float32) @ train.astype(np.float32).T, axis=1)[:, -k:]
-    assert (found == wanted).all()

@@ -15,10 +15,10 @@ import numpy as np
 from dataedge.errors import AuditError, ExitCode
 from dataedge.ladder.prompted import run_prompted
 from dataedge.ladder.rungs import Outcome, Rungs, choose
+from dataedge.prepare.neighbours import nearest
 from dataedge.prompt.answer_match import SHORT_WORDS, normalised_match
 from dataedge.prompt.scores import Generate, ask_text, cut_share
 from dataedge.prompt.search import Trial
-from dataedge.prompt.templates import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

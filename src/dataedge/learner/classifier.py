@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dataedge.learner.closed_form import Gaussian, Ridge
+from dataedge.learner.closed_form import Gaussian, Ridge, left_out_groups
 from dataedge.learner.ensemble import fit_weights, geometric_mean
 from dataedge.learner.feature_matrix import FeatureMatrix, Moments, blocks
 from dataedge.learner.neighbour_votes import Neighbours, votes
@@ -122,7 +122,10 @@ class Learner:
         self._basis = basis = FeatureMatrix(X)
         basis.whiten(self._train(np.ones(n, bool)))
         self._neighbours = Neighbours(lambda rows: basis.unit(basis.rows(rows)), n, clusters)
-        self._groups, self._group_of = _groups(clusters, n)
+        self._groups = [] if clusters is None else left_out_groups(np.asarray(clusters))
+        self._group_of = np.full(n, -1, np.int64)
+        for number, group in enumerate(self._groups):
+            self._group_of[group] = number
         self._order = np.random.default_rng(seed).permutation(n)
         sample = np.sort(self._order[:_SAMPLE])
         if like is None:
@@ -272,16 +275,3 @@ class Learner:
     def _floored(self, core: Floats) -> Floats:
         out: Floats = (1.0 - self.floor) * core + np.float32(self.floor) * np.exp(self._log_prior)
         return out
-
-
-def _groups(clusters: Ints | None, n: int) -> tuple[list[NDArray[np.int64]], NDArray[np.int64]]:
-    """Clusters of 2 to 256 items that are not the whole dataset, and each item's (−1 if none)."""
-    group_of = np.full(n, -1, np.int64)
-    if clusters is None:
-        return [], group_of
-    order = np.argsort(clusters, kind="stable").astype(np.int64)
-    cuts = np.flatnonzero(np.diff(clusters[order])) + 1
-    groups = [g for g in np.split(order, cuts) if 1 < len(g) <= min(256, n - 1)]
-    for number, group in enumerate(groups):
-        group_of[group] = number
-    return groups, group_of

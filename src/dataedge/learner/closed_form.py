@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.integer[Any]]
 
+LARGEST_GROUP = 256
+"""Items of a cluster that are left out together; larger ones go item by item."""
+
 
 @dataclass(frozen=True)
 class Ridge:
@@ -69,9 +72,6 @@ class Ridge:
     def loo(self, X: Floats, y: Ints, penalty: float, groups: Sequence[Ints] = ()) -> Floats:
         """Scores of fitted items, each left out of the fit, shape (m, K).
 
-        y_i − (y_i − ŷ_i) / (1 − h_i) (Allen 1974, PRESS), and for items left out together
-        y_c − (I − H_cc)⁻¹ (y_c − ŷ_c).
-
         Args:
             X: shape (m, d), rows that were fitted on.
             y: shape (m,), their labels.
@@ -79,16 +79,10 @@ class Ridge:
             groups: rows of X that are left out together; the others one at a time.
         """
         index = np.arange(len(y))
-        Z = (X - self.mean) @ self.V
-        half = Z / np.sqrt(self.s + penalty).astype(X.dtype)
+        half = ((X - self.mean) @ self.V) / np.sqrt(self.s + penalty).astype(X.dtype)
         error = -self.predict(X, penalty)
         error[index, y] += 1.0
-        gap = np.maximum(1.0 - 1.0 / self.n - np.square(half).sum(1), 1e-6)
-        residual = error / gap[:, None]
-        for g in groups:
-            hat = 1.0 / self.n + half[g].astype(np.float64) @ half[g].T
-            residual[g] = _solve(np.eye(len(g)) - hat, error[g])
-        out: Floats = -residual
+        out: Floats = -left_out_residuals(error, half, self.n, groups)
         out[index, y] += 1.0
         return out
 
@@ -192,6 +186,41 @@ class Gaussian:
         worst = np.where(np.isfinite(square), square, -np.inf).max(1, keepdims=True)
         out: Floats = -0.5 * np.minimum(square, np.where(np.isfinite(worst), worst, 0.0))
         return out
+
+
+def left_out_residuals(error: Floats, half: Floats, n: int, groups: Sequence[Ints]) -> Floats:
+    """Residuals of ridge regression once the item itself, or its group, is left out of the fit.
+
+    (y_i − ŷ_i) / (1 − h_i) (Allen 1974, PRESS), and for items left out together
+    (I − H_cc)⁻¹ (y_c − ŷ_c), with H the hat matrix of ridge with an unpenalised intercept.
+
+    Args:
+        error: shape (m, K), y − ŷ of fitted items.
+        half: shape (m, r), their features in the eigenbasis over √(s + λ).
+        n: items fitted on.
+        groups: rows that are left out together; the others one at a time.
+
+    Returns:
+        Shape (m, K).
+    """
+    gap = np.maximum(1.0 - 1.0 / n - np.square(half).sum(1), 1e-6)
+    residual: Floats = error / gap[:, None]
+    for g in groups:
+        hat = 1.0 / n + half[g].astype(np.float64) @ half[g].T
+        residual[g] = _solve(np.eye(len(g)) - hat, error[g])
+    return residual
+
+
+def left_out_groups(clusters: Ints) -> list[NDArray[np.int64]]:
+    """Rows of each cluster that is left out whole: of 2 to 256 items, and not the whole dataset.
+
+    Example:
+        >>> [g.tolist() for g in left_out_groups(np.array([7, 3, 7, 5]))]
+        [[0, 2]]
+    """
+    order = np.argsort(clusters, kind="stable").astype(np.int64)
+    cuts = np.flatnonzero(np.diff(clusters[order])) + 1
+    return [g for g in np.split(order, cuts) if 1 < len(g) <= min(LARGEST_GROUP, len(order) - 1)]
 
 
 def _solve(A: Floats, B: Floats) -> Floats:

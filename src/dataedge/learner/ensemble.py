@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 def geometric_mean(weights: Floats, views: Sequence[Floats], log_prior: Floats) -> Floats:
     """softmax(Σ_v w_v S_v + w_p log prior), shape (m, K)."""
+    from scipy.special import softmax
+
     logits: Floats = np.float32(weights[-1]) * log_prior
     for weight, view in zip(weights, views, strict=False):
         logits = logits + np.float32(weight) * view
-    logits = logits - logits.max(1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(1, keepdims=True)
-    return logits
+    out: Floats = softmax(logits, axis=1)
+    return out
 
 
 def fit_weights(views: Sequence[Floats], log_prior: Floats, y: Ints) -> tuple[Floats, float, float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.learner.feature_matrix import blocks
+from dataedge.prepare.neighbours import EXACT_ROWS, open_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.integer[Any]]
 
-EXACT = 100_000  # rows up to which neighbours are exact; above, an HNSW graph
 _WIDTH = 96  # neighbours kept per item, so that some remain when suspects are left out
 _SHARPNESS = 10.0  # a neighbour's weight is exp(10 · cosine), relative to the nearest
 
@@ -34,17 +34,10 @@ class Neighbours:
     def __init__(
         self, vectors: Callable[[Ints], NDArray[np.float32]], n: int, clusters: Ints | None = None
     ) -> None:
-        import faiss
-
         self._vectors, every = vectors, np.arange(n)
-        first = vectors(every[:1])
-        self._index: Any = faiss.IndexFlatIP(first.shape[1])
-        if n > EXACT:
-            self._index = faiss.index_factory(
-                first.shape[1], "HNSW32_SQfp16", faiss.METRIC_INNER_PRODUCT
-            )
+        self._index = open_index(vectors(every[:1]), exact=n <= EXACT_ROWS)
+        if n > EXACT_ROWS:
             self._index.hnsw.efSearch = 2 * _WIDTH
-            self._index.train(first)
         for rows in blocks(n, 16):
             self._index.add(vectors(every[rows]))
         self._own = np.arange(n)

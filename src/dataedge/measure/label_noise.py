@@ -153,12 +153,13 @@ def _relearned(
 
 def _mean(log_first: Floats, second: Floats) -> Floats:
     """Normalised geometric mean of probabilities, the first given as logarithms, shape (n, K)."""
+    from scipy.special import softmax
+
     out = np.empty_like(second)
     for start in range(0, len(second), _BLOCK):
         rows = slice(start, start + _BLOCK)
         logits = 0.5 * (log_first[rows] + np.log(np.maximum(second[rows], _TINY)))
-        block = np.exp(logits - logits.max(1, keepdims=True))
-        out[rows] = block / block.sum(1, keepdims=True)
+        out[rows] = softmax(logits, axis=1)
     return out
 
 

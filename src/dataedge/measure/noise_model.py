@@ -113,14 +113,15 @@ class NoiseModel:
 
     def _sharpened(self, p: Floats, y: Ints) -> Self:
         from scipy.optimize import minimize
+        from scipy.special import expit, softmax
 
         index, k = np.arange(len(y)), p.shape[1]
         log_p = np.log(np.maximum(p, _TINY)).astype(np.float64)
         towards = self.confusion.T[y]
 
         def loss(theta: Floats) -> tuple[float, Floats]:
-            t, rate, alike = np.exp(theta[0]), _logistic(theta[1]), _logistic(theta[2])
-            q = _softmax(t * log_p)
+            t, rate, alike = np.exp(theta[0]), expit(theta[1]), expit(theta[2])
+            q = softmax(t * log_p, axis=1)
             pull = log_p - np.einsum("ij,ij->i", q, log_p)[:, None]
             right, mixed = q[index, y], np.einsum("ij,ij->i", q, towards)
             d_right = t * right * pull[index, y]
@@ -145,8 +146,8 @@ class NoiseModel:
         return replace(
             self,
             sharpness=float(np.exp(best[0])),
-            rate=_logistic(best[1]),
-            alike=_logistic(best[2]),
+            rate=float(expit(best[1])),
+            alike=float(expit(best[2])),
         )
 
     def _anchored(self, p: Floats, y: Ints, smoothing: float) -> Self:
@@ -201,18 +202,10 @@ def sharpen(p: Floats, exponent: float) -> Floats:
     """Probabilities raised to a power and normalised, shape (n, K)."""
     if exponent == 1.0:
         return p
-    return _softmax(np.float32(exponent) * np.log(np.maximum(p, _TINY)))
+    from scipy.special import softmax
 
-
-def _softmax(logits: Floats) -> Floats:
-    logits = logits - logits.max(1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(1, keepdims=True)
-    return logits
-
-
-def _logistic(x: float) -> float:
-    return float(1.0 / (1.0 + np.exp(-x)))
+    logits = np.float32(exponent) * np.log(np.maximum(p, _TINY))
+    return np.asarray(softmax(logits, axis=1))
 
 
 def _rows(matrix: Floats) -> Floats:

@@ -7,34 +7,28 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from dataedge.errors import AuditError, ExitCode
+from dataedge.models.base import Capabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dataedge.models.base import BaseModel, ChoiceScores
+    from dataedge.models.base import BaseModel
     from dataedge.models.precision import Precision
 
 _MARK = "\u241fUSER\u241f"
 
 
 @dataclass(frozen=True)
-class ModelAbilities:
-    """What is known of a model without opening it again; proven once, kept in the store."""
+class ModelAbilities(Capabilities):
+    """What is known of a model without opening it again; proven once, kept in the store.
 
-    token_logprobs: bool
-    full_vocabulary: bool
-    generation: bool
-    chat: bool
-    context: int
-    notes: tuple[str, ...]
+    Attributes:
+        chat_before: what the model's chat template puts before a user's words.
+        chat_after: what it puts behind them, up to where the answer starts.
+    """
+
     chat_before: str = ""
     chat_after: str = ""
-    choices: ChoiceScores = "logprobs"
-    remote: bool = False
-    doubted: bool = False
-    precision: Precision | Literal[""] = ""
-    scatter_nats: float | None = None
-    changed_answers: float | None = None
 
     @property
     def no_bits(self) -> str:

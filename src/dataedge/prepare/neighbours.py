@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 EXACT_ROWS = 100_000  # rows up to which every pair is compared
 RECALL = 0.99  # recall@k that the approximate search must reach on its sample
 _BLOCK = 8192
+_QUERIES = 512
 _LINKS = 32  # HNSW links per node
 _EFFORTS = (64, 128, 256, 512, 1024)  # efSearch, raised until the sample's recall suffices
 _TIE = 1e-3  # cosines this close to the k-th exact one count as found: ties and half precision
@@ -87,7 +88,9 @@ def neighbours(
     if width <= 0:
         return Neighbours(index, cosine, exact=True, recall=1.0, sample=0)
     exact = n <= exact_rows
-    searcher = _flat(unit) if exact else _hnsw(unit)
+    searcher = open_index(unit[:1], exact=exact)
+    for start in range(0, n, 16 * _BLOCK):
+        searcher.add(unit[start : start + 16 * _BLOCK])
     recall, checked = 1.0, 0
     if not exact:
         rows = np.sort(np.random.default_rng(seed).choice(n, min(sample, n), replace=False))
@@ -103,24 +106,47 @@ def neighbours(
     return Neighbours(index, cosine, exact=exact, recall=recall, sample=checked)
 
 
-def _flat(unit: NDArray[np.float32]) -> Any:
+def nearest(queries: NDArray[np.float32], others: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Positions of the k rows of highest inner product with each query, exact.
+
+    Args:
+        queries: shape (n, d).
+        others: shape (m, d).
+        k: rows per query; all m if there are fewer.
+
+    Returns:
+        Shape (n, min(k, m)), the most similar last.
+
+    Example:
+        >>> nearest(np.eye(2, dtype=np.float32), np.eye(3, 2, dtype=np.float32), 1).tolist()
+        [[0], [1]]
+    """
+    k = min(k, len(others))
+    out = np.empty((len(queries), k), np.int64)
+    for start in range(0, len(queries), _QUERIES):
+        similar = queries[start : start + _QUERIES] @ others.T
+        top = np.argpartition(-similar, k - 1, axis=1)[:, :k]
+        order = np.take_along_axis(similar, top, axis=1).argsort(axis=1, kind="stable")
+        out[start : start + _QUERIES] = np.take_along_axis(top, order, axis=1)
+    return out
+
+
+def open_index(first: NDArray[np.float32], *, exact: bool) -> Any:
+    """An empty faiss index of inner products: of all pairs, or an HNSW graph in half precision.
+
+    Args:
+        first: shape (≥ 1, d), float32 rows that the index is trained on.
+        exact: compare all pairs.
+    """
     import faiss
 
-    searcher = faiss.IndexFlatIP(unit.shape[1])
-    searcher.add(unit)
-    return searcher
-
-
-def _hnsw(unit: NDArray[np.float32]) -> Any:
-    import faiss
-
+    if exact:
+        return faiss.IndexFlatIP(first.shape[1])
     half: Any = faiss.ScalarQuantizer.QT_fp16
-    searcher = faiss.IndexHNSWSQ(unit.shape[1], half, _LINKS, faiss.METRIC_INNER_PRODUCT)
-    searcher.hnsw.efConstruction = 80
-    searcher.train(unit[:1])
-    for start in range(0, len(unit), 16 * _BLOCK):
-        searcher.add(unit[start : start + 16 * _BLOCK])
-    return searcher
+    graph = faiss.IndexHNSWSQ(first.shape[1], half, _LINKS, faiss.METRIC_INNER_PRODUCT)
+    graph.hnsw.efConstruction = 80
+    graph.train(first)
+    return graph
 
 
 def _search(searcher: Any, unit: NDArray[np.float32], rows: Ints, width: int) -> Ints:

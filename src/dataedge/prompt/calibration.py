@@ -61,17 +61,9 @@ def log_softmax(logits: Floats) -> Floats:
         >>> np.exp(log_softmax(np.array([[1000.0, 1000.0]]))).tolist()
         [[0.5, 0.5]]
     """
-    shifted, _, total = _shifted(logits)
-    return shifted - total
+    from scipy import special
 
-
-def _shifted(logits: Floats) -> tuple[Floats, Floats, Floats]:
-    """Logits less their largest, that largest, and the log of the sum of what is left."""
-    top = logits.max(axis=-1, keepdims=True)
-    top = np.where(np.isfinite(top), top, 0.0)
-    shifted = logits - top
-    with np.errstate(divide="ignore"):  # where nothing is possible
-        return shifted, top, np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return np.asarray(special.log_softmax(logits, axis=-1))
 
 
 def fit(
@@ -143,14 +135,15 @@ def _families(
 
 def _with_temperature(family: Calibration, scores: Floats, labels: Ints) -> Calibration:
     """The temperature of highest likelihood, all tried at once."""
+    from scipy.special import logsumexp
+
     if family.kind == "prior":
         return family
     base = scores - family.offset
     bias = family.prior_weight * family.log_prior
     logits = base[None] / TEMPERATURES[:, None, None] + bias  # (temperatures, n, K)
     given = logits[:, np.arange(len(labels)), labels]
-    _, top, total = _shifted(logits)
-    losses = ((top + total)[:, :, 0] - given).mean(axis=1)
+    losses = (logsumexp(logits, axis=-1) - given).mean(axis=1)
     return replace(family, temperature=float(TEMPERATURES[int(np.argmin(losses))]))
 
 

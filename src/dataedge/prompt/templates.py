@@ -148,17 +148,3 @@ def random_shots(items: Sequence[Item], train: NDArray[np.int64], k: int, seed: 
         rank.append((seen[label], position))
     picked = [order[position] for _, position in sorted(rank)[:k]]
     return [items[i] for i in rng.permutation(np.asarray(picked, np.int64))]
-
-
-def nearest(
-    queries: NDArray[np.float32], train: NDArray[np.float32], k: int, block: int = 512
-) -> NDArray[np.int64]:
-    """Positions of the k most similar train vectors, most similar last: shape (n, k)."""
-    k = min(k, len(train))
-    found = []
-    for start in range(0, len(queries), block):
-        similarity = queries[start : start + block] @ train.T
-        top = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
-        order = np.take_along_axis(similarity, top, axis=1).argsort(axis=1, kind="stable")
-        found.append(np.take_along_axis(top, order, axis=1))
-    return np.concatenate(found) if found else np.zeros((0, k), np.int64)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dataedge.prepare.neighbours import nearest
 from dataedge.prompt.scores import Likelihood, Tokens, ask_likelihood, ask_tokens
 from dataedge.prompt.templates import (
     DEMONSTRATION_TOKENS,
     Prompter,
     Shots,
     Strategy,
-    nearest,
     random_shots,
 )
 

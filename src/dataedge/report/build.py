@@ -12,6 +12,7 @@ import numpy as np
 from dataedge.report import model as m
 from dataedge.store import FILE
 from dataedge.verdict.cut_prompts import cut_notes
+from dataedge.verdict.result import VIEW_SIZE
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
@@ -117,7 +118,7 @@ def build(
             )
             for test, figure in (exposure or {}).items()
         ],
-        views={name: [ids[i] for i in positions[:50]] for name, positions in views.items()},
+        views={name: [ids[i] for i in positions[:VIEW_SIZE]] for name, positions in views.items()},
         store=FILE,
         run=run,
     )

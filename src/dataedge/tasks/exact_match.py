@@ -47,6 +47,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             {},
         )
     )
+    figures: dict[str, Any] = {"edge": edge, "tuning": tuning, "tokens": tokens}
+    reasons = four_reasons(workspace, config, rungs, verdict, trials=trials, **figures)
     n = len(workspace.dataset.items)
     columns: dict[str, Any] = {
         "right_without": scatter(n, rungs.index, outcomes["without_data"].gain),
@@ -58,18 +60,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
         ladder=rungs.ladder(),
         edge=edge,
         tuning_gain=tuning,
-        parts={},
         verdict=verdict,
-        reasons=four_reasons(
-            workspace,
-            config,
-            rungs,
-            verdict,
-            edge=edge,
-            tuning=tuning,
-            trials=trials,
-            tokens=tokens,
-        ),
+        reasons=reasons,
         measures={
             "known_share": Figure.missing(why, "share"),
             "surprisal_bits_per_byte": Figure.missing(why, "bits/byte"),

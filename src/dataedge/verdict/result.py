@@ -42,11 +42,11 @@ class Findings:
     ladder: dict[str, Figure]
     edge: Figure
     tuning_gain: Figure
-    parts: dict[str, Figure]
     verdict: Verdict
     reasons: list[Reason]
     measures: dict[str, Figure]
     columns: dict[str, Sequence[Any]]
+    parts: dict[str, Figure] = field(default_factory=dict)
     views: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     losses: Losses | None = None
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dataedge.figures import Figure, wilson_interval
+import numpy as np
+
+from dataedge.figures import Figure
+from dataedge.intervals import proportion
 from dataedge.measure.responses.check import Check, Finding
 from dataedge.measure.responses.language import check_language
 from dataedge.measure.responses.personal import check_personal, redact
@@ -24,7 +27,6 @@ from dataedge.measure.responses.truncated import check_truncated
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
@@ -109,11 +111,13 @@ def response_defects(checks: dict[str, Check], n: int) -> Figure:
     """
     if n == 0:
         return Figure.missing("no responses", "share")
-    found = len({f.index for check in checks.values() for f in check.findings})
-    low, high = wilson_interval(found, n)
-    detail: dict[str, Any] = {
-        "items": found,
-        "kinds": {k: len(c.findings) for k, c in checks.items() if not c.skipped},
-        "skipped": {k: c.skipped for k, c in checks.items() if c.skipped},
-    }
-    return Figure(found / n, low, high, n, "share", detail=detail)
+    found = np.zeros(n)
+    found[[f.index for check in checks.values() for f in check.findings]] = 1.0
+    return proportion(
+        found,
+        np.arange(n),
+        unit="share",
+        items=int(found.sum()),
+        kinds={k: len(c.findings) for k, c in checks.items() if not c.skipped},
+        skipped={k: c.skipped for k, c in checks.items() if c.skipped},
+    )

@@ -171,14 +171,7 @@ class EndpointModel:
         temperature: float = 0.0,
         seed: int = 0,  # noqa: ARG002
     ) -> list[str]:
-        """Continuations, cut at the first stop string.
-
-        Args:
-            prompts: n of them.
-            max_tokens: to add to each at most.
-            stop: strings that end an answer; they are not part of it.
-            temperature: 0.
-            seed: has no effect.
+        """Continuations, cut at the first stop string; see `BaseModel.generate`.
 
         Raises:
             AuditError: a temperature is given: servers do not draw the same twice.

@@ -180,14 +180,10 @@ class LocalModel:
         temperature: float = 0.0,
         seed: int = 0,
     ) -> list[str]:
-        """Continuations, cut at the first stop string.
+        """Continuations, cut at the first stop string; see `BaseModel.generate`.
 
-        Args:
-            prompts: n of them.
-            max_tokens: to add to each at most.
-            stop: strings that end an answer; they are not part of it.
-            temperature: 0 for the likeliest token at each step, else tokens are drawn.
-            seed: of the draws; one prompt's are the same whatever it is asked beside.
+        Raises:
+            AuditError: `max_tokens` leave no room for a prompt.
         """
         from dataedge.models.local.generate import continue_rows
 
