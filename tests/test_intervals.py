@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from dataedge.figures import Figure, bootstrap
 from dataedge.intervals import effective_pairs, paired_proportions, proportion, tango
-from dataedge.verdict.decision import FEWEST_CLUSTERS, Evidence, decide
+from dataedge.verdict.decision import decide
+from dataedge.verdict.evidence import FEWEST_CLUSTERS, Evidence
 
 DELTA = 0.02
 
@@ -31,7 +32,7 @@ def old_interval(differences: np.ndarray, clusters: np.ndarray, seed: int) -> tu
 
 def verdict_of(edge: Figure, clusters: int) -> str:
     sure = Figure(0.4, 0.3, 0.5, edge.n, "accuracy")
-    return decide(Evidence(edge, edge, sure, {}, DELTA, "accuracy", clusters, {})).label
+    return decide(Evidence(edge, edge, sure, edge, sure, {}, DELTA, "accuracy", clusters)).label
 
 
 @pytest.mark.parametrize(
@@ -94,11 +95,11 @@ def test_below_sixty_clusters_no_edge_is_never_said_and_the_reason_is() -> None:
     tight = Figure(0.0, -0.01, 0.01, 400, "accuracy")
     assert verdict_of(tight, FEWEST_CLUSTERS) == "no_edge"
     sure = Figure(0.4, 0.3, 0.5, 400, "accuracy")
-    found = decide(Evidence(tight, tight, sure, {}, DELTA, "accuracy", 59, {}))
+    found = decide(Evidence(tight, tight, sure, tight, sure, {}, DELTA, "accuracy", 59))
     assert found.label == "inconclusive"
     assert any("59 independent groups; below 60" in sentence for sentence in found.why)
     beaten = Figure(0.0, -0.01, 0.01, 400, "accuracy")
-    worse = decide(Evidence(sure, sure, beaten, {}, DELTA, "accuracy", 59, {}))
+    worse = decide(Evidence(sure, sure, beaten, sure, sure, {}, DELTA, "accuracy", 59))
     assert worse.label == "inconclusive", "not above chance, but few clusters say so"
 
 

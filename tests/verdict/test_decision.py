@@ -1,50 +1,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from dataedge.figures import Figure
-from dataedge.verdict.decision import Evidence, decide, items_to_settle
-
-
-def gain(value: float, half: float = 0.01) -> Figure:
-    return Figure(value, value - half, value + half, 300, "accuracy")
-
-
-BASE = Evidence(
-    edge=gain(0.2),
-    tuning_gain=gain(0.1),
-    over_chance=gain(0.4),
-    limits={"novelty": gain(0.1), "volume": gain(0.0), "label_quality": gain(0.05)},
-    delta=0.02,
-    unit="accuracy",
-    clusters=300,
-    parts={},
-)
+from dataedge.verdict.decision import decide
+from tests.verdict.test_advice import BASE, gain
 
 
 @pytest.mark.parametrize(
-    ("change", "label", "advice"),
+    ("change", "label"),
     [
-        ({}, "edge", "fine_tune"),
-        ({"tuning_gain": gain(0.0)}, "edge", "retrieve"),
-        ({"edge": gain(0.0)}, "no_edge", "prompt"),
-        ({"edge": gain(0.03, 0.05)}, "inconclusive", "prompt"),
-        ({"edge": gain(0.2), "over_chance": gain(0.0)}, "no_edge", "stop"),
-        ({"edge": gain(0.0), "limits": {"definedness": gain(0.3)}}, "no_edge", "prompt"),
-        (
-            {"edge": gain(0.0), "limits": {"volume": gain(0.3), "novelty": gain(0.1)}},
-            "no_edge",
-            "collect_more",
-        ),
-        ({"edge": gain(0.0), "limits": {"label_quality": gain(0.3)}}, "no_edge", "fix_labels"),
-        ({"edge": Figure.missing("the model failed")}, "inconclusive", "prompt"),
+        ({}, "edge"),
+        ({"edge": gain(0.0)}, "no_edge"),
+        ({"edge": gain(0.03, 0.05)}, "inconclusive"),
+        ({"over_chance": gain(0.0)}, "no_edge"),
+        ({"edge": Figure.missing("the model failed")}, "inconclusive"),
     ],
 )
-def test_rules(change: dict, label: str, advice: str) -> None:
+def test_rules(change: dict[str, Any], label: str) -> None:
     verdict = decide(replace(BASE, **change))
-    assert (verdict.label, verdict.advice) == (label, advice)
+    assert verdict.label == label
     assert verdict.why[0].split(":")[0]
 
 
@@ -61,8 +39,13 @@ def test_an_edge_not_surely_above_chance_is_inconclusive_and_says_so() -> None:
     assert decide(replace(BASE, over_chance=gain(0.0, 0.01))).label == "no_edge"
 
 
-def test_items_to_settle_shrinks_the_interval_to_delta() -> None:
-    found = items_to_settle(gain(0.06, 0.08), 0.02)
-    assert found == 1200  # half-width 0.08 must become 0.04: four times the items
-    assert items_to_settle(gain(0.02, 0.08), 0.02) is None
-    assert items_to_settle(Figure.missing("x"), 0.02) is None
+def test_what_limits_is_named_with_its_gain() -> None:
+    verdict = decide(replace(BASE, limits={"volume": gain(0.05), "label_quality": gain(0.0)}))
+    assert verdict.limited_by == "volume"
+    assert "Limited by volume: twice the train items would gain +5.0 points" in " ".join(
+        verdict.why
+    )
+    rest = decide(replace(BASE, limits={"volume": gain(0.0), "unexplained": gain(0.3)}))
+    assert rest.limited_by == "unexplained"
+    assert any(sentence.startswith("Unexplained: +30.0 points") for sentence in rest.why)
+    assert decide(replace(BASE, limits={})).limited_by is None

@@ -96,6 +96,7 @@ def build(
             label=findings.verdict.label,
             limited_by=findings.verdict.limited_by,
             advice=findings.verdict.advice,
+            flag=findings.verdict.flag,
             why=list(findings.verdict.why),
             limits={
                 name: m.FigureModel(**_figure(figure))

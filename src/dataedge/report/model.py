@@ -65,7 +65,19 @@ class VerdictModel(_Part):
     limited_by: Literal["novelty", "volume", "label_quality", "definedness", "unexplained"] | None
     """The largest recoverable gain that is surely above δ; `unexplained` where much is left to gain and
     none of them is; null where little is left."""
-    advice: Literal["fine_tune", "prompt", "retrieve", "fix_labels", "collect_more", "stop"]
+    advice: Literal[
+        "fine_tune",
+        "prompt",
+        "retrieve",
+        "fix_labels",
+        "pilot",
+        "measure_more",
+        "collect_more",
+        "stop",
+    ]
+    """The next step; docs/advice.md has the table that it is read from."""
+    flag: str = ""
+    """The flag that the advice names, `--probe-items 800`; empty for none."""
     why: list[str]
     """Sentences; the first is the verdict in one line."""
     limits: dict[str, FigureModel] = Field(default_factory=dict)

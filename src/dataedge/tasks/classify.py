@@ -19,7 +19,8 @@ from dataedge.measure import definedness, disagreement, novelty
 from dataedge.prompt.scores import Likelihood, ask_likelihood
 from dataedge.tasks.label_review import review_annotators, review_labels
 from dataedge.verdict import limits
-from dataedge.verdict.decision import Evidence, decide
+from dataedge.verdict.decision import decide
+from dataedge.verdict.evidence import Evidence, means_of
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import Findings, highest, scatter
 
@@ -72,11 +73,13 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             edge,
             tuning,
             over_chance,
+            rungs.difference("retrieved", "without_data"),
+            rungs.difference("without_data", "chance"),
             _limits(workspace, rungs, more_data, quality.noise),
             config.delta,
             "accuracy",
             rungs.n_clusters,
-            {},
+            means_of(workspace, rungs),
         )
     )
     columns = _columns(workspace, ladder_run, quality, index, suspects)

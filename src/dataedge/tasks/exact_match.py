@@ -10,7 +10,8 @@ from dataedge.ladder.exact_match import EXACT_MATCH, ExactMatchLadder
 from dataedge.measure import disagreement
 from dataedge.prompt.answer_match import normalise
 from dataedge.verdict import limits
-from dataedge.verdict.decision import Evidence, decide
+from dataedge.verdict.decision import decide
+from dataedge.verdict.evidence import Evidence, means_of
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import Findings, highest, scatter
 
@@ -40,11 +41,13 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             edge,
             tuning,
             over_chance,
+            rungs.difference("retrieved", "without_data"),
+            rungs.difference("without_data", "chance"),
             limits.of_proportions(rungs, {"definedness": _open(workspace)}),
             config.delta,
             EXACT_MATCH,
             rungs.n_clusters,
-            {},
+            means_of(workspace, rungs),
         )
     )
     figures: dict[str, Any] = {"edge": edge, "tuning": tuning, "tokens": tokens}

@@ -15,7 +15,8 @@ from dataedge.measure.responses import Losses
 from dataedge.measure.verbatim_recall import recall
 from dataedge.tasks.closed_book import ClosedBookResult, both_losses, closed_book
 from dataedge.verdict import limits
-from dataedge.verdict.decision import Evidence, decide
+from dataedge.verdict.decision import decide
+from dataedge.verdict.evidence import Evidence, means_of
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import Findings, highest, scatter
 
@@ -69,10 +70,13 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             counted,
             tuning,
             rungs.difference("with_data", "chance"),
+            rungs.difference("retrieved", "without_data"),
+            rungs.difference("without_data", "chance"),
             _limits(workspace, ladder_run, parts),
             config.delta,
             "bits/byte",
             rungs.n_clusters,
+            means_of(workspace, rungs),
             parts,
             counts_task=counted is not total,
         )

@@ -1,0 +1,195 @@
+"""What to do next: a table of situations, read from the top; the first that applies is taken.
+
+`docs/advice.md` prints it; a test holds the two together, row by row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from dataedge.figures import Figure
+from dataedge.verdict.evidence import FEWEST_CLUSTERS, surely_above, surely_below
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataedge.verdict.evidence import Evidence
+
+Advice = Literal[
+    "fine_tune",
+    "prompt",
+    "retrieve",
+    "fix_labels",
+    "pilot",
+    "measure_more",
+    "collect_more",
+    "stop",
+]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A situation and what to do in it.
+
+    Attributes:
+        situation: in words, as in docs/advice.md.
+        advice: the next step.
+        applies: whether the evidence is of this situation, those above it not being it.
+        sentence: the advice, with the figures it rests on.
+        flag: the flag that the advice names; empty for none.
+    """
+
+    situation: str
+    advice: Advice
+    applies: Callable[[Evidence], bool]
+    sentence: Callable[[Evidence], str]
+    flag: Callable[[Evidence], str] = lambda _: ""
+
+
+def advise(evidence: Evidence) -> Row:
+    """The first row of the table that applies."""
+    return next(row for row in TABLE if row.applies(evidence))
+
+
+def signed(figure: Figure, unit: str) -> str:
+    """A gain with its interval, in words.
+
+    Example:
+        >>> from dataedge.figures import Figure
+        >>> signed(Figure(0.12, 0.05, 0.2, 300, "accuracy"), "accuracy")
+        '+12.0 points of accuracy [+5.0, +20.0]'
+    """
+    if figure.value is None:
+        return f"not measured ({figure.reason})"
+    scale, name, digits = (
+        (1, "bits per byte", 3) if unit == "bits/byte" else (100, f"points of {unit}", 1)
+    )
+    text = f"{figure.value * scale:+.{digits}f} {name}"
+    if figure.low is None or figure.high is None:
+        return text
+    return f"{text} [{figure.low * scale:+.{digits}f}, {figure.high * scale:+.{digits}f}]"
+
+
+def _gain(e: Evidence, name: Literal["label_quality", "volume"]) -> Figure:
+    return e.limits.get(name, Figure.missing("not measured", e.unit))
+
+
+def _volume_would_do(e: Evidence) -> bool:
+    gain = _gain(e, "volume")
+    if e.label != "no_edge" or not surely_above(gain, e.delta):
+        return False
+    return (e.edge.value or 0.0) + (gain.value or 0.0) > e.delta
+
+
+def _retrieval_does(e: Evidence) -> bool:
+    tuning = e.tuning_gain.value
+    less = tuning is not None and tuning < e.delta
+    return e.label == "edge" and surely_above(e.retrieved, e.delta) and less
+
+
+def _cheaper(e: Evidence) -> bool:
+    no_worse = surely_above(e.tuning_gain, -e.delta)
+    return e.label == "edge" and no_worse and e.means.saves_tokens
+
+
+def _open(e: Evidence) -> bool:
+    return e.label in ("inconclusive", "edge")
+
+
+def _question(e: Evidence) -> str:
+    """What is open, for the rows that leave it open."""
+    return "whether tuning adds to it" if e.label == "edge" else "whether there is an edge"
+
+
+def _measure_more(e: Evidence) -> str:
+    return (
+        f"Advice: measure more, to tell {_question(e)}: run again with --probe-items "
+        f"{e.probe_items} (now {e.means.asked} held-out items)."
+    )
+
+
+TABLE: tuple[Row, ...] = (
+    Row(
+        "leaving the suspect train labels out gains more than δ, by the lower end",
+        "fix_labels",
+        lambda e: surely_above(_gain(e, "label_quality"), e.delta),
+        lambda e: (
+            "Advice: fix the suspect labels first, before anything else: "
+            f"{signed(_gain(e, 'label_quality'), e.unit)} without them."
+        ),
+    ),
+    Row(
+        "edge, and the tuning gain's lower end is above δ",
+        "fine_tune",
+        lambda e: e.label == "edge" and surely_above(e.tuning_gain, e.delta),
+        lambda _: "Advice: fine-tune on it.",
+    ),
+    Row(
+        "edge, tuning is not worse than the best prompt by δ (lower end above −δ), and that prompt "
+        "takes at least 1.5 times the tokens of a tuned model's",
+        "fine_tune",
+        _cheaper,
+        lambda e: (
+            "Advice: fine-tune on it: no worse than the best prompt by δ, with "
+            f"{e.means.tuned_prompt_tokens:.0f} tokens a request instead of "
+            f"{e.means.best_prompt_tokens:.0f}."
+        ),
+    ),
+    Row(
+        "edge, retrieved − without_data has its lower end above δ, and the tuning gain is below δ",
+        "retrieve",
+        _retrieval_does,
+        lambda e: (
+            f"Advice: retrieve from it: that gains {signed(e.retrieved, e.unit)}, and tuning "
+            "adds less than δ to it."
+        ),
+    ),
+    Row(
+        "no edge, and twice the train items would gain more than δ, by the lower end, enough for one",
+        "collect_more",
+        _volume_would_do,
+        lambda e: (
+            "Advice: collect more: twice the train items are expected to gain "
+            f"{signed(_gain(e, 'volume'), e.unit)}."
+        ),
+    ),
+    Row(
+        "no edge, and the base model without the data is above chance by δ, by the lower end",
+        "prompt",
+        lambda e: e.label == "no_edge" and surely_above(e.known, e.delta),
+        lambda _: "Advice: prompt; fine-tuning on this would not pay.",
+    ),
+    Row(
+        "no edge otherwise: nothing found that could be recovered",
+        "stop",
+        lambda e: e.label == "no_edge",
+        lambda e: (
+            "Advice: stop; with this data it is not above chance."
+            if surely_below(e.over_chance, e.delta)
+            else "Advice: stop; neither prompting nor this data does it, and nothing was found to mend."
+        ),
+    ),
+    Row(
+        "inconclusive, or an edge of which it is open whether tuning adds to it; rows are left to ask",
+        "measure_more",
+        lambda e: _open(e) and e.means.more,
+        _measure_more,
+        lambda e: f"--probe-items {e.probe_items}",
+    ),
+    Row(
+        "the same, no rows left; at least 60 clusters, local weights, and a pilot fits an hour",
+        "pilot",
+        lambda e: _open(e) and e.means.pilot and e.clusters >= FEWEST_CLUSTERS,
+        lambda e: (
+            f"Advice: run a pilot, to tell {_question(e)}: fine-tune this model on a part of the "
+            "train side, and judge it on the same held-out items."
+        ),
+    ),
+    Row(
+        "the same otherwise",
+        "collect_more",
+        _open,
+        lambda e: f"Advice: collect more: there are too few rows to tell {_question(e)}.",
+    ),
+)
