@@ -32,6 +32,7 @@ MEASURES = {
     "near_duplicate_share",
     "effective_rows",
     "definedness",
+    "disagreement",
     "examples_needed",
     "prior_examples",
     "bits_learned",
@@ -293,6 +294,40 @@ def test_html_is_escaped_and_kept_to_itself(small_audit: dataedge.Audit) -> None
     assert "<img" not in page
     assert "shadowrootmode" in page
     assert "without_data" in page
+
+
+TERMS = ("new to the model", "enough of it", "clean", "well defined")
+
+
+def test_the_four_terms_stand_at_the_top_of_every_rendering(small_audit: dataedge.Audit) -> None:
+    report = small_audit.report
+    assert tuple(t.name for t in report.terms) == TERMS
+    assert small_audit.terms == report.terms
+    done = run("report", str(small_audit.directory), COLUMNS="180").stdout.splitlines()
+    for line, term in zip(done[1:5], report.terms, strict=True):
+        assert line.startswith(term.name)
+        assert f" {term.answer} " in line
+        assert term.sentence in line
+    page = small_audit._repr_html_()
+    places = [page.index(text) for text in (*TERMS, report.verdict.why[0][:20], "without_data")]
+    assert places == sorted(places)
+
+
+def test_a_report_of_the_version_before_still_opens(
+    small_audit: dataedge.Audit, tmp_path: Path
+) -> None:
+    """It has no terms, no limits and no flag; all renderings do without."""
+    out = tmp_path / "old"
+    shutil.copytree(small_audit.directory, out)
+    data = json.loads((out / "report.json").read_text())
+    del data["terms"], data["verdict"]["limits"], data["verdict"]["flag"]
+    data["verdict"]["limited_by"], data["verdict"]["advice"] = "novelty", "prompt"
+    (out / "report.json").write_text(json.dumps(data))
+    old = dataedge.open(out)
+    assert old.report.terms == []
+    assert "without_data" in old._repr_html_()
+    assert "Ladder" in run("report", str(out)).stdout
+    assert old.verdict.advice == "prompt"
 
 
 def test_json_on_stdout_is_the_report(small_audit: dataedge.Audit) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dataedge.config import AuditConfig, Count, Dtype, TaskName
     from dataedge.items import Dataset
     from dataedge.report.item_view import ItemView
-    from dataedge.report.model import EdgeModel, FigureModel, ReasonModel, VerdictModel
+    from dataedge.report.model import EdgeModel, FigureModel, ReasonModel, TermModel, VerdictModel
     from dataedge.store import Store
 
 REPORT = "report.json"
@@ -214,6 +214,11 @@ class Audit:
     def reasons(self) -> list[ReasonModel]:
         """The four reasons to fine-tune, answered."""
         return self.report.reasons
+
+    @property
+    def terms(self) -> list[TermModel]:
+        """The four terms of the claim: new to the model, enough of it, clean, well defined."""
+        return self.report.terms
 
     @property
     def ladder(self) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from dataedge.report import model as m
 from dataedge.store import FILE
 from dataedge.verdict.cut_prompts import cut_notes
 from dataedge.verdict.result import VIEW_SIZE
+from dataedge.verdict.terms import NAMES
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
@@ -103,6 +104,17 @@ def build(
                 for name, figure in findings.verdict.limits.items()
             },
         ),
+        terms=[
+            m.TermModel(
+                id=t.id,
+                name=NAMES[t.id],
+                answer=t.answer,
+                sentence=t.sentence,
+                of=t.of,
+                figure=m.FigureModel(**_figure(replace(t.figure, detail={}))),
+            )
+            for t in findings.terms
+        ],
         ladder=[
             m.RungModel(rung=rung, **_figure(figure)) for rung, figure in findings.ladder.items()
         ],

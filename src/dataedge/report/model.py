@@ -85,6 +85,21 @@ class VerdictModel(_Part):
     of versions that compared other quantities."""
 
 
+class TermModel(_Part):
+    """One of the four terms of the claim that fine-tuning on this data would pay."""
+
+    id: Literal["new", "enough", "clean", "defined"]
+    name: str
+    """new to the model, enough of it, clean, well defined."""
+    answer: Literal["yes", "partly", "no", "unknown"]
+    sentence: str
+    """What was found."""
+    of: str
+    """What the figure is."""
+    figure: FigureModel
+    """What the answer rests on."""
+
+
 class ReasonModel(_Part):
     """One of the four reasons to fine-tune."""
 
@@ -200,6 +215,8 @@ class Report(_Part):
     edge: EdgeModel
     tuning_gain: EdgeModel
     verdict: VerdictModel
+    terms: list[TermModel] = Field(default_factory=list)
+    """The four terms of the claim; empty in reports of versions that did not answer them."""
     ladder: list[RungModel]
     measures: dict[str, FigureModel]
     reasons: list[ReasonModel]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from dataedge.report.terminal import figure
+from dataedge.report.terminal import evidence, figure
 
 if TYPE_CHECKING:
     from dataedge.report.model import Report
@@ -26,6 +26,15 @@ th { font-weight: 600; border-bottom: 1px solid #d5d5d5; }
 def to_html(report: Report) -> str:
     """A fragment that a notebook can show; everything from the data is escaped."""
     verdict = report.verdict
+    terms = "".join(
+        "<tr>"
+        f"<td>{html.escape(t.name)}</td><td><b>{html.escape(t.answer)}</b></td>"
+        f"<td>{html.escape(t.sentence)}</td>"
+        f"<td class='how'>{html.escape(evidence(t))}</td>"
+        "</tr>"
+        for t in report.terms
+    )
+    terms = terms and f"<table>{terms}</table>"
     sentences = "".join(f"<p>{html.escape(s)}</p>" for s in verdict.why)
     top = max((r.value for r in report.ladder if r.value is not None), default=1.0) or 1.0
     rows = "".join(
@@ -41,7 +50,7 @@ def to_html(report: Report) -> str:
     return (
         f"<div><template shadowrootmode='open'><style>{STYLE}</style><div class='card'>"
         f"<span class='label {html.escape(verdict.label)}'>{label}</span> "
-        f"<b>{html.escape(report.dataset.path)}</b>{sentences}"
+        f"<b>{html.escape(report.dataset.path)}</b>{terms}{sentences}"
         f"<table><tr><th>rung</th><th>{unit}</th><th></th><th>how</th></tr>{rows}</table>"
         "</div></template></div>"
     )

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
-    from dataedge.report.model import EdgeModel, FigureModel, Report
+    from dataedge.report.model import EdgeModel, FigureModel, Report, TermModel
 
 COLOURS = {"edge": "green", "no_edge": "yellow", "inconclusive": "cyan"}
+ANSWER_COLOURS = {"yes": "green", "partly": "cyan", "no": "yellow", "unknown": "dim"}
 ANSWERS = {"supported": "yes", "not_supported": "no", "unknown": "?"}
 BAR = 12
 SHOWN = 110
@@ -43,6 +44,8 @@ def render(report: Report, worst: Sequence[dict[str, Any]], where: Sequence[str]
     """The report as something rich can print."""
     parts: list[Any] = [
         _headline(report),
+        *([_terms(report)] if report.terms else []),
+        "",
         _about(report),
         "",
         _ladder(report),
@@ -115,6 +118,23 @@ def _ladder(report: Report) -> Table:
         name, value = Text(rung.rung, style=style), Text(figure(rung), style=style)
         table.add_row(name, value, Text(bar, style="blue"), how)
     return table
+
+
+def _terms(report: Report) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column()
+    table.add_column(style="dim")
+    for term in report.terms:
+        answer = Text(term.answer, style=f"bold {ANSWER_COLOURS[term.answer]}")
+        table.add_row(term.name, answer, term.sentence, evidence(term))
+    return table
+
+
+def evidence(term: TermModel) -> str:
+    """The figure that a term's answer rests on; empty where there is none."""
+    return "" if term.figure.value is None else f"{term.of}: {figure(term.figure)}"
 
 
 def _measures(report: Report) -> Table:

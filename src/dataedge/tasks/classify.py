@@ -68,6 +68,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     learned_weight = float(outcomes["learned"].detail.get("base_weight", 0.0))
     rungs.special["more_data"] = more_data.rung(rungs.figure("learned"), learned_weight)
     target = float(outcomes["without_data"].gain.mean()) + config.delta
+    twins = _twins(workspace)
     verdict = decide(
         Evidence(
             edge,
@@ -75,7 +76,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             over_chance,
             rungs.difference("retrieved", "without_data"),
             rungs.difference("without_data", "chance"),
-            _limits(workspace, rungs, more_data, quality.noise),
+            _limits(workspace, rungs, more_data, quality.noise, twins),
             config.delta,
             "accuracy",
             rungs.n_clusters,
@@ -112,6 +113,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             "label_conflicts": quality.conflicts,
             **agreement,
             "definedness": defined,
+            "disagreement": twins,
             **more_data.measures(min(config.target or target, 1.0)),
         },
         columns=columns,
@@ -177,14 +179,19 @@ def _more_data(workspace: Workspace, described: item_features.Description) -> Mo
     )
 
 
+def _twins(workspace: Workspace) -> Figure:
+    """How often rows with the same input carry different labels."""
+    items = [item for item in workspace.dataset.items if not item.label_missing]
+    return disagreement.of_twins(
+        [i.text for i in items], [i.target for i in items], [i.count for i in items]
+    )
+
+
 def _limits(
-    workspace: Workspace, rungs: Rungs, more_data: MoreData, noise: Figure
+    workspace: Workspace, rungs: Rungs, more_data: MoreData, noise: Figure, twins: Figure
 ) -> dict[Limit, Figure]:
     """Recoverable gains in accuracy."""
     items = [item for item in workspace.dataset.items if not item.label_missing]
-    twins = disagreement.of_twins(
-        [i.text for i in items], [i.target for i in items], [i.count for i in items]
-    )
     defined = limits.definedness(
         limits.error_of_disagreement(disagreement.of_annotators([i.annotations for i in items])),
         limits.error_of_disagreement(twins),

@@ -36,6 +36,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
         edge = Figure.missing(reason, EXACT_MATCH, "underpowered")
     tuning = rungs.difference("learned", rungs.best_prompting, over=rungs.best_prompting)
     over_chance = rungs.difference("with_data", "chance")
+    twins = _twins(workspace)
     verdict = decide(
         Evidence(
             edge,
@@ -43,7 +44,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             over_chance,
             rungs.difference("retrieved", "without_data"),
             rungs.difference("without_data", "chance"),
-            limits.of_proportions(rungs, {"definedness": _open(workspace)}),
+            limits.of_proportions(rungs, {"definedness": _open(twins)}),
             config.delta,
             EXACT_MATCH,
             rungs.n_clusters,
@@ -71,6 +72,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             "label_noise": no_labels,
             "label_conflicts": no_labels,
             "definedness": Figure.missing(why, "bits/byte"),
+            "disagreement": twins,
         },
         columns=columns,
         views={
@@ -82,14 +84,18 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     )
 
 
-def _open(workspace: Workspace) -> Figure:
-    """Answers that no data gives because the same prompt has several."""
+def _twins(workspace: Workspace) -> Figure:
+    """How often rows with the same prompt have different responses."""
     items = workspace.dataset.items
-    twins = disagreement.of_twins(
+    return disagreement.of_twins(
         [i.text for i in items],
         [normalise(i.target) for i in items],
         [i.count for i in items],
     )
+
+
+def _open(twins: Figure) -> Figure:
+    """Answers that no data gives because the same prompt has several."""
     error = limits.error_of_disagreement(twins)
     detail = {"shown_by": "rows with the same prompt have different responses"}
     return replace(error, unit=EXACT_MATCH, detail=detail)

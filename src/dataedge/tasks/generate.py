@@ -65,6 +65,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
         )
     else:
         known = known_passages(ladder_run, seed=seed)
+    apart = _apart(workspace)
     verdict = decide(
         Evidence(
             counted,
@@ -72,7 +73,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             rungs.difference("with_data", "chance"),
             rungs.difference("retrieved", "without_data"),
             rungs.difference("without_data", "chance"),
-            _limits(workspace, ladder_run, parts),
+            _limits(workspace, ladder_run, parts, apart),
             config.delta,
             "bits/byte",
             rungs.n_clusters,
@@ -124,6 +125,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             "label_noise": no_labels,
             "label_conflicts": no_labels,
             "definedness": defined,
+            "disagreement": apart,
         },
         columns=columns,
         views={
@@ -178,8 +180,18 @@ def known_passages(ladder_run: GenerateRun, *, seed: int) -> Figure:
     return novelty.known_labels(chance, zero, hits, ladder_run.rungs.clusters, seed=seed)
 
 
+def _apart(workspace: Workspace) -> Figure:
+    """How far responses to the same prompt lie apart."""
+    if workspace.dataset.task is not Task.GENERATE:
+        return Figure.missing("passages have no prompt that could determine them", "share")
+    items = workspace.dataset.items
+    return disagreement.of_responses(
+        [i.text for i in items], [i.target for i in items], seed=workspace.seed
+    )
+
+
 def _limits(
-    workspace: Workspace, ladder_run: GenerateRun, parts: dict[str, Figure]
+    workspace: Workspace, ladder_run: GenerateRun, parts: dict[str, Figure], apart: Figure
 ) -> dict[Limit, Figure]:
     """Recoverable gains in bits per byte. What a perfect score would be is not known here."""
     rungs = ladder_run.rungs
@@ -190,10 +202,6 @@ def _limits(
     }
     if ladder_run.without_other is None:
         return found
-    items = workspace.dataset.items
-    apart = disagreement.of_responses(
-        [i.text for i in items], [i.target for i in items], seed=workspace.seed
-    )
     told = rungs.paired(ladder_run.without_other - rungs.outcomes["without_data"].bits)
     return {
         "novelty": limits.novelty(told, parts["task"]),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dataedge.measure.responses import Losses
     from dataedge.verdict.decision import Verdict
     from dataedge.verdict.reasons import Reason
+    from dataedge.verdict.terms import Term
 
 VIEW_SIZE = 50
 
@@ -36,6 +37,7 @@ class Findings:
         measures: name → figure.
         columns: per item (n,) figures for the table `findings`; NaN or None where not measured.
         views: name → item positions, most telling first.
+        terms: the four terms of the claim, answered once all is measured.
         losses: of each item's response (n,), NaN where not measured; None for other tasks.
     """
 
@@ -48,6 +50,7 @@ class Findings:
     columns: dict[str, Sequence[Any]]
     parts: dict[str, Figure] = field(default_factory=dict)
     views: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    terms: list[Term] = field(default_factory=list)
     losses: Losses | None = None
 
     def table(self, dataset: Dataset) -> pa.Table:
