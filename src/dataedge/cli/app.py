@@ -115,6 +115,18 @@ def items(
 
 
 @app.command()
+def measures(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="As a table in Markdown: docs/measures.md.")
+    ] = False,
+) -> None:
+    """List the measures: name, unit, tasks, what each one says and needs."""
+    from dataedge.measure import registry
+
+    typer.echo(registry.page() if markdown else "\n".join(registry.lines()), nl=not markdown)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of report.json."""
     import json as json_

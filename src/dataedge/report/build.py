@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dataedge.measure.registry import in_order
 from dataedge.report import model as m
 from dataedge.store import FILE
 from dataedge.verdict.cut_prompts import cut_notes
@@ -119,7 +120,8 @@ def build(
             m.RungModel(rung=rung, **_figure(figure)) for rung, figure in findings.ladder.items()
         ],
         measures={
-            name: m.FigureModel(**_figure(figure)) for name, figure in findings.measures.items()
+            name: m.FigureModel(**_figure(figure))
+            for name, figure in in_order(findings.measures).items()
         },
         reasons=[
             m.ReasonModel(id=r.id, answer=r.answer, why=r.why, evidence=plain(r.evidence))

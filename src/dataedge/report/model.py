@@ -219,6 +219,7 @@ class Report(_Part):
     """The four terms of the claim; empty in reports of versions that did not answer them."""
     ladder: list[RungModel]
     measures: dict[str, FigureModel]
+    """By name, as `dataedge measures` lists them."""
     reasons: list[ReasonModel]
     exposure: list[ExposureModel] = Field(default_factory=list)
     """Empty unless asked for. About the dataset as a whole: no row is said to have been seen."""

@@ -44,7 +44,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     counted = parts["task"] if parts and config.count == "task" else total
     tuning = rungs.difference("learned", rungs.best_prompting, over=rungs.best_prompting)
     reason = "passages have no prompt that could determine them"
-    defined = known = Figure.missing(reason, "share")
+    known, defined = Figure.missing(reason, "share"), Figure.missing(reason, "bits/byte")
     if ladder_run.without_other is not None and ladder_run.with_other is not None:
         with_bits = outcomes["with_data"].bits
         defined = definedness.of_responses(
