@@ -129,6 +129,15 @@ MEASURES = (
         "measure/definedness.py",
     ),
     Measure(
+        "disagreement",
+        ("share",),
+        EVERY,
+        "How often rows with the same input have different labels; of responses, how far apart they lie: "
+        "0 like copies, 1 like any two.",
+        "20 inputs that stand in several rows",
+        "measure/disagreement.py",
+    ),
+    Measure(
         "examples_needed",
         ("items",),
         (Task.CLASSIFY,),
