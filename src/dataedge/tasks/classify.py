@@ -20,7 +20,7 @@ from dataedge.prompt.scores import Likelihood, ask_likelihood
 from dataedge.tasks.label_review import review_annotators, review_labels
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
-from dataedge.verdict.evidence import Evidence, means_of
+from dataedge.verdict.evidence import evidence_of
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import Findings, highest, scatter
 
@@ -60,29 +60,15 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     ladder_run = ClassifyLadder(workspace, described, suspects, pruned).run()
     rungs = ladder_run.rungs
     outcomes = rungs.outcomes
-    edge = rungs.difference("with_data", "without_data")
-    tuning = rungs.difference("learned", rungs.best_prompting, over=rungs.best_prompting)
-    over_chance = rungs.difference("with_data", "chance")
     known, defined = _in_bits(workspace, ladder_run)
     more_data = _more_data(workspace, described)
     learned_weight = float(outcomes["learned"].detail.get("base_weight", 0.0))
     rungs.special["more_data"] = more_data.rung(rungs.figure("learned"), learned_weight)
     target = float(outcomes["without_data"].gain.mean()) + config.delta
     twins = _twins(workspace)
-    verdict = decide(
-        Evidence(
-            edge,
-            tuning,
-            over_chance,
-            rungs.difference("retrieved", "without_data"),
-            rungs.difference("without_data", "chance"),
-            _limits(workspace, rungs, more_data, quality.noise, twins),
-            config.delta,
-            "accuracy",
-            rungs.n_clusters,
-            means_of(workspace, rungs),
-        )
-    )
+    found = _limits(workspace, rungs, more_data, quality.noise, twins)
+    evidence = evidence_of(workspace, rungs, found, delta=config.delta)
+    edge, tuning, verdict = evidence.edge, evidence.tuning_gain, decide(evidence)
     columns = _columns(workspace, ladder_run, quality, index, suspects)
     views = _views(columns, quality, index)
     agreement: dict[str, Figure] = {}

@@ -11,7 +11,7 @@ from dataedge.measure import disagreement
 from dataedge.prompt.answer_match import normalise
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
-from dataedge.verdict.evidence import Evidence, means_of
+from dataedge.verdict.evidence import evidence_of
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import Findings, highest, scatter
 
@@ -34,23 +34,10 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     if not any(outcomes[rung].gain.any() for rung in ("without_data", "with_data")):
         reason = "not one answer matched its response, with or without the data"
         edge = Figure.missing(reason, EXACT_MATCH, "underpowered")
-    tuning = rungs.difference("learned", rungs.best_prompting, over=rungs.best_prompting)
-    over_chance = rungs.difference("with_data", "chance")
     twins = _twins(workspace)
-    verdict = decide(
-        Evidence(
-            edge,
-            tuning,
-            over_chance,
-            rungs.difference("retrieved", "without_data"),
-            rungs.difference("without_data", "chance"),
-            limits.of_proportions(rungs, {"definedness": _open(twins)}),
-            config.delta,
-            EXACT_MATCH,
-            rungs.n_clusters,
-            means_of(workspace, rungs),
-        )
-    )
+    open_ = limits.of_proportions(rungs, {"definedness": _open(twins)})
+    evidence = evidence_of(workspace, rungs, open_, delta=config.delta, edge=edge)
+    tuning, verdict = evidence.tuning_gain, decide(evidence)
     figures: dict[str, Any] = {"edge": edge, "tuning": tuning, "tokens": tokens}
     reasons = four_reasons(workspace, config, rungs, verdict, trials=trials, **figures)
     n = len(workspace.dataset.items)

@@ -16,7 +16,7 @@ from dataedge.measure.verbatim_recall import recall
 from dataedge.tasks.closed_book import ClosedBookResult, both_losses, closed_book
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
-from dataedge.verdict.evidence import Evidence, means_of
+from dataedge.verdict.evidence import evidence_of
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import Findings, highest, scatter
 
@@ -42,7 +42,6 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     total = rungs.difference("with_data", "without_data")
     parts = split_gain(ladder_run)
     counted = parts["task"] if parts and config.count == "task" else total
-    tuning = rungs.difference("learned", rungs.best_prompting, over=rungs.best_prompting)
     reason = "passages have no prompt that could determine them"
     known, defined = Figure.missing(reason, "share"), Figure.missing(reason, "bits/byte")
     if ladder_run.without_other is not None and ladder_run.with_other is not None:
@@ -66,22 +65,9 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     else:
         known = known_passages(ladder_run, seed=seed)
     apart = _apart(workspace)
-    verdict = decide(
-        Evidence(
-            counted,
-            tuning,
-            rungs.difference("with_data", "chance"),
-            rungs.difference("retrieved", "without_data"),
-            rungs.difference("without_data", "chance"),
-            _limits(workspace, ladder_run, parts, apart),
-            config.delta,
-            "bits/byte",
-            rungs.n_clusters,
-            means_of(workspace, rungs),
-            parts,
-            counts_task=counted is not total,
-        )
-    )
+    lacks = _limits(workspace, ladder_run, parts, apart)
+    evidence = evidence_of(workspace, rungs, lacks, delta=config.delta, edge=counted, parts=parts)
+    tuning, verdict = evidence.tuning_gain, decide(evidence)
     # where the task itself gains nothing, what tuning gains is style, and no reason to tune
     gain = tuning if verdict.label == "edge" or counted is total else counted
     columns = _columns(workspace, ladder_run)

@@ -17,15 +17,8 @@ if TYPE_CHECKING:
     from dataedge.verdict.evidence import Evidence
 
 Advice = Literal[
-    "fine_tune",
-    "prompt",
-    "retrieve",
-    "fix_labels",
-    "pilot",
-    "measure_more",
-    "collect_more",
-    "stop",
-]
+    "fine_tune", "prompt", "retrieve", "fix_labels", "pilot", "measure_more", "collect_more", "stop"
+]  # fmt: skip
 
 
 @dataclass(frozen=True)

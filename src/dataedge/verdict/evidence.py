@@ -180,3 +180,39 @@ def means_of(workspace: Workspace, rungs: Rungs) -> Means:
         rungs.outcomes[rungs.best_prompting].prompt_tokens,
         workspace.tuned_tokens(),
     )
+
+
+def evidence_of(
+    workspace: Workspace,
+    rungs: Rungs,
+    limits: Mapping[Limit, Figure],
+    *,
+    delta: float,
+    edge: Figure | None = None,
+    parts: Mapping[str, Figure] | None = None,
+) -> Evidence:
+    """The evidence of a ladder.
+
+    Args:
+        workspace: the audit's materials.
+        rungs: the ladder.
+        limits: recoverable gain per limit.
+        delta: smallest gain worth having.
+        edge: what counts as the edge, where it is not with_data − without_data.
+        parts: task and style for generate.
+    """
+    total = rungs.difference("with_data", "without_data")
+    return Evidence(
+        total if edge is None else edge,
+        rungs.difference("learned", rungs.best_prompting, over=rungs.best_prompting),
+        rungs.difference("with_data", "chance"),
+        rungs.difference("retrieved", "without_data"),
+        rungs.difference("without_data", "chance"),
+        limits,
+        delta,
+        rungs.unit,
+        rungs.n_clusters,
+        means_of(workspace, rungs),
+        parts or {},
+        counts_task=bool(parts) and edge is not None and edge is (parts or {}).get("task"),
+    )
