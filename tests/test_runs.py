@@ -356,7 +356,7 @@ def test_a_replaced_audit_says_so(runner: Runner, tmp_path: Path) -> None:
     for read in (lambda: old.items("known"), lambda: old.sql("select 1")):
         with pytest.raises(AuditError, match="different runs") as caught:
             read()
-        assert "open the audit again" in caught.value.hint
+        assert "Open it again with `dataedge report`" in caught.value.hint
 
 
 def test_a_run_without_all_its_tables_is_not_filled_up_from_elsewhere(tmp_path: Path) -> None:

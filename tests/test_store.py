@@ -51,7 +51,7 @@ def test_second_writer_and_reader_get_a_sentence(tmp_path: Path) -> None:
             )
             done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
             assert done.stdout.startswith("3 "), done.stderr
-            assert "being written" in done.stdout
+            assert "is writing an audit here" in done.stdout
             assert "--out" in done.stdout
 
 

@@ -158,14 +158,14 @@ def open(directory: str | Path) -> Audit:  # noqa: A001
     if not path.is_file():
         raise AuditError(
             f"{directory}: no finished audit here ({REPORT} is missing)",
-            hint=f"run `dataedge audit DATA --out {directory}`; an interrupted run goes on where it stopped",
+            hint=f"Run `dataedge audit DATA --out {directory}`; an interrupted run goes on where it stopped",
         )
     try:
         return Audit(Path(directory), Report.model_validate_json(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         raise AuditError(
             f"{path}: not a report of this version ({error.errors()[0]['msg']})",
-            hint="run the audit again: answers of the model are reused",
+            hint=f"Run `dataedge audit DATA --out {directory}` again: answers of the model are reused",
             code=ExitCode.NO_CONCLUSION,
         ) from error
 
@@ -274,7 +274,7 @@ class Audit:
         if view not in self.report.views:
             raise AuditError(
                 f"no view {view!r} in this audit",
-                hint=f"views: {', '.join(sorted(self.report.views))}",
+                hint=f"Choose one with --view: {', '.join(sorted(self.report.views))}",
             )
         query = (
             "select * from items join findings using (item) where item in (select unnest($ids)) "
@@ -328,7 +328,7 @@ def _told(store: Store) -> Iterator[None]:
     except duckdb.Error as error:
         raise AuditError(
             str(error).splitlines()[0],
-            hint="a query reads the tables of this audit and nothing else: "
+            hint="A query in `Audit.sql` reads the tables of this audit and nothing else: "
             + ", ".join(store.tables),
         ) from error
 

@@ -106,8 +106,25 @@ def _path(value: Any) -> Any:
 
 
 def _hint(name: str) -> str:
-    field = AuditConfig.model_fields[name]
-    return f"--{name.replace('_', '-')} takes {getattr(field.annotation, '__name__', field.annotation)}"
+    described = AuditConfig.model_json_schema()["properties"][name]
+    kind = next(k for k in described.get("anyOf", [described]) if k.get("type") != "null")
+    wanted = " or ".join(kind["enum"]) if "enum" in kind else _WORDS[kind["type"]]
+    bounds = [f"{word} {kind[key]:g}" for key, word in _BOUNDS.items() if key in kind]
+    return f"Give --{name.replace('_', '-')} {' '.join([wanted, ' '.join(bounds)]).strip()}"
+
+
+_WORDS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "a text",
+    "boolean": "true or false",
+}
+_BOUNDS = {
+    "minimum": "from",
+    "exclusiveMinimum": "above",
+    "maximum": "to",
+    "exclusiveMaximum": "below",
+}
 
 
 def _check_keys(source: str, values: dict[str, Any]) -> None:
@@ -117,7 +134,7 @@ def _check_keys(source: str, values: dict[str, Any]) -> None:
         if key not in AuditConfig.model_fields:
             near = difflib.get_close_matches(key, AuditConfig.model_fields, n=1)
             known = ", ".join(AuditConfig.model_fields)
-            hint = f"did you mean {near[0]}?" if near else f"known keys: {known}"
+            hint = f"Did you mean {near[0]}?" if near else f"Known keys: {known}"
             raise AuditError(f"{source}: unknown key {key!r}", hint=hint)
 
 
@@ -148,5 +165,6 @@ def _toml(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise AuditError(
-            f"{file}: not valid TOML ({error})", hint="mend the line it names"
+            f"{file}: not valid TOML ({error})",
+            hint="Mend the line that it names, or use flags: `dataedge audit --help`",
         ) from error

@@ -24,7 +24,7 @@ class AuditError(Exception):
         code: the exit code; USAGE for input and configuration, NO_CONCLUSION for a failed run.
 
     Example:
-        >>> str(AuditError("data.csv: no column 'labl'", hint="--label-column label"))
+        >>> str(AuditError("data.csv: no column 'labl'", hint="Did you mean --label-column label?"))
         "data.csv: no column 'labl'"
     """
 

@@ -165,7 +165,7 @@ def _check_answerable(dataset: Dataset, lazy_model: LazyModel, abilities: ModelA
     what = f"{lazy_model.id}: {' '.join(abilities.notes)}"
     if abilities.remote:
         what = f"{dataset.path}: plain text is measured in bits per byte alone, and {abilities.no_bits}"
-    raise AuditError(what, hint="name another base model with --model", code=ExitCode.NO_CONCLUSION)
+    raise AuditError(what, hint="Name another base model with --model", code=ExitCode.NO_CONCLUSION)
 
 
 def _check_templates(workspace: Workspace) -> None:
@@ -174,7 +174,7 @@ def _check_templates(workspace: Workspace) -> None:
         raise AuditError(
             f"{workspace.lazy_model.id} has no chat template, and probe {workspace.probe.name!r} asks in no "
             "other way",
-            hint="add a template without `chat: true`, or name an instruction-tuned model: --model",
+            hint="Add a template without `chat: true`, or name an instruction-tuned model: --model",
         )
 
 

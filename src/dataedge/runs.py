@@ -99,9 +99,9 @@ def see(con: duckdb.DuckDBPyConnection, run: str) -> None:
     """
     if run != BEFORE and set(_tables(con, schema(run))) != set(TABLES):
         raise AuditError(
-            f"run {run} is not in this store: the report and the store are of different runs",
-            hint="open the audit again if it was repeated meanwhile; else run it again "
-            "(answers of the model are reused)",
+            f"run {run} is not in this store: the report and the store belong to different runs",
+            hint="Open it again with `dataedge report` if it was repeated meanwhile; else run "
+            "`dataedge audit` again (answers of the model are reused)",
             code=ExitCode.NO_CONCLUSION,
         )
     con.execute(f"set search_path = '{schema(run)},main'")

@@ -85,7 +85,7 @@ class Store:
         if read_only and not self.path.is_file():
             raise AuditError(
                 f"{directory}: no audit here ({FILE} is missing)",
-                hint="run `dataedge audit DATA --out DIR` first, or name the directory it wrote to",
+                hint="Run `dataedge audit DATA --out DIR` first, or name the directory it wrote to",
             )
         self._make_directory()
         self.con = self._connect()
@@ -115,7 +115,7 @@ class Store:
         except OSError as error:
             raise AuditError(
                 f"{self.path.parent}: cannot write here ({error.strerror})",
-                hint="choose another directory with --out DIR",
+                hint="Choose another directory with --out DIR",
             ) from error
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
@@ -125,23 +125,23 @@ class Store:
             text = str(error)
             if "Conflicting lock" in text or "Could not set lock" in text:
                 holder = text.partition("(PID ")[2].partition(")")[0]
-                who = f" (process {holder})" if holder else ""
+                who = f" ({holder})" if holder else ""
                 doing = "reading" if self.read_only else "a second audit"
                 raise AuditError(
-                    f"{self.path}: an audit is being written here by another process{who}; "
+                    f"{self.path}: another process{who} is writing an audit here; "
                     f"{doing} has to wait",
-                    hint="wait until it is done, stop it (nothing is lost), or use another --out DIR",
+                    hint="Wait until it is done, stop it (nothing is lost), or use another --out DIR",
                     code=ExitCode.NO_CONCLUSION,
                 ) from error
             if "different configuration" in text:
                 raise AuditError(
                     f"{self.path}: this process has it open for something else",
-                    hint="let go of what `Audit.sql` returned (`del relation`), or end the audit first",
+                    hint="Let go of what `Audit.sql` returned (`del relation`), or end the audit first",
                     code=ExitCode.NO_CONCLUSION,
                 ) from error
             raise AuditError(
                 f"{self.path}: not a readable audit file ({text.splitlines()[0]})",
-                hint="move it away, or start over with --fresh",
+                hint="Move it away, or start over with --fresh",
             ) from error
 
     def _migrate(self) -> None:

@@ -54,7 +54,7 @@ def test_empty_file(tmp_path, name, content):
 def test_empty_objects():
     assert "no rows" in refused(pd.DataFrame({"text": []})).message
     assert "no rows" in refused(datasets.Dataset.from_dict({"text": []})).message
-    assert "is no dataset" in refused(12).message
+    assert "is not a dataset" in refused(12).message
 
 
 @pytest.mark.parametrize("content", ["n\n1\n2\n3\n", "n\nno\nyes\nno\nyes\nno\n"])
@@ -262,7 +262,7 @@ def test_multi_label_lists(labels, flags):
 
 def test_label_with_another_value_in_every_row():
     error = refused(frame([f"id-{i}" for i in range(60)]), label_column="label")
-    assert "another value in every row" in error.message
+    assert "a different value in every row" in error.message
 
 
 def test_three_texts_beside_a_label():
@@ -280,7 +280,7 @@ def test_three_texts_beside_a_label():
         ({"task": "generate", "label_column": "label"}, "does not go with"),
         ({"task": "classify", "prompt_column": "text"}, "does not go with"),
         ({"label_column": "label", "prompt_column": "text"}, "two tasks"),
-        ({"prompt_column": "text"}, "no telling which column"),
+        ({"prompt_column": "text"}, "it is unclear which column"),
         ({"task": "generate", "text_column": "text"}, "--text-column"),
         ({"limit": 0}, "--limit 0"),
     ],

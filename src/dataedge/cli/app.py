@@ -56,8 +56,8 @@ def audit(
         done = run(source, fresh=fresh, quiet=quiet, **options)
     except KeyboardInterrupt as error:
         raise AuditError(
-            "interrupted; what was asked of the model so far is kept",
-            hint="go on with: " + " ".join(["dataedge", *sys.argv[1:]]).replace(" --fresh", ""),
+            "interrupted; the model's answers so far are kept",
+            hint="Go on with: `dataedge " + " ".join(sys.argv[1:]).replace(" --fresh", "") + "`",
             code=ExitCode.INTERRUPTED,
         ) from error
     _print(done, json)
@@ -102,7 +102,9 @@ def items(
     from dataedge.api import open as open_audit
 
     if csv and jsonl:
-        raise AuditError("--csv and --jsonl: only one of them at a time", hint="leave one out")
+        raise AuditError(
+            "--csv and --jsonl: only one of them at a time", hint="Leave out --csv or --jsonl"
+        )
     chosen = open_audit(directory).view(view, worst)
     if jsonl:
         typer.echo(chosen.jsonl(), nl=False)
@@ -152,7 +154,8 @@ def _print(audit_: Audit, json: str | None) -> None:
             Path(json).write_text(json_text(audit_.report) + "\n", encoding="utf-8")
         except OSError as error:
             raise AuditError(
-                f"--json {json}: {error.strerror}", hint="name a file that can be written"
+                f"--json {json}: {error.strerror}",
+                hint="Name a file that can be written: --json FILE, or - for stdout",
             ) from error
         where.append(json)
     show(audit_.report, _worst(audit_), where, sys.stdout)
@@ -193,12 +196,12 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001
         if hasattr(error, "format_message"):
             show_usage = getattr(error, "ctx", None)
-            hint = f"{show_usage.command_path} --help" if show_usage else "dataedge --help"
-            _fail(error.format_message(), hint, ExitCode.USAGE, error)
+            command = show_usage.command_path if show_usage else "dataedge"
+            _fail(error.format_message(), f"See `{command} --help`", ExitCode.USAGE, error)
         name = type(error).__name__
         _fail(
             f"unexpected {name}: {error}",
-            "run again with --debug and report it",
+            "Run it again with --debug and report what it prints",
             ExitCode.NO_CONCLUSION,
             error,
         )

@@ -53,23 +53,27 @@ CONFIGURED: Mapping[str, Any] = {
     "price_in": Annotated[
         float | None,
         typer.Option(
-            "--price-in", metavar="P", help="Price of a million tokens that a server reads."
+            "--price-in", metavar="P", help="Price of a million tokens read by the server."
         ),
     ],
     "price_out": Annotated[
         float | None,
-        typer.Option("--price-out", metavar="P", help="Price of a million tokens that it writes."),
+        typer.Option(
+            "--price-out", metavar="P", help="Price of a million tokens written by the server."
+        ),
     ],
     "embedder": Annotated[
         str | None, typer.Option("--embedder", help="embedded, st/<path or id>.")
     ],
     "probe_items": Annotated[
         int | None,
-        typer.Option("--probe-items", metavar="N", help="Held-out items to ask about [400]."),
+        typer.Option(
+            "--probe-items", metavar="N", help="Held-out items to ask the model about [400]."
+        ),
     ],
     "probes": Annotated[
         str | None,
-        typer.Option("--probes", metavar="DIR", help="Your own ways to ask: probe files, added."),
+        typer.Option("--probes", metavar="DIR", help="Probe files of your own."),
     ],
     "limit": Annotated[
         int | None, typer.Option("--limit", metavar="N", help="Audit a sample of N distinct items.")
@@ -92,17 +96,20 @@ CONFIGURED: Mapping[str, Any] = {
         float | None, typer.Option("--delta", help="Smallest gain worth having [0.02].")
     ],
     "target": Annotated[
-        float | None, typer.Option("--target", help="Accuracy to say the examples needed for.")
+        float | None, typer.Option("--target", help="Accuracy that examples_needed refers to.")
     ],
     "count": Annotated[
-        str | None, typer.Option("--count", help="task, or total: style counts as well [task].")
+        str | None,
+        typer.Option("--count", help="What counts: task, or total, style included [task]."),
     ],
     "exposure": Annotated[
         bool | None, typer.Option("--exposure", help="Test whether the model has seen the data.")
     ],
     "control": Annotated[
         str | None,
-        typer.Option("--control", metavar="PATH", help="Rows of the same source it has not seen."),
+        typer.Option(
+            "--control", metavar="PATH", help="Rows of the same source, unseen by the model."
+        ),
     ],
 }
 """Options that fill a field of the configuration, in the order of the help."""

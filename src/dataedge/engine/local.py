@@ -147,7 +147,7 @@ def _attempt(stage: Stage, batch: pa.Table) -> tuple[pa.Table, int]:
         if all(failed for _, failed in parts):
             raise AuditError(
                 f"{stage.name}: every one of {len(batch)} questions failed; the first: {error}",
-                hint="what was done before is kept; --debug shows where it comes from",
+                hint="Run it again with --debug to see where it comes from; what was done before is kept",
                 code=ExitCode.NO_CONCLUSION,
             ) from error
         tables = pa.concat_tables([t for t, _ in parts], promote_options="default")

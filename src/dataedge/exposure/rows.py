@@ -58,7 +58,7 @@ def load_control(path: str, dataset: Dataset) -> Dataset:
     except AuditError as error:
         raise AuditError(
             f"--control {path}: {error.message}",
-            hint=f"the control needs the columns of {dataset.path}; {error.hint}",
+            hint=f"Give --control rows with the columns of {dataset.path}. {error.hint}",
             code=error.code,
         ) from error
 

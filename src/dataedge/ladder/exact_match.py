@@ -49,7 +49,7 @@ class ExactMatchLadder:
             raise AuditError(
                 f"responses of {np.median(words):.0f} words (median) are judged in bits per byte, "
                 f"and {workspace.abilities.no_bits}: {' '.join(workspace.abilities.notes)}",
-                hint="ask a model on this machine (--model embedded, hf/<path>, gguf/<path>), or a "
+                hint="Ask a model on this machine (--model embedded, hf/<path>, gguf/<path>), or a "
                 "server that scores given text",
                 code=ExitCode.NO_CONCLUSION,
             )

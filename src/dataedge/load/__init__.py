@@ -59,7 +59,9 @@ def load(
 
     flags = Flags(_task(task), text_column, label_column, prompt_column, response_column)
     if limit is not None and limit < 1:
-        raise AuditError(f"--limit {limit} leaves no item", "Use a limit of at least 20")
+        raise AuditError(
+            f"--limit {limit} leaves no item", "Use a limit of at least 20: --limit 20"
+        )
     path, table = read_source(source)
     column = _split_column(table, flags)
     reading = read_columns(table, flags, column)
@@ -85,7 +87,9 @@ def _task(task: Task | str | None) -> Task | None:
     try:
         return None if task is None else Task(task)
     except ValueError as error:
-        raise AuditError(f"--task {task}: no such task", f"One of {', '.join(Task)}") from error
+        raise AuditError(
+            f"--task {task}: no such task", f"Choose one of them: --task {', '.join(Task)}"
+        ) from error
 
 
 def _split_column(table: Table, flags: Flags) -> str | None:
@@ -139,12 +143,12 @@ def _check(table: Table, reading: Reading, rows: Rows, *, settled: bool) -> None
     if len(items) == 1 and items[0].count > 1:
         raise AuditError(
             f"{where}: all {items[0].count:,} usable {unit}s are identical",
-            "An audit needs rows that differ: check the export",
+            "An audit needs rows that differ: check the export with `dataedge plan DATA`",
         )
     if len(items) == 1:
         raise AuditError(
             f"{where}: only one usable {unit}",
-            "An audit needs at least 20 rows that differ; some hundreds say more",
+            "An audit needs at least 20 rows that differ: `dataedge plan DATA` counts them",
         )
     if reading.task is Task.CORPUS and not settled:
         _check_empty_labels(table)

@@ -144,7 +144,7 @@ class Candidates:
         if found:
             raise AuditError(
                 f"{self.where}: {len(found)} columns could be the text: {', '.join(found)}",
-                f"--text-column {found[0]}, or two of them: --text-column {found[0]},{found[1]}",
+                f"Choose one: --text-column {found[0]}, or two of them: --text-column {found[0]},{found[1]}",
             )
         beside = f" beside {', '.join(taken)}" if taken else ""
         raise AuditError(

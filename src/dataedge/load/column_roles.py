@@ -145,7 +145,7 @@ def resolve(where: str, flag: str, value: str, names: Sequence[str]) -> tuple[st
             hint = (
                 f"Did you mean {flag} {by_key[near[0]]}?"
                 if near
-                else f"{flag} takes one of these names"
+                else f"Choose one of these names with {flag}"
             )
             raise AuditError(f"{where}: no column '{part}' (columns: {', '.join(names)})", hint)
     return tuple(by_key[part.lower()] for part in wanted)

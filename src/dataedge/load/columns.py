@@ -95,14 +95,14 @@ def _by_flags(candidates: Candidates) -> Reading:
     generate = bool(flags.prompt or flags.response)
     if flags.label and generate:
         raise AuditError(
-            "--label-column and --prompt-column/--response-column speak of two tasks",
-            "Keep the flags of one task",
+            "--label-column and --prompt-column/--response-column belong to two tasks",
+            "Keep --label-column, or --prompt-column with --response-column",
         )
     asked = Task.CLASSIFY if flags.label else Task.GENERATE if generate else None
     if flags.task and asked and flags.task is not asked:
         raise AuditError(
             f"--task {flags.task} does not go with the columns named, which are for {asked}",
-            f"--task {asked}, or no --task, or other columns",
+            f"Use --task {asked}, leave --task out, or name other columns",
         )
     if generate:
         return _generate(candidates)
@@ -145,7 +145,7 @@ def _classify(candidates: Candidates, value: str) -> Reading:
             )
         if column.filled >= 20 and column.distinct == column.filled and not column.measured:
             raise AuditError(
-                f"{where}: column '{name}' has another value in every row: it is no label",
+                f"{where}: column '{name}' has a different value in every row, so it is not a label",
                 "Name a column whose values repeat with --label-column",
             )
     if len(labels) > 1:
@@ -179,7 +179,7 @@ def _generate(candidates: Candidates) -> Reading:
     if not prompts or not responses:
         missing = "--response-column" if prompts else "--prompt-column"
         raise AuditError(
-            f"{where}: no telling which column goes with '{only[0]}' ({candidates.listing()})",
+            f"{where}: it is unclear which column goes with '{only[0]}' ({candidates.listing()})",
             f"Name it with {missing}",
         )
     return Reading("pair", prompts, responses[0])
@@ -210,7 +210,7 @@ def _no_reading(candidates: Candidates) -> AuditError:
     if len(candidates.all) == 1:
         return AuditError(
             f"{candidates.where}: its only column holds no text: {listing}",
-            "An audit needs a column of text, and mostly one of labels or responses",
+            "An audit needs a column of text (--text-column), and mostly one of labels or responses",
         )
     return AuditError(
         f"{candidates.where}: no column of text: {listing}",

@@ -44,8 +44,8 @@ def read_csv(path: Path, name: str) -> Read:
             bad = db.execute(rejects).fetchall()
         except duckdb.Error as error:
             raise AuditError(
-                f"{name} is no readable csv file: {first_line(error)}",
-                "Export it again with quoted fields",
+                f"{name} cannot be read as csv: {first_line(error)}",
+                f"Export it again with quoted fields; `dataedge plan {name}` checks it",
             ) from error
     data = data.rename_columns(header)
     if not bad:
@@ -56,7 +56,7 @@ def read_csv(path: Path, name: str) -> Read:
     if (lost := sum(lines for *_, lines in bad)) > data.num_rows:
         raise AuditError(
             f"{problem}; with it {lost:,} lines cannot be read, and {data.num_rows:,} can",
-            "Close the quote there or export the file again with quoted fields",
+            f"Close the quote there, or export again with quoted fields; `dataedge plan {name}` checks it",
         )
     return data, [f"{problem}; {left_out(len(bad))}"]
 
@@ -70,7 +70,7 @@ def _require_names(data: pa.Table, name: str) -> None:
             raise AuditError(
                 f"{name}, line 1: reads like a row, not like column names: '{column}' is also a "
                 "value of its column",
-                "Put the columns' names into the first line",
+                f"Put the columns' names into the first line; `dataedge plan {name}` shows how they are read",
             )
 
 
@@ -95,6 +95,6 @@ def _header(path: Path, name: str) -> tuple[str, list[str]]:
     if not header:
         raise AuditError(
             f"{name}, line 1: no header with column names",
-            "Put the columns' names into the first line",
+            f"Put the columns' names into the first line; `dataedge plan {name}` shows how they are read",
         )
     return delimiter, header

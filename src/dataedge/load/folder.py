@@ -59,7 +59,7 @@ def _read_folder(path: Path, name: str) -> Table:
         read_file(p, f"{name.rstrip('/')}/{p.name}", split)
         for split, p in sorted(chosen, key=lambda pair: (_rank(pair[0]), pair[1].name))
     ]
-    hint = f"Name one file instead of the folder, for example {tables[0].name}"
+    hint = f"Name one file instead of the folder: `dataedge audit {tables[0].name}`"
     table = concat(tables, name, hint)
     used = {p for _, p in chosen}
     if left := [p.name for p in files if p not in used]:
@@ -92,7 +92,7 @@ def _no_data(path: Path, name: str) -> AuditError:
     there = sorted(f"{p.name}/" if p.is_dir() else p.name for p in path.iterdir())
     listing = ", ".join(there[:10]) + (f" and {len(there) - 10} more" if len(there) > 10 else "")
     folders = [entry for entry in there if entry.endswith("/") and not entry.startswith(".")]
-    hint = f"Name a data file ({', '.join(sorted(FORMATS))})"
+    hint = f"Name a data file with `dataedge audit FILE` ({', '.join(sorted(FORMATS))})"
     if folders:
         hint += f" or a folder with data, such as {name.rstrip('/')}/{folders[0]}"
     return AuditError(
@@ -107,8 +107,8 @@ def _missing(path: Path, name: str) -> AuditError:
     names = [p.name for p in parent.iterdir()] if parent.is_dir() else []
     near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
     hint = (
-        f"Did you mean {parent / near[0]}?"
+        f"Did you mean `dataedge audit {parent / near[0]}`?"
         if near
-        else f"There is no '{path.name}' in {parent.resolve()}"
+        else f"Check the path with `ls {parent.resolve()}`: it holds no '{path.name}'"
     )
     return AuditError(f"{name}: no such file or folder", hint)

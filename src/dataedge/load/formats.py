@@ -31,6 +31,7 @@ FORMATS: Mapping[str, str] = {
     ".md": "text",
 }
 """File suffix → format."""
+ANOTHER = "Name a file with data in it: `dataedge audit FILE`"
 
 
 def read_file(path: Path, name: str, split: str | None = None) -> Table:
@@ -50,22 +51,25 @@ def read_file(path: Path, name: str, split: str | None = None) -> Table:
             f"{name}: a file of type '{path.suffix}' is not read"
             if path.suffix
             else f"{name}: a file without a type, such as .csv, is not read",
-            f"Convert it to one of {', '.join(sorted(FORMATS))}",
+            f"Convert it to one of {', '.join(sorted(FORMATS))}, then run `dataedge audit FILE`",
         )
     try:
         if path.stat().st_size == 0:
-            raise AuditError(f"{name} is empty", "Name a file with data in it")
+            raise AuditError(f"{name} is empty", ANOTHER)
         if kind not in ("parquet", "arrow"):
             _check_utf8(path, name)
         data, notes = _READERS[kind](path, name)
     except OSError as error:
         raise AuditError(
             f"{name} cannot be read: {error.strerror or error}",
-            "Check the file and its permissions",
+            f"Check the file and its permissions with `ls -l {path}`",
         ) from error
     if data.num_rows == 0:
         why = f" that can be read ({notes[0]})" if notes else ""
-        raise AuditError(f"{name} is empty: it has no rows{why}", "Name a file with data in it")
+        raise AuditError(
+            f"{name} is empty: it has no rows{why}",
+            ANOTHER,
+        )
     table = single(data, name, split=split, prose=kind == "text", notes=notes)
     return with_class_names(table, _class_names(data.schema))
 
@@ -76,14 +80,14 @@ def _check_utf8(path: Path, name: str) -> None:
             if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
                 raise AuditError(
                     f"{name}, line 1: the file is UTF-16, not UTF-8",
-                    f"iconv -f utf-16 -t utf-8 {name} > converted{path.suffix}",
+                    f"Convert it: `iconv -f utf-16 -t utf-8 {name} > converted{path.suffix}`",
                 )
             try:
                 line.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise AuditError(
                     f"{name}, line {number}: byte 0x{line[error.start]:02x} is not valid UTF-8",
-                    f"iconv -f latin1 -t utf-8 {name} > converted{path.suffix}",
+                    f"Convert it: `iconv -f latin1 -t utf-8 {name} > converted{path.suffix}`",
                 ) from error
 
 
@@ -118,14 +122,14 @@ def _read_text(path: Path, name: str) -> Read:
     """One row per passage."""
     found = passages(path.read_text(encoding="utf-8-sig"))
     if not found:
-        raise AuditError(f"{name} is empty", "Name a file with data in it")
+        raise AuditError(f"{name} is empty", ANOTHER)
     return pa.table({"text": found}), []
 
 
 def _broken(name: str, kind: str, error: Exception) -> AuditError:
     return AuditError(
-        f"{name} is no readable {kind} file: {first_line(error)}",
-        "It may be cut off: copy or export it again",
+        f"{name} cannot be read as {kind}: {first_line(error)}",
+        f"It may be cut off: copy or export it again, and check it with `dataedge plan {name}`",
     )
 
 

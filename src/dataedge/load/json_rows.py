@@ -51,8 +51,8 @@ def _read(path: Path, name: str, layout: str) -> Read:
             return _columns(db), notes
         except duckdb.Error as error:
             raise AuditError(
-                f"{name} is no readable JSON: {first_line(error)}",
-                "Mend it at that place, or export it again",
+                f"{name} cannot be read as JSON: {first_line(error)}",
+                f"Mend it at that place, or export it again; `dataedge plan {name}` checks it",
             ) from error
 
 
@@ -83,7 +83,7 @@ def _unwrap(db: Any, name: str) -> None:
     if len(lists) > 1:
         raise AuditError(
             f"{name}: an object with {len(lists)} lists of rows ({', '.join(lists)})",
-            "Save each list to a file of its own and name one",
+            "Save each list to a file of its own and name one: `dataedge audit FILE`",
         )
     if lists:
         rows = "SELECT unnest(from_json(json->?, '[\"JSON\"]')) AS json FROM rows"

@@ -26,7 +26,7 @@ def read_saved(path: Path, name: str) -> Table:
     except (OSError, ValueError, pa.ArrowInvalid) as error:
         raise AuditError(
             f"{name}: a saved datasets folder that cannot be read: {error}",
-            "Save it again with save_to_disk, or name a data file",
+            "Save it again with `save_to_disk`, or name a data file",
         ) from error
     if isinstance(saved, datasets.DatasetDict):
         return read_splits(saved, name)
@@ -37,15 +37,21 @@ def read_splits(splits: Mapping[str, Any], name: str) -> Table:
     """The splits of a `DatasetDict` as one table, train first."""
     order = sorted(splits, key=lambda s: (SPLIT_ORDER.index(split_word(s) or "train"), s))
     if not order:
-        raise AuditError(f"{name} is empty", "Pass a dataset with at least one split")
+        raise AuditError(
+            f"{name} is empty", "Pass a dataset with at least one split to `dataedge.audit`"
+        )
     tables = [read_dataset(splits[s], f"{name}[{s}]", s) for s in order]
-    return concat(tables, name, "Load one split with the datasets library and pass that")
+    return concat(
+        tables, name, "Load one split with the datasets library and pass it to `dataedge.audit`"
+    )
 
 
 def read_dataset(dataset: Any, name: str, split: str) -> Table:
     """One `datasets.Dataset` as a table."""
     if len(dataset) == 0:
-        raise AuditError(f"{name} has no rows", "Pass a dataset with rows in it")
+        raise AuditError(
+            f"{name} has no rows", "Pass a dataset with rows in it to `dataedge.audit`"
+        )
     data = dataset.with_format("arrow")[:]
     names = {c: f.names for c, f in dataset.features.items() if getattr(f, "names", None)}
     return with_class_names(single(data, name, split=split_word(split)), names)

@@ -39,7 +39,10 @@ def read_source(source: object) -> tuple[str, Table]:
     if isinstance(source, str | Path):
         name, path = str(source), Path(source).expanduser()
         if not str(source).strip():
-            raise AuditError("no path given", "Name a data file, a folder of them or a hub id")
+            raise AuditError(
+                "no path given",
+                "Name a data file, a folder of them or a hub id: `dataedge audit DATA`",
+            )
         if (
             isinstance(source, str)
             and _HUB_ID.fullmatch(source)
@@ -56,14 +59,16 @@ def read_source(source: object) -> tuple[str, Table]:
     if datasets is not None and isinstance(source, datasets.DatasetDict):
         return "<DatasetDict>", read_splits(source, "<DatasetDict>")
     raise AuditError(
-        f"a {type(source).__name__} is no dataset",
-        "Pass a path, a hub id, a pandas DataFrame or a datasets.Dataset",
+        f"a {type(source).__name__} is not a dataset",
+        "Pass a path, a hub id, a pandas DataFrame or a datasets.Dataset to `dataedge.audit`",
     )
 
 
 def _read_frame(frame: Any) -> Table:
     if len(frame) == 0:
-        raise AuditError("<DataFrame> has no rows", "Pass a DataFrame with rows in it")
+        raise AuditError(
+            "<DataFrame> has no rows", "Pass a DataFrame with rows in it to `dataedge.audit`"
+        )
     arrays: list[pa.Array] = []
     fields: list[pa.Field] = []
     for at, name in enumerate(frame.columns):
@@ -106,7 +111,7 @@ def _read_hub(name: str) -> Table:
         reason = str(error).strip().split("\n", maxsplit=1)[0][:200] or type(error).__name__
         raise AuditError(
             f"{name}: no such local path, and the hub gave no dataset of this name: {reason}",
-            "Check the spelling and the network, or download the files and name their folder",
+            "Check the spelling and the network, or download the files: `dataedge audit FOLDER`",
         ) from error
     return read_splits(found, name)
 
@@ -124,7 +129,7 @@ def open_repository(name: str) -> Any:
         raise AuditError(
             f"{name}: its files are of the kind {builder.name!r}, which can hold pickles or media and "
             "is not read",
-            f"Convert it to one of {', '.join(sorted(TABLES))}",
+            f"Convert it to one of {', '.join(sorted(TABLES))}, then run `dataedge audit FILE`",
         )
     builder.download_and_prepare()
     return builder.as_dataset()

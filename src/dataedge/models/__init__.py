@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 _FORMS = "embedded, hf/<path or hub id>, gguf/<path>, openai/<name>"
-_ELSEWHERE = "check the network, or name a model on this machine: --model hf/<path> or gguf/<path>"
+_ELSEWHERE = "Check the network, or name a model on this machine: --model hf/<path> or gguf/<path>"
 
 
 class _Found(NamedTuple):
@@ -44,7 +44,7 @@ def connection(config: AuditConfig) -> Connection | None:
         if config.base_url:
             raise AuditError(
                 f"--base-url is for a server's model, not for --model {config.model}",
-                hint="name the model as the server does: --model openai/<name>",
+                hint="Name the model as the server does: --model openai/<name>",
             )
         return None
     if config.dtype != "auto":
@@ -55,7 +55,7 @@ def connection(config: AuditConfig) -> Connection | None:
     if not config.base_url:
         raise AuditError(
             f"--model {config.model}: no address given",
-            hint="where the server listens: --base-url http://localhost:8000/v1",
+            hint="Say where the server listens: --base-url http://localhost:8000/v1",
         )
     from dataedge.models.endpoint.connection import Connection
 
@@ -183,7 +183,9 @@ def _find(spec: str) -> _Found:
         return _Found("gguf", str(path), f"gguf/{path.name}")
     if kind == "hf" and rest:
         return _find_hf(spec, rest, path)
-    raise AuditError(f"--model {spec}: no such kind of model", hint=f"name one of {_FORMS}")
+    raise AuditError(
+        f"--model {spec}: no such kind of model", hint=f"Name one with --model: {_FORMS}"
+    )
 
 
 def _find_hf(spec: str, rest: str, path: Path) -> _Found:
@@ -191,7 +193,7 @@ def _find_hf(spec: str, rest: str, path: Path) -> _Found:
         if not (path / "config.json").is_file():
             raise AuditError(
                 f"--model {spec}: {path} is not a model: it has no config.json",
-                hint="name the folder that holds config.json, the weights and the tokenizer; "
+                hint="Name the folder that holds config.json, the weights and the tokenizer; "
                 "a GGUF file is --model gguf/<path>",
             )
         weights.check_model(weights.in_folder(path, f"--model {spec}"))
@@ -199,6 +201,6 @@ def _find_hf(spec: str, rest: str, path: Path) -> _Found:
     if not _HUB_ID.fullmatch(rest):
         raise AuditError(
             f"--model {spec}: no folder {rest}, and it cannot be a hub id",
-            hint="--model hf/<path of a model's folder> or hf/<owner>/<name>",
+            hint="Use --model hf/<path of a model's folder> or --model hf/<owner>/<name>",
         )
     return _Found("hub", rest, rest)

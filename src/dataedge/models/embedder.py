@@ -13,7 +13,7 @@ from dataedge.models.cache import folder_digest
 _HUB_ID = re.compile(r"[\w][\w.-]*(/[\w][\w.-]*)?")
 OWNER = "sentence-transformers"
 """Whose a hub id without an owner is."""
-_ELSEWHERE = "name a sentence-transformers folder on this machine: --embedder st/<path>"
+_ELSEWHERE = "Name a sentence-transformers folder on this machine: --embedder st/<path>"
 
 
 def embedder_identity(spec: str) -> tuple[str, str]:
@@ -90,20 +90,20 @@ def _find(spec: str) -> tuple[str, str]:
     if kind != "st" or not rest:
         raise AuditError(
             f"--embedder {spec}: no such kind of embedder",
-            hint="name embedded or st/<path or hub id>",
+            hint="Use --embedder embedded or --embedder st/<path or hub id>",
         )
     path = Path(rest).expanduser()
     if path.exists():
         if not any((path / file).is_file() for file in ("modules.json", "config.json")):
             raise AuditError(
                 f"--embedder {spec}: {path} is not an embedder: it has no modules.json or config.json",
-                hint="name the folder of a sentence-transformers model",
+                hint="Name the folder of a sentence-transformers model: --embedder st/<path>",
             )
         return str(path), f"st/{path.resolve().name}"
     if not _HUB_ID.fullmatch(rest):
         raise AuditError(
             f"--embedder {spec}: no folder {rest}, and it cannot be a hub id",
-            hint="--embedder st/<path of a folder> or st/<owner>/<name>",
+            hint="Use --embedder st/<path of a folder> or --embedder st/<owner>/<name>",
         )
     name = rest if "/" in rest else f"{OWNER}/{rest}"
     return name, name

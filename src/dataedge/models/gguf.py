@@ -18,7 +18,7 @@ STALE_SECONDS = 3600
 
 def check(path: Path, name: str) -> None:
     """Raise AuditError unless `path` is a GGUF file."""
-    hint = "--model gguf/<file> needs a GGUF file of a language model"
+    hint = "Name a GGUF file of a language model: --model gguf/<file>"
     if not path.is_file():
         raise AuditError(f"{name}: no such file", hint=hint)
     with path.open("rb") as file:
@@ -50,7 +50,7 @@ def converted(path: Path, name: str) -> Path:
     except OSError as error:
         raise AuditError(
             f"{models}: the cache directory cannot be written: {error.strerror}",
-            hint="name another one with the environment variable DATAEDGE_CACHE",
+            hint="Name another one: `export DATAEDGE_CACHE=DIR`",
         ) from error
     try:
         _convert(path, temporary, name)
@@ -88,7 +88,7 @@ def _convert(path: Path, folder: Path, name: str) -> None:
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise AuditError(
             f"{name}: transformers cannot read this GGUF file: {first}",
-            hint="serve it with llama.cpp and use --model openai/… --base-url, or name the "
+            hint="Serve it with llama.cpp and use --model openai/… --base-url, or name the "
             "original weights: --model hf/<path or hub id>",
         ) from error
 

@@ -31,7 +31,7 @@ def commit(repo: str, name: str, hint: str) -> str:
     except RepositoryNotFoundError as error:
         raise AuditError(
             f"{name}: the hub has no model {repo}, or it is private",
-            hint="check the spelling; for a private model log in with `hf auth login`",
+            hint="Check the spelling; for a private model log in with `hf auth login`",
         ) from error
     except Exception as error:  # what a failed connection raises varies with the http library
         raise AuditError(

@@ -114,8 +114,8 @@ def _check_unchanged(proven: ModelAbilities | None, model: BaseModel) -> None:
     now = model.capabilities
     if (proven.choices, proven.token_logprobs) != (now.choices, now.token_logprobs):
         raise AuditError(
-            f"{model.id} can do something else than when this audit began (labels by "
+            f"{model.id} does not answer as it did when this audit began (labels by "
             f"{proven.choices}, now by {now.choices}): {' '.join(now.notes)}",
-            hint="put the server back as it was, or begin anew with --fresh",
+            hint="Put the server back as it was, or begin anew with --fresh",
             code=ExitCode.NO_CONCLUSION,
         )

@@ -78,7 +78,7 @@ class Source:
         except (ValueError, OSError) as error:
             raise AuditError(
                 f"{self.name}: {file} cannot be read as JSON: {str(error).splitlines()[0]}",
-                hint="it may be cut off: copy or download the model again",
+                hint="It may be cut off: copy or download it again, or name another model: --model",
             ) from error
 
 
@@ -147,14 +147,14 @@ def modules(source: Source) -> list[tuple[str, str]]:
             raise AuditError(
                 f"{source.name}: modules.json asks for {kind or 'something else than a class'}, "
                 "which is not loaded: it could run code of its own",
-                hint="name an embedder made of sentence_transformers' modules "
+                hint="Name an embedder with --embedder that is made of sentence_transformers' modules "
                 f"({', '.join(MODULES)})",
             )
         folder = str(entry.get("path") or "")
         if ".." in PurePosixPath(folder).parts or re.search(r"^[/~]|[\\:\0]", folder):
             raise AuditError(
                 f"{source.name}: modules.json names a folder outside of the model: {folder}",
-                hint="name an embedder whose parts are in its own folder",
+                hint="Name an embedder whose parts are in its own folder: --embedder st/<path>",
             )
         found.append((known[2], folder.strip("/")))
     return found
@@ -169,7 +169,7 @@ def _check_transformer(source: Source, folder: str, convert: str) -> None:
     if "adapter_config.json" in names:
         raise AuditError(
             f"{source.name}: it holds an adapter (adapter_config.json), whose model is elsewhere",
-            hint="merge the two first: peft's merge_and_unload(), then save_pretrained()",
+            hint="Merge the two first with peft: `merge_and_unload()`, then `save_pretrained()`",
         )
     for file in names:
         if file in {"config.json", "tokenizer_config.json"} or (
@@ -192,7 +192,7 @@ def _check_weights(source: Source, folder: str, convert: str, *, needed: bool) -
     if needed and names:
         raise AuditError(
             f"{source.name}: {_inside(folder, 'model.safetensors')} is missing: there are no weights",
-            hint="name the folder that holds config.json, the weights and the tokenizer",
+            hint="Name the folder that holds config.json, the weights and the tokenizer: --model hf/<path>",
         )
 
 
@@ -200,7 +200,7 @@ def _pickled(source: Source, file: str, convert: str) -> AuditError:
     return AuditError(
         f"{source.name}: its weights are in {file}, not in safetensors; reading such a file can run "
         "code that is hidden in it, so it is not read",
-        hint="where you trust it, convert it once and name the folder `converted`: "
+        hint="Where you trust it, convert it once and name the folder `converted`: "
         + convert.format(where=source.where),
     )
 
@@ -230,7 +230,7 @@ def _check_config(source: Source, file: str) -> None:
             raise AuditError(
                 f"{source.name}: {file} asks for {key} = {json.dumps(value)[:60]}, which would load "
                 "something else than the model's safetensors",
-                hint=f"remove {key} from {file}, or name another model",
+                hint=f"Remove {key} from {file}, or name another model: --model",
             )
 
 
@@ -241,11 +241,11 @@ def _without_code(config: Any) -> str:
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind in CONFIG_MAPPING_NAMES:
         return (
-            f"transformers reads {kind} models without it: in a copy of the folder, remove auto_map "
-            "from the configuration and name that copy"
+            f"In a copy of the folder, remove auto_map from the configuration, and name that copy with "
+            f"--model: transformers reads {kind} models without it"
         )
     return (
-        "serve it where its code may run, and ask it there: --model openai/<name> --base-url URL; "
+        "Serve it where its code may run, and ask it there: --model openai/<name> --base-url URL; "
         "or name a model that transformers reads without code of its own"
     )
 
@@ -257,7 +257,7 @@ def _check_activation(source: Source, file: str) -> None:
     if named is not None and not re.fullmatch(r"torch\.nn(\.modules\.\w+)?\.\w+", str(named)):
         raise AuditError(
             f"{source.name}: {file} names the activation {named}, which is not one of torch.nn",
-            hint="name an embedder without code of its own",
+            hint="Name an embedder without code of its own: --embedder st/<path or hub id>",
         )
 
 

@@ -90,7 +90,7 @@ def check_split(dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]) -
         raise AuditError(
             f"{dataset.path}: {len(dataset.items):,} items in only {len(np.unique(clusters)):,} groups of "
             "near duplicates; too few can be held out without a twin in the train side",
-            hint="add rows that differ from each other by more than a few characters",
+            hint="Add rows that differ by more than a few characters, then run `dataedge audit` again",
             code=ExitCode.NO_CONCLUSION,
         )
 

@@ -84,7 +84,7 @@ def split(dataset: Dataset, clusters: Indices, *, probe_items: int, seed: int) -
     if len(usable) < FEWEST:
         raise AuditError(
             f"{dataset.path}: {len(usable)} distinct items can be used, and a split needs {FEWEST}",
-            "Add rows, or labels to rows that have none",
+            "Add rows, or labels to rows that have none, then run `dataedge audit` again",
             ExitCode.NO_CONCLUSION,
         )
     own = _own(dataset, clusters, usable, probe_items, seed)
@@ -140,7 +140,7 @@ def _sides(
     if not inside or not evaluation or not train:
         raise AuditError(
             f"{dataset.path}: {len(usable)} items, but too many near duplicates to split them",
-            "Add rows that differ, or remove the copies",
+            "Add rows that differ, then run `dataedge audit` again",
             ExitCode.NO_CONCLUSION,
         )
     return Splits(_array(train), _array(inside), _array(evaluation), _array(()), "made", notes)

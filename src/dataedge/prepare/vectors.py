@@ -80,7 +80,7 @@ def embed(engine: Engine, stage: Embed, texts: Sequence[str]) -> NDArray[np.floa
     if failed:
         raise AuditError(
             f"{stage.id} failed on {len(failed):,} texts, first {failed[0][0][:60]!r}: {failed[0][1]}",
-            hint="mend or leave out these rows, or name another --embedder; the rest is kept",
+            hint="Mend or leave out these rows, or name another --embedder; the rest is kept",
             code=ExitCode.NO_CONCLUSION,
         )
     vectors = table["vector"].combine_chunks()

@@ -31,7 +31,7 @@ def probe_files(where: str | Path) -> list[Path]:
     files = sorted(f for f in where.glob("*") if f.suffix in ENDINGS) if where.is_dir() else []
     if not files:
         raise AuditError(
-            f"{where}: no probe files (*.yaml)", hint="name a directory with probes: --probes DIR"
+            f"{where}: no probe files (*.yaml)", hint="Name a directory with probes: --probes DIR"
         )
     return files
 

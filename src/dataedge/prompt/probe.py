@@ -31,7 +31,8 @@ SCORING = {
 }
 """How a probe of each task is scored."""
 ENDINGS = (".yaml", ".yml")
-HINT = "docs/probes.md shows how one is written; `dataedge probes ls` lists those that are there"
+CHECK = "`dataedge probes check FILE`"
+HINT = "See docs/probes.md for how one is written; `dataedge probes ls` lists those that are there"
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -132,13 +133,21 @@ def read_probe(path: str | Path) -> tuple[Probe, yaml.Node]:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         data = yaml.safe_load(text)
     except OSError as error:
-        raise AuditError(f"{path}: {error.strerror}", hint="name a probe file") from error
+        raise AuditError(
+            f"{path}: {error.strerror}", hint="Name a probe file: `dataedge probes check FILE`"
+        ) from error
     except UnicodeDecodeError as error:
-        raise AuditError(f"{path}: not UTF-8", hint="save the file as UTF-8") from error
+        raise AuditError(
+            f"{path}: not UTF-8",
+            hint="Save the file as UTF-8, then run `dataedge probes check` on it",
+        ) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # 2020-13-45 is a ValueError
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise AuditError(f"{path}{line}: not YAML", hint="check indentation and quotes") from error
+        raise AuditError(
+            f"{path}{line}: not YAML",
+            hint="Check indentation and quotes, then run `dataedge probes check` on it",
+        ) from error
     if node is None:
         raise AuditError(f"{path}:1: the file is empty", hint=HINT)
     for location, message in _repeated(node):

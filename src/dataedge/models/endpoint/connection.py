@@ -73,12 +73,12 @@ class Connection:
         if parts.scheme not in ("http", "https") or not self.host:
             raise AuditError(
                 f"--base-url {self.base_url}: not the address of a server",
-                hint="an example: --base-url http://localhost:8000/v1",
+                hint="Write it like this: --base-url http://localhost:8000/v1",
             )
         if parts.username or parts.password or parts.query:
             raise AuditError(
                 "--base-url holds a user, a password or a query, which would end up in the report",
-                hint=f"leave it out; a key is read from the environment: {KEY}",
+                hint=f"Leave it out of --base-url; the key is read from the environment: `export {KEY}=…`",
             )
 
     @property
@@ -97,7 +97,7 @@ class Connection:
         named = f"--send-to names {self.send_to}" if self.send_to else "--send-to was not given"
         raise AuditError(
             f"{self.host} is not this machine, and {named}: nothing was sent",
-            hint=f"the data's texts would go there; if that is meant: --send-to {self.host}. "
+            hint=f"Use --send-to {self.host} if the data's texts may go there. "
             "`dataedge plan` shows how much",
         )
 

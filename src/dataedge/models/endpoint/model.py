@@ -69,7 +69,7 @@ class EndpointModel:
         if self.proven.route is None:
             raise AuditError(
                 f"{self.connection.base_url}: {' '.join(self.proven.notes)}",
-                hint="check --base-url and the name in --model openai/<name>",
+                hint="Check --base-url and the name in --model openai/<name>",
                 code=ExitCode.NO_CONCLUSION,
             )
 
@@ -117,7 +117,7 @@ class EndpointModel:
             raise AuditError(
                 f"{self.id} gives no usable log-probabilities of given text: "
                 + " ".join(self.proven.notes),
-                hint="name another model: --model",
+                hint="Name another model: --model",
                 code=ExitCode.NO_CONCLUSION,
             )
         found = self._all(
@@ -179,7 +179,7 @@ class EndpointModel:
         if temperature:
             raise AuditError(
                 f"{self.id}: only the likeliest answer is asked of a server, none is drawn",
-                hint="name a model on this machine: --model",
+                hint="Name a model on this machine: --model",
             )
         texts = self._all(lambda prompt: self.ask.write(prompt, max_tokens), prompts)
         self._listen()
@@ -273,8 +273,8 @@ class EndpointModel:
         self.client.forget()
         return AuditError(
             f"{self.connection.base_url} has changed while it was asked: {why}",
-            hint="make sure that it serves one model, then run the same command again; the answers "
-            "of this call are not used",
+            hint="Make sure that it serves one model, then run the same `dataedge` command again; the "
+            "answers of this call are not used",
             code=ExitCode.NO_CONCLUSION,
         )
 

@@ -53,7 +53,7 @@ def _fitted(
     if longest >= context - len(start):
         raise AuditError(
             f"a choice of {longest:,} tokens does not fit the model's context of {context:,}",
-            hint="shorten the labels or name a model with a longer context: --model",
+            hint="Shorten the labels or name a model with a longer context: --model",
         )
     row = next(windows(owner, prompt, (0,) * max(1, longest), context, start))
     return Row(owner, row.ids[: row.first + 1], row.first, whole=row.whole)

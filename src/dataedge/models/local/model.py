@@ -193,7 +193,7 @@ class LocalModel:
             raise AuditError(
                 f"{max_tokens:,} tokens to generate leave no room for a prompt in a context of "
                 f"{self.capabilities.context:,}",
-                hint="ask for shorter answers or name a model with a longer context: --model",
+                hint="Ask for shorter answers or name a model with a longer context: --model",
             )
         unique = list(dict.fromkeys(asked))
         rows = []
@@ -230,7 +230,7 @@ class LocalModel:
         if not self.capabilities.chat:
             raise AuditError(
                 f"{self.id} has no chat template",
-                hint="use prompts without one, or name an instruction-tuned model: --model",
+                hint="Use prompts without one, or name an instruction-tuned model: --model",
             )
         text = self.tokens.tokenizer.apply_chat_template(
             [{"role": "user", "content": user}], tokenize=False, add_generation_prompt=True
@@ -278,6 +278,6 @@ class LocalModel:
             raise AuditError(
                 f"{self.id} gives no usable log-probabilities: "
                 + " ".join(self.capabilities.notes),
-                hint="name another model: --model",
+                hint="Name another model: --model",
                 code=ExitCode.NO_CONCLUSION,
             )

@@ -69,7 +69,7 @@ def read_weights(
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise AuditError(
             f"{name}: cannot be read as a causal language model: {first}",
-            hint="--model needs a folder or hub id of a model with weights and a tokenizer that "
+            hint="Give --model a folder or hub id of a model with weights and a tokenizer that "
             "transformers reads without code of its own",
             code=ExitCode.USAGE,
         ) from error
