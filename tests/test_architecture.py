@@ -60,6 +60,13 @@ def test_the_rule_for_imports_is_the_tested_one() -> None:
     assert re.findall(r"`(\w+)`", rule) == order
 
 
+@pytest.mark.parametrize(
+    "room", sorted(p.name for p in SRC.iterdir() if (p / "__init__.py").exists())
+)
+def test_every_room_has_tests(room: str) -> None:
+    assert list((ROOT / "tests" / room).rglob("test_*.py")), f"tests/{room}/ has no test"
+
+
 @pytest.mark.parametrize("file", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
 def test_links_and_paths_lead_somewhere(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")

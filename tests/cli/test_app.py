@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     import dataedge
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,74 @@
+"""A plan counts the data exactly, grows with what is asked for, and says what would leave."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dataedge.cli.plan import Plan, plan
+from dataedge.errors import AuditError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REMOTE = {"model": "openai/some", "base_url": "http://models.example.org/v1"}
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    lines = [f"sentence number {i} about cards and fees,{'abc'[i % 3]}" for i in range(300)]
+    file = tmp_path / "rows.csv"
+    file.write_text("text,label\n" + "\n".join([*lines, lines[0]]) + "\n")
+    return file
+
+
+def made(file: Path, **options: Any) -> Plan:
+    return plan(str(file), {"model": "openai/some", "base_url": "http://localhost:9/v1", **options})
+
+
+def test_rows_and_items_are_counted_exactly(rows: Path) -> None:
+    found = made(rows)
+    assert (found.rows, found.unique, found.task) == (301, 300, "classify")
+    assert found.held_out == 120  # at most 40 % of the items
+    assert made(rows, probe_items=40).held_out == 40
+    assert made(rows, limit=100).unique == 100
+    assert not list(rows.parent.glob("audits"))
+
+
+def test_more_items_and_exposure_cost_more(rows: Path) -> None:
+    few, many = made(rows, probe_items=40), made(rows, probe_items=120)
+    assert few.passes < many.passes
+    assert few.tokens < many.tokens
+    tested = made(rows, probe_items=40, exposure=True)
+    assert tested.passes > few.passes
+    assert tested.tokens > few.tokens
+
+
+def test_what_a_server_elsewhere_would_be_sent_is_refused_until_named(rows: Path) -> None:
+    found = plan(str(rows), REMOTE)
+    assert found.sent is not None
+    assert (found.sent.host, found.sent.loopback, found.sent.consented) == (
+        "models.example.org", False, False,
+    )  # fmt: skip
+    text = "\n".join(found.lines())
+    assert "refused until --send-to models.example.org is given" in text
+    named = plan(str(rows), {**REMOTE, "send_to": "models.example.org"})
+    assert named.sent is not None
+    assert named.sent.consented
+    assert "refused" not in "\n".join(named.lines())
+
+
+def test_cost_follows_the_prices(rows: Path) -> None:
+    sent = made(rows, price_in=2.0, price_out=10.0).sent
+    assert sent is not None
+    assert sent.cost == pytest.approx((2 * sent.tokens_in + 10 * sent.tokens_out) / 1e6)
+    assert "no prices given" in "\n".join(made(rows).lines())
+
+
+def test_a_plan_refuses_what_the_audit_would_refuse(rows: Path) -> None:
+    with pytest.raises(AuditError, match="--probe-items"):
+        made(rows, probe_items=3)
+    with pytest.raises(AuditError, match="no column 'nowhere'"):
+        made(rows, label_column="nowhere")
