@@ -297,7 +297,7 @@ def real_errors() -> dict[str, Any]:
             quality = detail["detailed_label_quality"]["quality_annotator_key"]
             scores[f"cleanlab_{name}"] = quality.to_numpy(float)
             codes = annotators.fillna(-1).to_numpy(np.int64)
-            scores[f"dataedge_crowd_{name}"] = crowdlab(codes, proba)[2][:, -1]
+            scores[f"dataedge_crowd_{name}"] = crowdlab(codes, proba).of_label[:, -1]
     kinds = table["error_type"].to_numpy()
     out: dict[str, Any] = {"noise": found.noise.value, "low": found.noise.low}
     out |= {"high": found.noise.high, "rows": len(key)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataedge.items import Task
 from dataedge.prompt.answer_match import are_short
@@ -190,8 +190,16 @@ def _sent(
     )
 
 
-def _work(dataset: Dataset, probe: Probe, held: int) -> tuple[int, int, int]:
-    """(prompts, tokens to run, tokens of the data)."""
+class _Work(NamedTuple):
+    """What the base model is asked."""
+
+    prompts: int
+    tokens: int
+    data_tokens: int
+
+
+def _work(dataset: Dataset, probe: Probe, held: int) -> _Work:
+    """Prompts, tokens to run, and tokens of the data; estimates."""
     size = [len(i.text.encode()) + len(i.target.encode()) for i in dataset.items]
     item = sum(size) / len(size) / BYTES_PER_TOKEN
     development, evaluation = held // 4, held - held // 4
@@ -227,7 +235,7 @@ def _work(dataset: Dataset, probe: Probe, held: int) -> tuple[int, int, int]:
             passes += 3 * said + (CONTEXTS + SAMPLES) * drawn
             tokens += (2 * said + (CONTEXTS + SAMPLES) * drawn) * (bare + item)
             tokens += min(said * longest, RETRIEVED_TOKENS)
-    return passes, int(tokens), int(sum(size) / BYTES_PER_TOKEN)
+    return _Work(passes, int(tokens), int(sum(size) / BYTES_PER_TOKEN))
 
 
 def _time(seconds: float) -> str:

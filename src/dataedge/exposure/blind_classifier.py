@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import rankdata
 
-from dataedge.exposure.permutation import auroc_interval, matching_test, monte_carlo
+from dataedge.exposure.permutation import Auroc, auroc_interval, matching_test, monte_carlo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,16 +158,14 @@ def told(p_values: dict[str, float]) -> str:
     return ", ".join(name for name, p in p_values.items() if p < LEVEL / len(p_values))
 
 
-def arms_gate(
-    suspect: Sequence[str], control: Sequence[str], *, seed: int
-) -> tuple[float, float, float]:
+def arms_gate(suspect: Sequence[str], control: Sequence[str], *, seed: int) -> Auroc:
     """AUROC, with its interval, of telling suspect from control without a model.
 
     Logistic regression on TF-IDF of words and of characters and on the length, cross-validated;
     scores are ranked within their fold, so that folds can be put together.
 
     Returns:
-        (value, lower end, upper end). A lower end above 1/2 means that the sets differ by what
+        The AUROC. A lower end above 1/2 means that the sets differ by what
         they say; a value below 1/2 is what cross-validation does with sets that do not differ.
     """
     from scipy.sparse import csr_matrix, hstack

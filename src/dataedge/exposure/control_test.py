@@ -50,10 +50,10 @@ def control_test(
     size = min(ARM_ROWS, *map(len, arms))
     suspect, rest = ([arm[i] for i in sample(len(arm), size, seed)] for arm in arms)
     gate = blind_classifier.arms_gate(suspect, rest, seed=seed)
-    if gate[1] > 0.5:
+    if gate.low > 0.5:
         reason = (
-            f"the texts alone tell data from control (AUROC {gate[0]:.2f} "
-            f"[{gate[1]:.2f}, {gate[2]:.2f}] without a model): the control is not of the same kind"
+            f"the texts alone tell data from control (AUROC {gate.value:.2f} "
+            f"[{gate.low:.2f}, {gate.high:.2f}] without a model): the control is not of the same kind"
         )
         detail = {"blind_auroc": list(gate)}
         return Figure(None, n=size, unit="p", status="refused", reason=reason, detail=detail)

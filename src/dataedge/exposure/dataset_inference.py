@@ -9,7 +9,7 @@ gate in `blind.py` checks that the text alone does not tell them apart.
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -78,7 +78,21 @@ def halves(n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray
     return order[: n // 2], order[n // 2 :]
 
 
-def infer(suspect: Floats, control: Floats, *, seed: int) -> tuple[float, int, dict[str, float]]:
+class Inference(NamedTuple):
+    """What half B showed.
+
+    Attributes:
+        p: of the arms' permutation test.
+        rows: of the smaller arm in half B.
+        aurocs: of each feature on half B, and of the fit.
+    """
+
+    p: float
+    rows: int
+    aurocs: dict[str, float]
+
+
+def infer(suspect: Floats, control: Floats, *, seed: int) -> Inference:
     """Fit weights on half A, test on half B.
 
     Weights are least squares on standardised features and never negative: exposure makes text
@@ -88,9 +102,6 @@ def infer(suspect: Floats, control: Floats, *, seed: int) -> tuple[float, int, d
         suspect: shape (n, f).
         control: shape (m, f).
         seed: of the split and of the permutations.
-
-    Returns:
-        (p, rows of the smaller arm in half B, AUROC on half B of each feature and of the fit).
     """
     from scipy.optimize import nnls
 
@@ -109,4 +120,5 @@ def infer(suspect: Floats, control: Floats, *, seed: int) -> tuple[float, int, d
     ours, theirs = (suspect[b] - centre) / scale, (control[d] - centre) / scale
     p = arms_test(ours @ weights, theirs @ weights, seed=seed + 1)
     areas = {name: auroc(ours[:, k], theirs[:, k]) for k, name in enumerate(FEATURES)}
-    return p, min(len(b), len(d)), {"fitted": auroc(ours @ weights, theirs @ weights), **areas}
+    areas = {"fitted": auroc(ours @ weights, theirs @ weights), **areas}
+    return Inference(p, min(len(b), len(d)), areas)

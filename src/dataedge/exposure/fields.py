@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -153,12 +153,20 @@ def _by_shape(texts: Sequence[str]) -> dict[str, list[tuple[int, tuple[int, str]
     return found
 
 
-def _cut(text: str, start: int, value: str) -> tuple[str, str, str]:
+class _Cut(NamedTuple):
+    """A row's text around a value."""
+
+    before: str
+    value: str
+    after: str
+
+
+def _cut(text: str, start: int, value: str) -> _Cut:
     """What stands before, the value with one space before it where there is one, what follows.
 
     A continuation is tokenised apart from its prompt, so it should start where words start.
     """
     after = text[start + len(value) :][:FOLLOWING]
     if start and text[start - 1] in " \n\t":
-        return text[: start - 1], text[start - 1] + value, after
-    return text[:start], value, after
+        return _Cut(text[: start - 1], text[start - 1] + value, after)
+    return _Cut(text[:start], value, after)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.stats import rankdata
@@ -138,16 +138,20 @@ def auroc(high: Floats, low: Floats) -> float:
     return float((ranks[:n].sum() - n * (n + 1) / 2) / (n * m))
 
 
-def auroc_interval(high: Floats, low: Floats) -> tuple[float, float, float]:
-    """AUROC with its 95 % interval by DeLong et al. 1988, kept within [0, 1].
+class Auroc(NamedTuple):
+    """An AUROC with its 95 % interval, all within [0, 1]."""
 
-    Returns:
-        (value, lower end, upper end).
-    """
+    value: float
+    low: float
+    high: float
+
+
+def auroc_interval(high: Floats, low: Floats) -> Auroc:
+    """AUROC with its 95 % interval by DeLong et al. 1988, kept within [0, 1]."""
     n, m = len(high), len(low)
     together = rankdata(np.concatenate([high, low]))
     above = (together[:n] - rankdata(high)) / m
     below = 1.0 - (together[n:] - rankdata(low)) / n
     value = float(above.mean())
     error = 1.96 * float(np.sqrt(above.var(ddof=1) / n + below.var(ddof=1) / m))
-    return value, max(0.0, value - error), min(1.0, value + error)
+    return Auroc(value, max(0.0, value - error), min(1.0, value + error))

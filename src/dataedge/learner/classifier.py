@@ -203,16 +203,16 @@ class Learner:
         y = self._y[sample]
         power = self._power
         ridge = {p * power: self._loo(self._ridge, sample, p * power) for p in _PENALTIES}
-        self.penalty = min(ridge, key=lambda p: fit_weights([ridge[p]], self._log_prior, y)[2])
+        self.penalty = min(ridge, key=lambda p: fit_weights([ridge[p]], self._log_prior, y).loss)
         gauss = {s: self._loo(self._gaussian, sample, s) for s in _SHRINKS}
         fits = {s: fit_weights([gauss[s]], self._log_prior, y) for s in _SHRINKS}
-        self.shrink = min(fits, key=lambda s: fits[s][2])
-        self._fallback_weights = fits[self.shrink][0]
+        self.shrink = min(fits, key=lambda s: fits[s].loss)
+        self._fallback_weights = fits[self.shrink].weights
         best, chosen = np.inf, (_VOTERS[0], _FALLBACKS[0])
         near, similar = self._neighbours.of(sample, self._keep)
         for self.n_neighbors, self._fallback in product(_VOTERS, _FALLBACKS):
             vote = self._vote(gauss[self.shrink], near, similar)
-            loss = fit_weights([vote], self._log_prior, y)[2]
+            loss = fit_weights([vote], self._log_prior, y).loss
             if loss < best:
                 best, chosen = loss, (self.n_neighbors, self._fallback)
         self.n_neighbors, self._fallback = chosen

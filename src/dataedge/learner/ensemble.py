@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,16 +26,27 @@ def geometric_mean(weights: Floats, views: Sequence[Floats], log_prior: Floats) 
     return out
 
 
-def fit_weights(views: Sequence[Floats], log_prior: Floats, y: Ints) -> tuple[Floats, float, float]:
+class FittedWeights(NamedTuple):
+    """How views are mixed.
+
+    Attributes:
+        weights: shape (V + 1,), of the views, then of the log prior.
+        floor: share of labels that follow the prior alone.
+        loss: mean −ln p of the labels they were fitted to.
+    """
+
+    weights: Floats
+    floor: float
+    loss: float
+
+
+def fit_weights(views: Sequence[Floats], log_prior: Floats, y: Ints) -> FittedWeights:
     """Weights ≥ 0 and floor that maximise the likelihood of left-out labels.
 
     p(y) = (1 − f) softmax(Σ_v w_v S_v + w_p log prior)_y + f prior_y. Negative weights are
     ruled out: left-out scores are lower for an item's own class even on noise (its own label is
     missing from the mean), and a negative weight would read the label off that. Without the
     floor, random label noise would flatten the weights instead.
-
-    Returns:
-        Weights (views, then prior), floor, mean −ln p.
     """
     from scipy.optimize import minimize
 
@@ -67,4 +78,4 @@ def fit_weights(views: Sequence[Floats], log_prior: Floats, y: Ints) -> tuple[Fl
         options={"maxiter": 40, "ftol": 1e-7},
     )
     weights: Floats = found.x[:-1] / scale
-    return weights, float(found.x[-1]), float(found.fun)
+    return FittedWeights(weights, float(found.x[-1]), float(found.fun))

@@ -8,7 +8,7 @@ better than the most frequent label each of them is.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -77,8 +77,8 @@ def crowd(
     of_label, of_annotator = np.full((n, annotators), np.nan), np.full(annotators, np.nan)
     if len(labelled) and annotators and proba.shape[1] > 1:
         settled = crowdlab(given[labelled], np.asarray(proba, np.float64)[labelled])
-        consensus[labelled], quality[labelled] = settled[0], settled[1]
-        of_label[labelled], of_annotator = settled[2], settled[3]
+        consensus[labelled], quality[labelled] = settled.labels, settled.quality
+        of_label[labelled], of_annotator = settled.of_label, settled.of_annotator
     shown = {
         name: None if np.isnan(q) else float(q) for name, q in zip(names, of_annotator, strict=True)
     }
@@ -125,7 +125,31 @@ def alpha(given: Ints, n_classes: int, clusters: Ints, *, seed: int = 0, **detai
     return Figure(value, min(low, value), max(high, value), n, "alpha", detail=detail)
 
 
-def crowdlab(given: Ints, proba: Floats) -> tuple[Ints, Floats, Floats, Floats]:
+class Consensus(NamedTuple):
+    """What annotators and learner settle on.
+
+    Attributes:
+        labels: shape (n,), codes.
+        quality: shape (n,), probability of each.
+        of_label: shape (n, A), probability of each given label; NaN where none is given.
+        of_annotator: shape (A,), quality of each annotator.
+    """
+
+    labels: Ints
+    quality: Floats
+    of_label: Floats
+    of_annotator: Floats
+
+
+class _Posterior(NamedTuple):
+    """Weighted mean of learner and annotators, shape (n, K), and the weights that went in."""
+
+    proba: Floats
+    learner: float
+    annotators: Floats
+
+
+def crowdlab(given: Ints, proba: Floats) -> Consensus:
     """Consensus and its quality, quality of each label, quality of each annotator.
 
     The majority vote (ties by the learner) is the first consensus; its posterior's most probable
@@ -138,7 +162,7 @@ def crowdlab(given: Ints, proba: Floats) -> tuple[Ints, Floats, Floats, Floats]:
     rows = np.arange(len(given))
     votes = np.stack([(given == c).sum(1) for c in range(proba.shape[1])], 1)
     majority = (votes + 0.5 * proba / proba.max(1, keepdims=True)).argmax(1)
-    posterior, _, _ = _posterior(given, proba, majority)
+    posterior = _posterior(given, proba, majority).proba
     best = posterior.max(1)
     tied = (posterior == best[:, None]).sum(1) > 1
     consensus = np.where(tied, majority, posterior.argmax(1)).astype(np.int64)
@@ -152,11 +176,11 @@ def crowdlab(given: Ints, proba: Floats) -> tuple[Ints, Floats, Floats, Floats]:
         mean = np.nansum(of_label, 0) / there.sum(0)
     share = model / (model + weights.sum() * there.sum() / given.size)
     of_annotator = share * mean + (1 - share) * np.where(np.isnan(agrees), mean, agrees)
-    return consensus, posterior[rows, consensus], of_label, of_annotator
+    return Consensus(consensus, posterior[rows, consensus], of_label, of_annotator)
 
 
-def _posterior(given: Ints, proba: Floats, consensus: Ints) -> tuple[Floats, float, Floats]:
-    """Weighted mean of learner and annotators (n, K), the learner's weight, the annotators' (A,)."""
+def _posterior(given: Ints, proba: Floats, consensus: Ints) -> _Posterior:
+    """The posterior under weights by agreement with this consensus, shape (n,)."""
     k, there = proba.shape[1], given >= 0
     several = there.sum(1) > 1
     if not several.any():
@@ -176,7 +200,7 @@ def _posterior(given: Ints, proba: Floats, consensus: Ints) -> tuple[Floats, flo
         said[np.arange(len(said)), given[mine, a]] = right
         mixed[mine] += weight * said
     total = model + there @ weights
-    return mixed / total[:, None], model, weights
+    return _Posterior(mixed / total[:, None], model, weights)
 
 
 def _agreement(given: Ints) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -163,11 +163,19 @@ def _mean(log_first: Floats, second: Floats) -> Floats:
     return out
 
 
-def _margin(proba: Floats, labels: Ints) -> tuple[Floats, Ints, Floats]:
-    """Probability of the given label, the most probable other label, their difference."""
+class _Margin(NamedTuple):
+    """Probability of the given label, the most probable other label, their difference; (n,) each."""
+
+    p_given: Floats
+    rival: Ints
+    margin: Floats
+
+
+def _margin(proba: Floats, labels: Ints) -> _Margin:
+    """How far each given label stands above or below the most probable other one."""
     n, k = proba.shape
     if k == 1:
-        return np.ones(n), labels, np.ones(n)
+        return _Margin(np.ones(n), labels, np.ones(n))
     p_given, margin = np.empty(n), np.empty(n)
     rival = np.empty(n, np.int64)
     for start in range(0, n, _BLOCK):
@@ -178,7 +186,7 @@ def _margin(proba: Floats, labels: Ints) -> tuple[Floats, Ints, Floats]:
         block[index, labels[rows]] = -1.0
         rival[rows] = block.argmax(1)
         margin[rows] = p_given[rows] - block[index, rival[rows]]
-    return p_given, rival, margin
+    return _Margin(p_given, rival, margin)
 
 
 def _score(p_given: Floats, odds: Floats, margin: Floats, alike: float) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -119,8 +119,16 @@ def _blocks(texts: Sequence[str]) -> Iterator[slice]:
         at = end
 
 
-def _windows(texts: Sequence[str], width: int) -> tuple[NDArray[np.uint32], Ints, Ints]:
-    """Hashes of all windows over the joined texts; where each text's begin, and how many, (n,)."""
+class _Windows(NamedTuple):
+    """Hashes of all windows over joined texts; where each text's begin, and how many, (n,) each."""
+
+    hashes: NDArray[np.uint32]
+    begin: Ints
+    counts: Ints
+
+
+def _windows(texts: Sequence[str], width: int) -> _Windows:
+    """Hash every window of so many characters, none across two texts."""
     pad = "\0" * (width - 1)
     if not all(texts):  # else the window of an empty text would reach into the next one
         texts = [text or "\0" for text in texts]
@@ -136,7 +144,8 @@ def _windows(texts: Sequence[str], width: int) -> tuple[NDArray[np.uint32], Ints
     hashes *= _MIX
     hashes ^= hashes >> np.uint64(32)
     hashes *= _ODD
-    return (hashes >> np.uint64(32)).astype(np.uint32), begin, np.maximum(lengths - width + 1, 1)
+    top = (hashes >> np.uint64(32)).astype(np.uint32)
+    return _Windows(top, begin, np.maximum(lengths - width + 1, 1))
 
 
 class ShingleSets:
