@@ -34,3 +34,35 @@ def test_no_function_returns_a_bare_tuple_of_three() -> None:
 def test_one_would_be_seen() -> None:
     assert bare("def f() -> tuple[int, int, str]: ...") == ["f"]
     assert bare("def f() -> tuple[int, ...]: ...\ndef g() -> tuple[int, str]: ...") == []
+
+
+def read_from_details(source: str) -> set[str]:
+    """Keys that are read from a `detail`, by index or by get."""
+    keys = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+            of, key = node.value, node.slice
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("detail.get"):
+            of, key = node.func.value, node.args[0]  # type: ignore[attr-defined]
+        else:
+            continue
+        if ast.unparse(of).endswith("detail") and isinstance(key, ast.Constant):
+            keys.add(str(key.value))
+    return keys
+
+
+SHOWN = {"cut_share", "shown_by", "power", "how", "is"}
+"""Keys that are read in order to be shown. What decides something is a typed field."""
+
+
+def test_nothing_that_decides_hides_in_a_detail() -> None:
+    rooms = [p for p in SRC.rglob("*.py") if p.parent.name != "report"]
+    read = {k for p in rooms for k in read_from_details(p.read_text(encoding="utf-8"))}
+    assert read <= SHOWN - {"is"}, read
+    reports = [p.read_text(encoding="utf-8") for p in (SRC / "report").glob("*.py")]
+    assert {k for text in reports for k in read_from_details(text)} <= SHOWN
+
+
+def test_a_key_that_is_read_would_be_seen() -> None:
+    source = "x = figure.detail['a']\ny = o['b'].detail.get('c', 0)\nz.detail['d'] = 1\n"
+    assert read_from_details(source) == {"a", "c"}

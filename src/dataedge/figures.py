@@ -59,6 +59,11 @@ class Figure:
             if number is not None and not math.isfinite(number):
                 raise ValueError(f"Figure.{name} must be finite or None, got {number}")
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """The detail, with what a kind of figure knows beyond it: for the report."""
+        return dict(self.detail)
+
     @classmethod
     def missing(cls, reason: str, unit: str = "", status: Status = "skipped") -> Figure:
         """A figure that could not be measured, with the sentence that says why."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dataedge.figures import Figure
+from dataedge.ladder.rungs import Repaired
 from dataedge.learner.classifier import Learner
 from dataedge.learning_curve.forecast import Forecast, forecast_points
 from dataedge.learning_curve.more_data import measure_more_data
@@ -43,7 +44,7 @@ def test_fully_determined_labels_are_not_called_undefined_for_want_of_rows() -> 
         told = in_bits.of_labels(
             -np.log2(prior[y[held]]), -np.log2(p), np.ones(40), np.ones(40), held, seed=0
         )
-        was += told.detail["share"] < 0.05
+        was += told.share < 0.05
         law = measure_more_data([X[train]], y[train], 2, train, seed=0).law
         now += limits.named({"definedness": defined(law)}, DELTA) is not None
     assert was / runs > 0.25
@@ -142,3 +143,12 @@ def test_open_prompts_cost_at_most_what_is_left() -> None:
     assert (found.value, found.unit) == (pytest.approx(1.2), "bits/byte")
     few = Figure(0.8, 0.7, 0.9, 6, "share", "underpowered", "only 6")
     assert limits.open_responses(few, cost).reason == "only 6"
+
+
+def test_label_quality_is_the_paired_gain_of_the_repaired_rung() -> None:
+    won = Figure(0.03, 0.01, 0.05, 60, "accuracy")
+    repaired = Repaired(0.8, 0.7, 0.9, 60, "accuracy", gain=won)
+    assert limits.label_quality(repaired) is won
+    assert limits.label_quality(Figure(0.8, 0.7, 0.9, 60, "accuracy")).value is None
+    none = Figure.missing("no suspect labels on the train side", "accuracy")
+    assert "no suspect" in limits.label_quality(none).reason

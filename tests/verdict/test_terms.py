@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from dataedge.figures import Figure
+from dataedge.measure.definedness import Defined
 from dataedge.measure.novelty import known_labels
 from dataedge.verdict.decision import decide
 from dataedge.verdict.terms import NAMES, four_terms, new_to_the_model
@@ -17,14 +18,18 @@ DELTA = 0.02
 VERDICT = decide(BASE)
 
 
-def share(value: float, half: float = 0.02, **detail: float) -> Figure:
-    return Figure(value, value - half, value + half, 300, "share", detail=detail)
+def share(value: float, half: float = 0.02) -> Figure:
+    return Figure(value, value - half, value + half, 300, "share")
+
+
+def defined(value: float, share: float) -> Defined:
+    return Defined(value, value - 0.02, value + 0.02, 300, "bits/item", share=share)
 
 
 MEASURES = {
     "known_share": share(0.1),
     "label_noise": share(0.01, 0.005),
-    "definedness": share(0.9, share=0.7),
+    "definedness": defined(0.9, 0.7),
     "disagreement": Figure.missing("no two rows have the same input"),
 }
 
@@ -94,9 +99,9 @@ def test_clean(rate: float, answer: str) -> None:
 
 def test_little_learned_does_not_make_a_task_undefined() -> None:
     """The old rule said so below 5 %; now it needs the same input with different outputs."""
-    assert answers(definedness=share(0.02, share=0.02))[3] == "unknown"
-    assert answers(definedness=share(0.3, share=0.3))[3] == "partly"
-    assert answers(definedness=share(0.02, share=0.02), disagreement=share(0.03))[3] == "yes"
+    assert answers(definedness=defined(0.02, 0.02))[3] == "unknown"
+    assert answers(definedness=defined(0.3, 0.3))[3] == "partly"
+    assert answers(definedness=defined(0.02, 0.02), disagreement=share(0.03))[3] == "yes"
     shown = replace(gain(0.2), detail={"shown_by": "annotators disagree"})
     assert answers(limited(definedness=shown))[3] == "no"
     assert answers(limited(definedness=shown, volume=gain(0.4)))[3] == "partly"

@@ -10,7 +10,7 @@ import numpy as np
 from dataedge.engine import Step
 from dataedge.figures import Figure
 from dataedge.intervals import paired_proportions, proportion
-from dataedge.ladder.rungs import Outcome, Rungs, choose, keep, valid_items
+from dataedge.ladder.rungs import Outcome, Repaired, Rungs, choose, keep, valid_items
 from dataedge.ladder.shuffled_labels import shuffled_control
 from dataedge.learner.classifier import Learner
 from dataedge.prompt import calibration
@@ -233,6 +233,7 @@ class ClassifyLadder:
             hits,
             bits,
             detail={"train_items": len(self.s.splits.train), "base_weight": b, "learner_weight": a},
+            base_weight=b,
         )
         return outcome, evaluation
 
@@ -261,12 +262,12 @@ class ClassifyLadder:
             base[rung] = (pair[0], pair[1])
             best = best or [t.candidate for t in ranked[:2]]
         choose(outcomes, "without_data", ("zero_shot", "few_shot"))
-        without = outcomes["without_data"].detail["is"]
+        without = outcomes["without_data"].same_as
         own = self.learn(s.splits.train)
         outcomes["learned"], log_learned = self.learned(own, base[without])
         choose(outcomes, "with_data", ("retrieved", "learned"))
         log_with = (
-            log_learned if outcomes["with_data"].detail["is"] == "learned" else base["retrieved"][1]
+            log_learned if outcomes["with_data"].same_as == "learned" else base["retrieved"][1]
         )
         shuffled, shuffled_bits = shuffled_control(self)
         valid = valid_items(outcomes)
@@ -319,17 +320,15 @@ class ClassifyLadder:
         before = rungs.outcomes["learned"].gain[clean]
         clusters = rungs.clusters[clean]
         difference = paired_proportions(gain - before, clusters, unit="accuracy")
-        return proportion(
+        found = proportion(
             gain,
             clusters,
             unit="accuracy",
             how=f"{len(train) - len(kept)} suspect train items left out, judged on {int(clean.sum())} items "
             "whose label is not suspect",
             learned_on_the_same_items=float(before.mean()),
-            gain_over_learned=difference.value,
-            gain_low=difference.low,
-            gain_high=difference.high,
         )
+        return Repaired(**vars(found), gain=difference)
 
     def _forms(self) -> tuple[Form, ...]:
         """Label forms that differ from each other."""

@@ -186,7 +186,7 @@ class GenerateLadder:
         chosen = prompted.chosen
         outcomes = {"chance": self._chance(), **prompted.outcomes}
         choose(outcomes, "without_data", ("zero_shot", "few_shot"))
-        without = chosen[outcomes["without_data"].detail["is"]]
+        without = chosen[outcomes["without_data"].same_as]
         # learned: the better of n-grams over the prompt without data and over retrieved items
         bases = [c for c in (without, chosen.get("retrieved")) if c is not None]
         (_, weight), base = min(
@@ -205,7 +205,7 @@ class GenerateLadder:
             ),
         )
         choose(outcomes, "with_data", ("retrieved", "learned"))
-        learned = outcomes["with_data"].detail["is"] == "learned"
+        learned = outcomes["with_data"].same_as == "learned"
         with_data = (base, mixture) if learned else (chosen["retrieved"], None)
         shuffled_ngram = self.ngram(without, shuffled=True)
         shuffled_weight = self.best_weight(without, shuffled_ngram)[1]

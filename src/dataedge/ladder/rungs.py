@@ -48,6 +48,8 @@ class Outcome:
         bits: shape (n,), code length of the right answer.
         prompt_tokens: mean tokens per request, None where no model is asked.
         detail: stored with the rung.
+        same_as: the rung that this one is, where it is the better of others.
+        base_weight: of the base model's opinion, where it is mixed into a learner's.
     """
 
     how: str
@@ -56,6 +58,27 @@ class Outcome:
     bits: NDArray[np.float64]
     prompt_tokens: float | None = None
     detail: dict[str, Any] = field(default_factory=dict)
+    same_as: str = ""
+    base_weight: float = 0.0
+
+
+@dataclass(frozen=True)
+class Repaired(Figure):
+    """The rung `repaired`.
+
+    Attributes:
+        gain: over `learned`, on the same items, paired.
+    """
+
+    gain: Figure | None = None
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The detail and the gain."""
+        if self.gain is None:
+            return dict(self.detail)
+        value, low, high = self.gain.value, self.gain.low, self.gain.high
+        return {**self.detail, "gain_over_learned": value, "gain_low": low, "gain_high": high}
 
 
 @dataclass(frozen=True)
@@ -153,7 +176,8 @@ def choose(outcomes: dict[str, Outcome], rung: str, among: tuple[str, ...]) -> N
     from dataclasses import replace
 
     chosen = better(outcomes, among)
-    outcomes[rung] = replace(outcomes[chosen], detail={**outcomes[chosen].detail, "is": chosen})
+    detail = {**outcomes[chosen].detail, "is": chosen}
+    outcomes[rung] = replace(outcomes[chosen], detail=detail, same_as=chosen)
 
 
 def valid_items(outcomes: dict[str, Outcome]) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,22 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Defined(Figure):
+    """How much the input tells about the output.
+
+    Attributes:
+        share: of the output's information, 0 to 1 and below 0 where the learner misleads.
+    """
+
+    share: float = 0.0
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The detail and the share."""
+        return {"share": self.share, **self.detail}
+
+
 def of_labels(
     bits_chance: Floats,
     bits_learned: Floats,
@@ -24,7 +41,7 @@ def of_labels(
     *,
     seed: int,
     bits_shuffled: Floats | None = None,
-) -> Figure:
+) -> Defined:
     """bits(chance) − bits(learned): what the input was shown to say about the label.
 
     Args:
@@ -42,12 +59,11 @@ def of_labels(
         1.0
     """
     control = mean_figure(hits_shuffled - hits_chance, clusters, unit="accuracy", seed=seed)
-    return mean_figure(
+    found = mean_figure(
         bits_chance - bits_learned,
         clusters,
         unit="bits/item",
         seed=seed,
-        share=_ratio(bits_chance - bits_learned, bits_chance),
         shuffled_over_chance=control.value,
         shuffled_over_chance_low=control.low,
         **_control(
@@ -58,6 +74,7 @@ def of_labels(
             seed,
         ),
     )
+    return Defined(**vars(found), share=_ratio(bits_chance - bits_learned, bits_chance))
 
 
 def of_responses(
@@ -68,7 +85,7 @@ def of_responses(
     *,
     seed: int,
     with_third: Floats | None = None,
-) -> Figure:
+) -> Defined:
     """L_with(y|x') − L_with(y|x) in bits per byte: what the prompt says about the response.
 
     Args:
@@ -87,12 +104,10 @@ def of_responses(
         (0.5, 0.0)
     """
     told = with_other - with_
-    share = _ratio(told, with_other)
     third = None if with_third is None else with_third - with_other
     control = _control("L_with(y|x'') − L_with(y|x')", third, size, clusters, seed)
-    return mean_figure(
-        told, clusters, unit="bits/byte", seed=seed, weights=size, share=share, **control
-    )
+    found = mean_figure(told, clusters, unit="bits/byte", seed=seed, weights=size, **control)
+    return Defined(**vars(found), share=_ratio(told, with_other))
 
 
 def _control(

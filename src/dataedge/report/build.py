@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dataedge.figures import Figure
 from dataedge.measure.registry import in_order
 from dataedge.report import model as m
 from dataedge.store import FILE
@@ -19,7 +20,6 @@ from dataedge.verdict.terms import NAMES
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.engine.local import StageRecord
-    from dataedge.figures import Figure
     from dataedge.items import Dataset
     from dataedge.models.lazy import LazyModel, ModelAbilities
     from dataedge.prepare.splits import Splits
@@ -112,7 +112,7 @@ def build(
                 answer=t.answer,
                 sentence=t.sentence,
                 of=t.of,
-                figure=m.FigureModel(**_figure(replace(t.figure, detail={}))),
+                figure=m.FigureModel(**{**_figure(t.figure), "detail": {}}),
             )
             for t in findings.terms
         ],
@@ -160,7 +160,8 @@ def _edge(figure: Figure, parts: dict[str, Figure]) -> m.EdgeModel:
 
 
 def _figure(figure: Figure) -> dict[str, Any]:
-    values: dict[str, Any] = plain(asdict(figure))
+    named = {f.name: getattr(figure, f.name) for f in fields(Figure)}
+    values: dict[str, Any] = plain({**named, "detail": figure.described})
     return values
 
 

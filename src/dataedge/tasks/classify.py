@@ -62,8 +62,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     outcomes = rungs.outcomes
     known, defined = _in_bits(workspace, ladder_run)
     more_data = _more_data(workspace, described)
-    learned_weight = float(outcomes["learned"].detail.get("base_weight", 0.0))
-    rungs.special["more_data"] = more_data.rung(rungs.figure("learned"), learned_weight)
+    learned = outcomes["learned"]
+    rungs.special["more_data"] = more_data.rung(rungs.figure("learned"), learned.base_weight)
     target = float(outcomes["without_data"].gain.mean()) + config.delta
     twins = _twins(workspace)
     found = _limits(workspace, rungs, more_data, quality.noise, twins)

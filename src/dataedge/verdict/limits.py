@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dataedge.figures import Figure, bootstrap
+from dataedge.ladder.rungs import Repaired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,12 +62,10 @@ def named(limits: Mapping[Limit, Figure], delta: float) -> Limit | None:
 
 def label_quality(repaired: Figure) -> Figure:
     """Paired gain of learning without the suspect train labels, from the rung `repaired`."""
-    detail = repaired.detail
-    value, low, high = (detail.get(k) for k in ("gain_over_learned", "gain_low", "gain_high"))
-    if repaired.value is None or value is None or low is None or high is None:
-        reason = repaired.reason or "nothing was repaired"
-        return Figure.missing(reason, repaired.unit)
-    return Figure(float(value), float(low), float(high), repaired.n, repaired.unit)
+    gain = repaired.gain if isinstance(repaired, Repaired) else None
+    if repaired.value is None or gain is None or gain.low is None or gain.high is None:
+        return Figure.missing(repaired.reason or "nothing was repaired", repaired.unit)
+    return gain
 
 
 def novelty(known: Figure, left: Figure) -> Figure:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dataedge.figures import Figure
+from dataedge.measure.definedness import Defined
 from dataedge.verdict.evidence import surely_above, surely_below
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def well_defined(measures: Mapping[str, Figure], verdict: Verdict, *, delta: flo
         return Term("defined", answer, sentence, open_, "gain out of reach of any data")
     told, apart = measures.get("definedness", NONE), measures.get("disagreement", NONE)
     of = "information that the input gives about the output"
-    share = float(told.detail.get("share") or 0.0)
+    share = told.share if isinstance(told, Defined) else 0.0
     if told.value is not None and surely_above(told, 0.0) and share >= _TOLD[1]:
         sentence = f"The input explains {share:.0%} of the output's information."
         return Term("defined", "yes", sentence, told, of)
