@@ -391,7 +391,7 @@ def test_fresh_forgets_a_broken_store_but_not_one_in_use(
     assert holder.stdout.readline() == "open\n"
     done = run("audit", str(small_dataset), "--out", str(out), "--model", tiny_model, "--fresh")
     assert done.returncode == 3, done.stderr
-    assert "being written" in done.stderr
+    assert "is writing an audit here" in done.stderr
     assert (out / FILE).exists()
     holder.communicate("")
     (out / FILE).write_bytes(b"not a database" * 500)

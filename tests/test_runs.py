@@ -224,7 +224,7 @@ def test_readers_wait_while_a_second_run_writes(runner: Runner, tmp_path: Path) 
     audit = dataedge.open(out)
     try:
         for read in (lambda: audit.items("known"), lambda: audit.sql("from items")):
-            with pytest.raises(AuditError, match="being written") as caught:
+            with pytest.raises(AuditError, match="is writing an audit here") as caught:
                 read()
             assert caught.value.code == ExitCode.NO_CONCLUSION
     finally:

@@ -172,9 +172,9 @@ def test_templates_of_an_added_probe_join_the_search_of_their_task(tmp_path: Pat
             .replace("choices", "generation")
             .replace("{label}", "{response}"),
             3,
-            "in place of another",
+            "replaces a built-in one",
         ),
-        (OWN.replace("mine", "recall"), 3, "recall that it replaces is of task any"),
+        (OWN.replace("mine", "recall"), 3, "recall that it replaces has task any"),
     ],
 )
 def test_what_does_not_fit_the_built_in_probes_is_named(

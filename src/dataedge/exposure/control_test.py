@@ -52,8 +52,8 @@ def control_test(
     gate = blind_classifier.arms_gate(suspect, rest, seed=seed)
     if gate.low > 0.5:
         reason = (
-            f"the texts alone tell data from control (AUROC {gate.value:.2f} "
-            f"[{gate.low:.2f}, {gate.high:.2f}] without a model): the control is not of the same kind"
+            f"data and control can be told apart by their texts alone (AUROC {gate.value:.2f} "
+            f"[{gate.low:.2f}, {gate.high:.2f}] without a model), so they are not of one kind"
         )
         detail = {"blind_auroc": list(gate)}
         return Figure(None, n=size, unit="p", status="refused", reason=reason, detail=detail)

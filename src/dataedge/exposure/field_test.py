@@ -46,7 +46,7 @@ def random_field_test(
     told_by, values = [field.contexts()[i] for i in keep], [field.values[i].strip() for i in keep]
     gate = blind_classifier.field_gate(told_by, values, places[keep], seed=seed)
     if reason := blind_classifier.told(gate):
-        sentence = f"{field.shape} can be told without having been seen: {reason}"
+        sentence = f"{field.shape} can be guessed without having seen the data: {reason}"
         return Figure(None, n=len(keep), unit="p", status="refused", reason=sentence, detail=gate)
     return score_field(engine, lazy_model, field, keep, seed=seed)
 

@@ -110,7 +110,7 @@ def random_field(texts: Sequence[str]) -> Field | str:
         if len(rows) < max(FEWEST_ROWS, COVERAGE * len(texts)):
             continue
         if sum(bool(_CALENDAR.fullmatch(v)) for v in values) > len(values) / 2:
-            reason = f"{shape} is a date, a time or a year: the row may tell it"
+            reason = f"{shape} is a date, a time or a year, which the row itself may give away"
             continue
         free = free_places(values)
         if len(set(values)) < DISTINCT * len(values) or free < FREE_PLACES:

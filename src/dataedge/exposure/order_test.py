@@ -61,7 +61,7 @@ def order_test(
         [texts[i] for i in shown], [labels[i] for i in shown], seed=seed
     )
     if reason := blind_classifier.told(gate):
-        sentence = f"the order can be told without having been seen: {reason}"
+        sentence = f"the order can be guessed without having seen the data: {reason}"
         return Figure(None, n=len(shards), unit="p", status="refused", reason=sentence, detail=gate)
     scores = ask_orders(engine, lazy_model, texts, shards, seed=seed)
     scores = scores[np.isfinite(scores).all(axis=1)]

@@ -106,7 +106,9 @@ def alpha(given: Ints, n_classes: int, clusters: Ints, *, seed: int = 0, **detai
     if n == 0:
         return Figure.missing("no item has labels from two annotators", "alpha")
     if (counts.sum(0) > 0).sum() < 2:
-        return Figure.missing("all labels are the same: nothing to disagree on", "alpha")
+        return Figure.missing(
+            "all labels are the same, so there is nothing to disagree on", "alpha"
+        )
     m = counts.sum(1)
     disagree = (m**2 - np.square(counts).sum(1)) / (m - 1)
 

@@ -215,12 +215,12 @@ def _warned(figure: Figure) -> Figure:
     if figure.value is None or figure.value <= 0.5:
         return figure
     reason = (
-        f"{figure.value:.0%} of the answers are Unknown to the base model: training on Unknown abilities "
-        "alone took held-out accuracy from 37.5 (early stop) to 25.8 (converged), where MaybeKnown "
-        "abilities kept 43.2 (Gekhman et al. 2024)"
+        f"{figure.value:.0%} of the answers are Unknown to the base model; training on Unknown facts "
+        "alone lowered held-out accuracy from 37.5 (early stop) to 25.8 (converged), while MaybeKnown "
+        "facts kept 43.2 (Gekhman et al. 2024)"
     )
     return replace(figure, reason=reason)
 
 
 def _too_few(n: int) -> Figure:
-    return Figure.missing(f"only {n} items have an answer that is short enough to be said", "share")
+    return Figure.missing(f"only {n} items have an answer that is short enough to ask for", "share")

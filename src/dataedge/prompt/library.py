@@ -58,11 +58,11 @@ def _own(extra: str | Path, builtin: dict[str, Probe]) -> dict[str, Probe]:
             said = f"{files[probe.name]} has a probe of this name as well"
             raise mistake(file, node, ("name",), said)
         if probe.name in builtin and builtin[probe.name].task != probe.task:
-            said = f"the probe {probe.name} that it replaces is of task {builtin[probe.name].task}"
+            said = f"the probe {probe.name} that it replaces has task {builtin[probe.name].task}"
             raise mistake(file, node, ("task",), said)
         if probe.name not in builtin:
             if probe.task not in SEARCHED:
-                said = f"only a probe in place of another can be of task {probe.task}"
+                said = f"only a probe that replaces a built-in one can have task {probe.task}"
                 raise mistake(file, node, ("task",), said)
             for key in OF_THE_SEARCH:
                 if key in probe.model_fields_set:

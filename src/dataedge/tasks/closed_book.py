@@ -90,7 +90,7 @@ def closed_book(workspace: Workspace, chosen: Mapping[str, Strategy]) -> ClosedB
     }
     found = dict(zip(NAMES, (rungs["zero_shot"], rungs["without_data"]), strict=False))
     if workspace.abilities.remote:
-        reason = "drawn answers are asked of a model on this machine alone, not of a server"
+        reason = "answers are drawn from a model on this machine alone, not from a server"
         return ClosedBookResult({**found, "knowledge": Figure.missing(reason, "share")}, rungs)
     few = rows[:ITEMS]
     answers = [_answer(workspace, zero, targets[i]) for i in range(len(few))]
@@ -109,7 +109,7 @@ def _match(
         length = workspace.prompt_tokens(strategy)
         rows = rows[: int(RETRIEVED_TOKENS // max(length, 1.0))]
         if len(rows) < FEWEST_RETRIEVED:
-            reason = f"prompts of {length:,.0f} tokens are too long to have answers said"
+            reason = f"prompts of {length:,.0f} tokens are too long to ask for answers"
             return Figure.missing(reason, "share")
     return exact_match(
         speaker,

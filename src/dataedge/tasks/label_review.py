@@ -102,7 +102,7 @@ def _by_number(
     found = quantities.judge_quantities(given, expected, clusters, seed=seed)
     order = np.argsort(given, kind="stable")
     place = np.searchsorted(given[order], expected).clip(0, len(given) - 1)
-    reason = f"numbers: share more than {quantities.FAR} robust deviations from what is expected"
+    reason = f"share of numbers more than {quantities.FAR} robust deviations from the expected one"
     return replace(
         quality,
         score=found.score,

@@ -69,7 +69,7 @@ def check_unrelated(prompt_vectors: Floats, response_vectors: Floats, *, seed: i
             "unrelated",
             n=n,
             skipped=f"only {tells:.0%} of the responses are closer to their own prompt than to "
-            "shuffled ones, so that closeness singles out no row here",
+            "shuffled ones, so closeness says nothing about a single row",
         )
     found = [
         Finding(
