@@ -186,8 +186,8 @@ def valid_items(outcomes: dict[str, Outcome]) -> NDArray[np.bool_]:
     return np.asarray(np.all(masks, axis=0))
 
 
-def keep(climb_outcomes: dict[str, Outcome], mask: NDArray[np.bool_]) -> dict[str, Outcome]:
+def keep(outcomes: dict[str, Outcome], mask: NDArray[np.bool_]) -> dict[str, Outcome]:
     """The same outcomes on fewer items."""
     from dataclasses import replace
 
-    return {r: replace(o, gain=o.gain[mask], bits=o.bits[mask]) for r, o in climb_outcomes.items()}
+    return {r: replace(o, gain=o.gain[mask], bits=o.bits[mask]) for r, o in outcomes.items()}
