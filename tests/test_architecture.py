@@ -67,7 +67,14 @@ def test_every_room_has_tests(room: str) -> None:
     assert list((ROOT / "tests" / room).rglob("test_*.py")), f"tests/{room}/ has no test"
 
 
-@pytest.mark.parametrize("file", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
+@pytest.mark.parametrize(
+    "file",
+    [
+        "CONTRIBUTING.md",
+        "README.md",
+        *(f"docs/{p.name}" for p in sorted((ROOT / "docs").glob("*.md"))),
+    ],
+)
 def test_links_and_paths_lead_somewhere(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")
     links = re.findall(r"\]\(([^)#:]+)\)", text)

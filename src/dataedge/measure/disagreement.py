@@ -35,8 +35,8 @@ def of_annotators(annotations: Sequence[Sequence[str | None]]) -> Figure:
         Share with Wilson's interval; skipped without several annotators, underpowered below 20 items.
 
     Example:
-        >>> of_annotators([("a", "a", "b")] * 30).value
-        0.6666666666666666
+        >>> round(of_annotators([("a", "a", "b")] * 30).value, 3)
+        0.667
     """
     given = [[label for label in row if label is not None] for row in annotations]
     each = [_differing(row) for row in given if len(row) > 1]
