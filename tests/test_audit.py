@@ -34,6 +34,7 @@ MEASURES = {
     "definedness",
     "disagreement",
     "examples_needed",
+    "prior_examples",
     "bits_learned",
     "class_balance",
     "tokens",
@@ -53,7 +54,7 @@ def run(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
 def test_the_report_is_whole(small_audit: dataedge.Audit) -> None:
     report = small_audit.report
     assert [r.rung for r in report.ladder] == [
-        "chance", "zero_shot", "few_shot", "without_data", "retrieved", "learned", "with_data", "repaired",
+        "chance", "zero_shot", "few_shot", "without_data", "retrieved", "prompted", "learned", "with_data", "repaired",
         "more_data",
     ]  # fmt: skip
     assert set(report.measures) >= MEASURES

@@ -18,13 +18,15 @@ import pytest
 from dataedge.engine.local import Engine
 from dataedge.figures import Figure
 from dataedge.items import Dataset, Item, Task
-from dataedge.ladder.classify import CONTENT_FREE, ClassifyLadder
+from dataedge.ladder.classify import ClassifyLadder
 from dataedge.ladder.generate import GenerateLadder
+from dataedge.ladder.label_prompts import CONTENT_FREE
 from dataedge.learner.item_features import Candidates, Description
 from dataedge.models.lazy import ModelAbilities
 from dataedge.prepare.splits import Splits, split
 from dataedge.progress import Progress
 from dataedge.prompt.library import load_probes, searched_probe
+from dataedge.prompt.panel import FINALISTS
 from dataedge.prompt.scores import ChoiceAnswers
 from dataedge.prompt.search import successive_halving
 from dataedge.prompt.templates import DEMONSTRATION_TOKENS, Strategy
@@ -151,10 +153,13 @@ def test_every_template_form_and_number_of_demonstrations_is_tried(
 ) -> None:
     tried = {strategy for strategy, _ in ladder_run[0].asked}
     zero = {(s.template.name, s.form) for s in tried if s.k == 0}
-    assert zero == {
-        (t, f) for t in ("plain", "instruction", "chat") for f in ("given", "humanised")
-    }
+    templates = [t.name for t in PROBES["classify"].templates]
+    assert zero == {(t, f) for t in templates for f in ("given", "humanised")}
     assert {s.k for s in tried if s.shots == "random"} == {4, 8, 16}
+    for k in (8, 16):
+        shown = [s for s in tried if s.shots == "random" and s.k == k]
+        assert {s.template.name for s in shown} == set(templates)
+        assert len({s.draw for s in shown}) == len(shown)  # no draw is in two prompts
     assert {s.k for s in tried if s.shots == "retrieved"} == {4, 8, 16}
 
 
@@ -190,14 +195,14 @@ def test_choice_sees_development_items_alone(ladder_run: tuple[Random, Any]) -> 
     assert not development & evaluation
     assert not train & (development | evaluation)
     reported = [strategy for strategy, items in ladder.asked if items & evaluation]
-    assert len(set(reported)) == 3  # the one that was chosen on each rung
+    assert len(set(reported)) == sum(FINALISTS.values())
     for _, items in ladder.asked:
-        assert items <= development or items == evaluation
+        assert items <= development or items in (evaluation, development | evaluation)
     for strategy in set(reported):
         first = next(
             i
             for i, (s, items) in enumerate(ladder.asked)
-            if (s, items) == (strategy, frozenset(evaluation))
+            if s == strategy and items >= frozenset(evaluation)
         )
         assert (strategy, frozenset(development)) in ladder.asked[:first]
 
@@ -210,24 +215,28 @@ def test_other_labels_on_evaluation_items_change_no_choice(ladder_run: tuple[Ran
         items[i] = replace(items[i], target=LABELS[(LABELS.index(items[i].target) + 1) % 4])
     other = Random(replace(s, dataset=replace(s.dataset, items=tuple(items))))
     again = other.run()
-    for rung in ("zero_shot", "few_shot", "without_data", "retrieved"):
+    for rung in ("zero_shot", "few_shot", "without_data", "retrieved", "prompted"):
         assert again.rungs.outcomes[rung].how == done.rungs.outcomes[rung].how
+        weights = [r.rungs.outcomes[rung].detail.get("pool") for r in (again, done)]
+        assert weights[0] == weights[1]
         assert (again.rungs.outcomes[rung].gain != done.rungs.outcomes[rung].gain).any()
 
 
 def test_choosing_on_random_labels_gains_nothing_on_evaluation_items() -> None:
-    """The prompting search, calibration included, on scores that know nothing: no gain over chance."""
-    gains = []
+    """The prompting search, calibration and pool included, on scores that know nothing."""
+    gains, pooled = [], []
     for seed in range(10):
         s = workspace(Task.CLASSIFY, seed=seed)
         ladder = Random(s)
         plain = [Strategy(t, f) for t in s.probe.templates[:2] for f in s.probe.label_forms]
         ranked, _ = successive_halving(plain, ladder.attempt, len(s.development))
-        outcome = ladder.prompting(ranked[0].candidate)[0]
-        gains.append(outcome.gain.mean() - ladder._chance().gain.mean())
-    error = np.std(gains, ddof=1) / np.sqrt(len(gains))
-    assert np.mean(gains) < 2 * error
-    assert np.mean(gains) < 0.02
+        chance = ladder._chance().gain.mean()
+        gains.append(ladder.prompting(ranked[0].candidate).gain.mean() - chance)
+        pooled.append(ladder.pool([t.candidate for t in ranked])[0].gain.mean() - chance)
+    for found in (gains, pooled):
+        error = np.std(found, ddof=1) / np.sqrt(len(found))
+        assert np.mean(found) <= 2 * error
+        assert np.mean(found) < 0.02
 
 
 def test_splits_of_every_task_are_disjoint() -> None:

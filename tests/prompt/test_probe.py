@@ -146,7 +146,7 @@ def test_ones_own_probe_takes_the_place_of_a_built_in_one(tmp_path: Path) -> Non
     (tmp_path / "any_name.yaml").write_text(re.sub(r"version: \d+", "version: 9", GOOD))
     probes = load_probes(tmp_path)
     assert probes["classify"].version == 9
-    assert len(searched_probe("classify", probes).templates) == 3
+    assert len(searched_probe("classify", probes).templates) == 5
 
 
 def test_templates_of_an_added_probe_join_the_search_of_their_task(tmp_path: Path) -> None:

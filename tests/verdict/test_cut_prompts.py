@@ -77,7 +77,7 @@ def prompted(s: Workspace, strategy: Strategy) -> tuple[Outcome, float]:
     if s.dataset.task is Task.CLASSIFY:
         described = ("vectors", list(s.by_text))
         ladder = ClassifyLadder(s, described, np.zeros(N, bool), np.zeros(0, np.int64))
-        outcome = ladder.prompting(strategy)[0]
+        outcome = ladder.prompting(strategy)
         behind = max(len(t) for t in model.tokenize(s.prompter.choices(strategy)))
     else:
         outcome = GenerateLadder(s).prompting(strategy)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataedge.items import Task
+from dataedge.prompt import panel
 from dataedge.prompt.answer_match import are_short
 from dataedge.prompt.closed_book import CONTEXTS, ITEMS, RETRIEVED_TOKENS, SAMPLES
 from dataedge.prompt.search import schedule
@@ -220,9 +221,16 @@ def _work(dataset: Dataset, probe: Probe, held: int) -> _Work:
 
     retrieved = fitting("retrieved")
     longest = max(retrieved) * item + bare
-    zero = schedule(len(probe.templates) * forms, development) + evaluation
-    few = schedule(2 * len(fitting("random")), development) + evaluation
-    near = schedule(len(retrieved), development) + evaluation
+    templates, shown = len(probe.templates), len(fitting("random"))
+    candidates = {"zero_shot": templates, "few_shot": 2 * shown, "retrieved": len(retrieved)}
+    finalists, reported = dict.fromkeys(candidates, 2), dict.fromkeys(candidates, 1)
+    if dataset.task is Task.CLASSIFY:  # the finalists are pooled
+        candidates = panel.sizes(templates, forms, shown, len(retrieved))
+        finalists = reported = panel.FINALISTS
+    zero, few, near = (
+        schedule(candidates[rung], development, finalists[rung]) + reported[rung] * evaluation
+        for rung in candidates
+    )
     passes, tokens = zero + few + near, (zero + few) * bare + near * longest
     if dataset.task is Task.CLASSIFY:
         passes, tokens = passes + evaluation, tokens + evaluation * item

@@ -10,25 +10,19 @@ import numpy as np
 from dataedge.engine import Step
 from dataedge.figures import Figure
 from dataedge.intervals import paired_proportions, proportion
-from dataedge.ladder.rungs import Outcome, Repaired, Rungs, choose, keep, valid_items
+from dataedge.ladder.label_prompts import LabelPrompts
+from dataedge.ladder.rungs import Outcome, Repaired, Rungs, keep, valid_items
 from dataedge.ladder.shuffled_labels import shuffled_control
 from dataedge.learner.classifier import Learner
-from dataedge.prompt import calibration
 from dataedge.prompt.calibration import log_softmax
-from dataedge.prompt.scores import ChoiceAnswers, Choices, ask_choices, cut_share
-from dataedge.prompt.search import Trial, successive_halving
-from dataedge.prompt.templates import Form, Strategy, label_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from dataedge.learner.item_features import Description
+    from dataedge.prompt.pool import Pooled
     from dataedge.prompt.workspace import Workspace
 
-LN2 = float(np.log(2))
-CONTENT_FREE = ("N/A", "", "[MASK]")
 MIXES = tuple((a, b) for a in (0.5, 0.75, 1.0, 1.5) for b in (0.0, 0.25, 0.5, 1.0))
 
 
@@ -54,14 +48,6 @@ class ClassifyRun:
 
 
 @dataclass(frozen=True)
-class Calibrated:
-    """A fitted calibration, and log-probabilities (m, K) of development items out of fold."""
-
-    fitted: calibration.Calibration
-    development: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
 class Learned:
     """What a learner says of held-out items: log-probabilities, shape (m, K) on each side."""
 
@@ -69,11 +55,10 @@ class Learned:
     evaluation: NDArray[np.float64]
 
 
-CALIBRATION = Step("calibration", 1, (Calibrated, calibration.Calibration))
 LEARNER = Step("learner", 1, (Learned,))
 
 
-class ClassifyLadder:
+class ClassifyLadder(LabelPrompts):
     """Climbs the ladder of a classification dataset.
 
     Args:
@@ -90,96 +75,10 @@ class ClassifyLadder:
         suspects: NDArray[np.bool_],
         pruned: NDArray[np.int64],
     ) -> None:
-        self.s = workspace
+        super().__init__(workspace)
         self.described = described
         self.suspects = suspects
         self.pruned = pruned
-        self.y = workspace.label_numbers
-        self.K = len(workspace.dataset.labels)
-        self.log_prior = calibration.log_label_prior(self.y[workspace.splits.train], self.K)
-
-    # -- prompting -----------------------------------------------------------------------------
-
-    def scores(self, strategy: Strategy, indices: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Raw label scores, shape (m, K), nats."""
-        return self.answers(strategy, indices).scores
-
-    def answers(self, strategy: Strategy, indices: NDArray[np.int64]) -> ChoiceAnswers:
-        """The same, with which prompts were cut."""
-        stage = Choices(self.s.lazy_model, self.s.prompter.choices(strategy))
-        return ask_choices(self.s.engine, stage, self.s.prompts(strategy, indices))
-
-    def calibrate(self, strategy: Strategy, m: int) -> Calibrated:
-        """Fit on the first m development items, and judge them out of fold."""
-        indices = self.s.development[:m]
-        scores = self.scores(strategy, indices)
-        content_free = None
-        if strategy.shots != "retrieved" and "contextual" in self.s.probe.calibration:
-            content_free = self._content_free(strategy)
-        inputs: dict[str, Any] = {
-            "scores": scores,
-            "labels": self.y[indices],
-            "log_prior": self.log_prior,
-            "kinds": self.s.probe.calibration,
-            "content_free": content_free,
-        }
-        return self.s.engine.once(CALIBRATION, inputs, lambda _: _calibrated(**inputs))
-
-    def _content_free(self, strategy: Strategy) -> NDArray[np.float64] | None:
-        stage = Choices(self.s.lazy_model, self.s.prompter.choices(strategy))
-        shots = self.s.shots(strategy, self.s.development[:1])[0]
-        texts = len(self.s.dataset.items[0].texts)
-        prompts = [
-            self.s.prompter.prompt(strategy, [empty] * texts, shots) for empty in CONTENT_FREE
-        ]
-        scores, _ = ask_choices(self.s.engine, stage, prompts)
-        return scores if np.isfinite(scores).all() else None
-
-    def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
-        """Accuracy and code length on the first m development items, calibrated out of fold."""
-        held = self.calibrate(strategy, m).development
-        return self._trial(strategy, held, self.s.development[:m])
-
-    def _trial(
-        self, strategy: Strategy | None, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
-    ) -> Trial[Any]:
-        hits, bits = self.judge(log_proba, indices)
-        m = len(indices)
-        return Trial(strategy, m, np.nan_to_num(hits), np.nan_to_num(bits, nan=20.0), np.ones(m))
-
-    def judge(
-        self, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Hits and bits of items under log-probabilities (m, K), shape (m,) each."""
-        labels = self.y[indices]
-        bits = -log_proba[np.arange(len(indices)), labels] / LN2
-        hits = np.where(np.isfinite(bits), log_proba.argmax(axis=1) == labels, np.nan)
-        return hits.astype(np.float64), bits
-
-    def prompting(
-        self, strategy: Strategy
-    ) -> tuple[Outcome, NDArray[np.float64], NDArray[np.float64]]:
-        """Report a chosen strategy on the evaluation items: (outcome, log p on dev, on eval)."""
-        calibrated = self.calibrate(strategy, len(self.s.development))
-        fitted, development = calibrated.fitted, calibrated.development
-        scores, cut = self.answers(strategy, self.s.evaluation)
-        evaluation = fitted.log_proba(scores)
-        hits, bits = self.judge(evaluation, self.s.evaluation)
-        how = f"{strategy.name}, calibration {fitted.kind}, T {fitted.temperature:.2g}"
-        raw_hits, _ = self.judge(scores, self.s.evaluation)
-        outcome = Outcome(
-            how,
-            self._trial(strategy, development, self.s.development),
-            hits,
-            bits,
-            self.s.prompt_tokens(strategy),
-            {
-                "strategy": strategy.name,
-                "uncalibrated": float(np.nanmean(raw_hits)),
-                "cut_share": cut_share(cut),
-            },
-        )
-        return outcome, development, evaluation
 
     # -- learning ------------------------------------------------------------------------------
 
@@ -210,21 +109,19 @@ class ClassifyLadder:
 
         return s.engine.once(LEARNER, {**self.described.inputs, **inputs}, compute)
 
-    def learned(
-        self, own: Learned, base: tuple[NDArray[np.float64], NDArray[np.float64]]
-    ) -> tuple[Outcome, NDArray[np.float64]]:
-        """The learner stacked with the base model's calibrated opinion; weights by development."""
+    def learned(self, own: Learned, base: Pooled) -> tuple[Outcome, NDArray[np.float64]]:
+        """The learner stacked with a pool of prompts; weights by development."""
         labels = self.y[self.s.development]
         rows = np.arange(len(labels))
-        good = np.isfinite(base[0]).all(axis=1)
+        good = np.isfinite(base.development).all(axis=1)
 
         def loss(mix: tuple[float, float]) -> float:
-            mixed = log_softmax(mix[0] * own.development + mix[1] * base[0])
+            mixed = log_softmax(mix[0] * own.development + mix[1] * base.development)
             return float(-mixed[rows, labels][good].mean())
 
         a, b = min(MIXES, key=loss)
-        development = log_softmax(a * own.development + b * np.nan_to_num(base[0]))
-        evaluation = log_softmax(a * own.evaluation + b * base[1])
+        development = log_softmax(a * own.development + b * np.nan_to_num(base.development))
+        evaluation = log_softmax(a * own.evaluation + b * base.evaluation)
         hits, bits = self.judge(evaluation, self.s.evaluation)
         outcome = Outcome(
             f"closed-form learner on {self.described.name} of {len(self.s.splits.train)} items, "
@@ -240,35 +137,12 @@ class ClassifyLadder:
     def run(self) -> ClassifyRun:
         """All rungs."""
         s = self.s
-        outcomes = {"chance": self._chance()}
-        missing: dict[str, str] = {}
-        base: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-        trials: list[dict[str, Any]] = []
-        plain = [Strategy(t, f) for t in s.probe.templates if s.usable(t) for f in self._forms()]
-        stages: Sequence[tuple[str, Any]] = (
-            ("zero_shot", lambda _: plain),
-            ("few_shot", lambda best: s.strategies(best, "random")),
-            ("retrieved", lambda best: s.strategies(best[:1], "retrieved")),
-        )
-        best: list[Strategy] = []
-        for rung, candidates_of in stages:
-            candidates = candidates_of(best)
-            if not candidates:
-                missing[rung] = "no demonstrations fit the model's context"
-                continue
-            ranked, tried = successive_halving(candidates, self.attempt, len(s.development))
-            trials += [t.record(rung) for t in tried.values()]
-            outcomes[rung], *pair = self.prompting(ranked[0].candidate)
-            base[rung] = (pair[0], pair[1])
-            best = best or [t.candidate for t in ranked[:2]]
-        choose(outcomes, "without_data", ("zero_shot", "few_shot"))
-        without = outcomes["without_data"].same_as
+        asked = self.ask()
+        outcomes = {"chance": self._chance(), **asked.outcomes}
+        without = asked.without
         own = self.learn(s.splits.train)
-        outcomes["learned"], log_learned = self.learned(own, base[without])
-        choose(outcomes, "with_data", ("retrieved", "learned"))
-        log_with = (
-            log_learned if outcomes["with_data"].same_as == "learned" else base["retrieved"][1]
-        )
+        outcomes["learned"], _ = self.learned(own, without)
+        outcomes["with_data"], log_with = self.learned(own, asked.prompted)
         shuffled, shuffled_bits = shuffled_control(self)
         valid = valid_items(outcomes)
         index = s.evaluation[valid]
@@ -278,18 +152,18 @@ class ClassifyLadder:
             np.ones(len(index)),
             s.clusters[index],
             keep(outcomes, valid),
-            missing,
+            asked.missing,
             s.seed,
             no_bits="the model's server tells no probabilities of labels"
             if s.abilities.choices == "text"
             else "",
         )
-        rungs.special["repaired"] = self._repaired(rungs, base[without])
+        rungs.special["repaired"] = self._repaired(rungs, without)
         return ClassifyRun(
             rungs,
-            base[without][1][valid],
+            without.evaluation[valid],
             log_with[valid],
-            trials,
+            asked.trials,
             shuffled[valid],
             shuffled_bits[valid],
         )
@@ -303,9 +177,7 @@ class ClassifyLadder:
         majority = self.s.dataset.labels[int(self.log_prior.argmax())]
         return Outcome(f"always {majority!r}, the most frequent label", None, hits, bits)
 
-    def _repaired(
-        self, rungs: Rungs, base: tuple[NDArray[np.float64], NDArray[np.float64]]
-    ) -> Figure:
+    def _repaired(self, rungs: Rungs, base: Pooled) -> Figure:
         train = self.s.splits.train
         kept = np.setdiff1d(train, self.pruned)
         clean = ~self.suspects[rungs.index]
@@ -329,25 +201,3 @@ class ClassifyLadder:
             learned_on_the_same_items=float(before.mean()),
         )
         return Repaired(**vars(found), gain=difference)
-
-    def _forms(self) -> tuple[Form, ...]:
-        """Label forms that differ from each other."""
-        s = self.s
-        forms = s.probe.label_forms
-        return (
-            forms if label_names(s.dataset.labels, "humanised") != s.dataset.labels else forms[:1]
-        )
-
-
-def _calibrated(
-    scores: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    log_prior: NDArray[np.float64],
-    **options: Any,
-) -> Calibrated:
-    """Fitted to the items that the model gave scores for; the others have NaN."""
-    good = np.isfinite(scores).all(axis=1)
-    given = (scores[good], labels[good], log_prior)
-    held = np.full_like(scores, np.nan)
-    held[good] = calibration.out_of_fold(*given, **options)
-    return Calibrated(calibration.fit(*given, **options), held)

@@ -103,6 +103,7 @@ class ExactMatchLadder:
         prompted = run_prompted(s, self.attempt, self.prompting)
         outcomes |= prompted.outcomes
         choose(outcomes, "without_data", ("zero_shot", "few_shot"))
+        choose(outcomes, "prompted", ("zero_shot", "few_shot", "retrieved"))
         outcomes["learned"] = _outcome(
             f"the response of the most similar of {len(s.splits.train)} train items",
             self._copied(s.development),

@@ -186,6 +186,7 @@ class GenerateLadder:
         chosen = prompted.chosen
         outcomes = {"chance": self._chance(), **prompted.outcomes}
         choose(outcomes, "without_data", ("zero_shot", "few_shot"))
+        choose(outcomes, "prompted", ("zero_shot", "few_shot", "retrieved"))
         without = chosen[outcomes["without_data"].same_as]
         # learned: the better of n-grams over the prompt without data and over retrieved items
         bases = [c for c in (without, chosen.get("retrieved")) if c is not None]

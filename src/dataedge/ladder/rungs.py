@@ -24,6 +24,7 @@ RUNGS = (
     "few_shot",
     "without_data",
     "retrieved",
+    "prompted",
     "learned",
     "with_data",
     "repaired",

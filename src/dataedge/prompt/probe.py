@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PLACES = {
     "instruction": ("labels",),
-    "question": ("text", "prompt", "label_name"),
+    "question": ("text", "named_text", "prompt", "label_name"),
     "answer": ("label", "response"),
 }
 """What may stand in braces in each part of a template."""
@@ -46,7 +46,8 @@ class Template(BaseModel):
     instruction: str = ""
     """Stands once at the top; may hold {labels}."""
     question: str
-    """What is asked of an item; holds {text} or {prompt} (they mean the same), may hold {label_name}."""
+    """What is asked of an item; holds {text}, {named_text} (behind the name of its column) or
+    {prompt} (the same as {text}), may hold {label_name}."""
     answer: str
     """How the answer continues the question: holds {label} or {response}."""
     between: str = "\n\n"
@@ -69,8 +70,8 @@ class Template(BaseModel):
     @field_validator("question")
     @classmethod
     def _question_has_its_place(cls, text: str) -> str:
-        if "{text}" not in text and "{prompt}" not in text:
-            raise ValueError("it must hold {text} or {prompt}")
+        if not any(place in text for place in ("{text}", "{named_text}", "{prompt}")):
+            raise ValueError("it must hold {text}, {named_text} or {prompt}")
         return text
 
     @field_validator("answer")

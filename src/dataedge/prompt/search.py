@@ -74,7 +74,7 @@ def rank(trials: Sequence[Trial[C]]) -> list[Trial[C]]:
 
 
 def successive_halving(
-    candidates: Sequence[C], attempt: Callable[[C, int], Trial[C]], n: int
+    candidates: Sequence[C], attempt: Callable[[C, int], Trial[C]], n: int, keep: int = 2
 ) -> tuple[list[Trial[C]], dict[C, Trial[C]]]:
     """Try all candidates on few items, the better half on twice as many, and so on.
 
@@ -82,24 +82,25 @@ def successive_halving(
         candidates: what to choose from; at least one.
         attempt: tries a candidate on the first m development items.
         n: development items there are.
+        keep: so many finalists are tried on all of them.
 
     Returns:
         The finalists tried on all n items, best first, and the last trial of every candidate.
     """
     alive = list(candidates)
     trials: dict[C, Trial[C]] = {}
-    m = n if len(alive) <= 2 else min(n, FIRST_ROUND)
+    m = n if len(alive) <= keep else min(n, FIRST_ROUND)
     while True:
         current = [attempt(c, m) for c in alive]
         trials.update({t.candidate: t for t in current})
         ranked = rank(current)
         if m >= n:
             return ranked, trials
-        alive = [t.candidate for t in ranked[: max(2, len(ranked) // 2)]]
-        m = n if len(alive) <= 2 else min(n, 2 * m)
+        alive = [t.candidate for t in ranked[: max(keep, len(ranked) // 2)]]
+        m = n if len(alive) <= keep else min(n, 2 * m)
 
 
-def schedule(candidates: int, n: int) -> int:
+def schedule(candidates: int, n: int, keep: int = 2) -> int:
     """How many (candidate, item) pairs successive halving asks for; what is asked twice counts once.
 
     Example:
@@ -107,10 +108,10 @@ def schedule(candidates: int, n: int) -> int:
         325
     """
     alive, asked, before = candidates, 0, 0
-    m = n if alive <= 2 else min(n, FIRST_ROUND)
+    m = n if alive <= keep else min(n, FIRST_ROUND)
     while True:
         asked += alive * (m - before)
         if m >= n:
             return asked
-        alive, before = max(2, alive // 2), m
-        m = n if alive <= 2 else min(n, 2 * m)
+        alive, before = max(keep, alive // 2), m
+        m = n if alive <= keep else min(n, 2 * m)

@@ -36,11 +36,14 @@ class Strategy:
     form: Form = "given"
     shots: Shots = "none"
     k: int = 0
+    draw: int = 0
+    """Which of several independent draws of random demonstrations."""
 
     @property
     def name(self) -> str:
-        """Short, unique within a probe: chat/humanised/random-8."""
+        """Short, unique within a probe: chat/humanised/random-8, or random-8-draw-2."""
         shots = "zero-shot" if self.shots == "none" else f"{self.shots}-{self.k}"
+        shots += f"-draw-{self.draw + 1}" if self.draw else ""
         return f"{self.template.name}/{self.form}/{shots}"
 
 
@@ -87,6 +90,7 @@ class Prompter:
         }
         columns = dataset.columns.get("text", ())
         self.fields = (columns,) if isinstance(columns, str) else tuple(columns)
+        self.text_name = humanise(self.fields[0]).capitalize() if self.fields else "Text"
         label = dataset.columns.get("label", "label")
         self.label_name = humanise(label if isinstance(label, str) else "label").capitalize()
 
@@ -105,7 +109,14 @@ class Prompter:
 
     def _question(self, template: Template, texts: Sequence[str]) -> str:
         text = self._input(texts)
-        return _fill(template.question, text=text, prompt=text, label_name=self.label_name)
+        named = text if len(texts) > 1 else f"{self.text_name}: {text}"
+        return _fill(
+            template.question,
+            text=text,
+            prompt=text,
+            named_text=named,
+            label_name=self.label_name,
+        )
 
     def answer(self, strategy: Strategy, target: str) -> str:
         """The continuation that is scored for a target (label or response)."""

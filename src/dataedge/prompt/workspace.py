@@ -146,7 +146,10 @@ class Workspace:
         """The demonstrations that each item is shown."""
         items, train = self.dataset.items, self.splits.train
         if strategy.shots == "random":
-            return [random_shots(items, np.sort(train), strategy.k, self.seed)] * len(indices)
+            drawn = random_shots(
+                items, np.sort(train), strategy.k, self.seed + 7919 * strategy.draw
+            )
+            return [drawn] * len(indices)
         if strategy.shots == "retrieved":
             near = nearest(self.vectors[indices], self.vectors[train], strategy.k)
             return [[items[train[j]] for j in row] for row in near]

@@ -66,7 +66,7 @@ class Evidence:
 
     Attributes:
         edge: with_data − without_data (its task part for generate).
-        tuning_gain: learned − best prompting.
+        tuning_gain: learned − prompted.
         over_chance: with_data − chance.
         retrieved: retrieved − without_data.
         known: without_data − chance.
@@ -204,7 +204,7 @@ def evidence_of(
     total = rungs.difference("with_data", "without_data")
     return Evidence(
         total if edge is None else edge,
-        rungs.difference("learned", rungs.best_prompting, over=rungs.best_prompting),
+        rungs.difference("learned", "prompted"),
         rungs.difference("with_data", "chance"),
         rungs.difference("retrieved", "without_data"),
         rungs.difference("without_data", "chance"),

@@ -1,0 +1,226 @@
+"""The prompting rungs of `classify`: single prompts as one would deploy them, and their pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dataedge.engine import Step
+from dataedge.ladder.rungs import Outcome
+from dataedge.prompt import calibration, panel
+from dataedge.prompt.panel import FINALISTS
+from dataedge.prompt.pool import Pooled, pool_prompts
+from dataedge.prompt.scores import ChoiceAnswers, Choices, ask_choices, cut_share
+from dataedge.prompt.search import Trial, successive_halving
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from dataedge.prompt.templates import Strategy
+    from dataedge.prompt.workspace import Workspace
+
+LN2 = float(np.log(2))
+CONTENT_FREE = ("N/A", "", "[MASK]")
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A fitted calibration, and log-probabilities (m, K) of development items out of fold."""
+
+    fitted: calibration.Calibration
+    development: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What asking the base model reached.
+
+    Attributes:
+        outcomes: of zero_shot, few_shot, retrieved, without_data and prompted, as far as reached.
+        missing: rung → why it was not reached.
+        trials: per strategy name: k, shots, mean accuracy on development items and their number.
+        without: the pool of prompts that were shown nothing or random train items.
+        prompted: the pool with retrieved ones too.
+    """
+
+    outcomes: dict[str, Outcome]
+    missing: dict[str, str]
+    trials: list[dict[str, Any]]
+    without: Pooled
+    prompted: Pooled
+
+
+POOL = Step("prompt_pool", 1, (Pooled,))
+CALIBRATION = Step("calibration", 1, (Calibrated, calibration.Calibration))
+
+
+class LabelPrompts:
+    """Asks the base model for labels.
+
+    Args:
+        workspace: the audit's materials.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.s = workspace
+        self.y = workspace.label_numbers
+        self.K = len(workspace.dataset.labels)
+        self.log_prior = calibration.log_label_prior(self.y[workspace.splits.train], self.K)
+
+    def ask(self, *, retrieved: bool = True) -> Asked:
+        """All prompting rungs.
+
+        Args:
+            retrieved: ask with retrieved demonstrations too.
+        """
+        s = self.s
+        outcomes: dict[str, Outcome] = {}
+        missing: dict[str, str] = {}
+        trials: list[dict[str, Any]] = []
+        pools: dict[str, list[Strategy]] = {}
+        for rung, candidates_of in (
+            ("zero_shot", panel.zero_shot),
+            ("few_shot", panel.few_shot),
+            ("retrieved", lambda s: panel.retrieved(s, pools["zero_shot"][0])),
+        )[: 3 if retrieved else 2]:
+            candidates = candidates_of(s)
+            if not candidates:
+                missing[rung] = "no demonstrations fit the model's context"
+                continue
+            ranked, tried = successive_halving(
+                candidates, self.attempt, len(s.development), FINALISTS[rung]
+            )
+            trials += [t.record(rung) for t in tried.values()]
+            outcomes[rung] = self.prompting(ranked[0].candidate)
+            pools[rung] = [t.candidate for t in ranked[: FINALISTS[rung]]]
+        cheap = [m for rung in ("zero_shot", "few_shot") for m in pools.get(rung, [])]
+        outcomes["without_data"], without = self.pool(cheap)
+        outcomes["prompted"], prompted = outcomes["without_data"], without
+        if "retrieved" in pools:
+            outcomes["prompted"], prompted = self.pool([*cheap, *pools["retrieved"]])
+        return Asked(outcomes, missing, trials, without, prompted)
+
+    def scores(self, strategy: Strategy, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Raw label scores, shape (m, K), nats."""
+        return self.answers(strategy, indices).scores
+
+    def answers(self, strategy: Strategy, indices: NDArray[np.int64]) -> ChoiceAnswers:
+        """The same, with which prompts were cut."""
+        stage = Choices(self.s.lazy_model, self.s.prompter.choices(strategy))
+        return ask_choices(self.s.engine, stage, self.s.prompts(strategy, indices))
+
+    def calibrate(self, strategy: Strategy, m: int) -> Calibrated:
+        """Fit on the first m development items, and judge them out of fold."""
+        indices = self.s.development[:m]
+        scores = self.scores(strategy, indices)
+        content_free = None
+        if strategy.shots != "retrieved" and "contextual" in self.s.probe.calibration:
+            content_free = self._content_free(strategy)
+        inputs: dict[str, Any] = {
+            "scores": scores,
+            "labels": self.y[indices],
+            "log_prior": self.log_prior,
+            "kinds": self.s.probe.calibration,
+            "content_free": content_free,
+        }
+        return self.s.engine.once(CALIBRATION, inputs, lambda _: _calibrated(**inputs))
+
+    def _content_free(self, strategy: Strategy) -> NDArray[np.float64] | None:
+        stage = Choices(self.s.lazy_model, self.s.prompter.choices(strategy))
+        shots = self.s.shots(strategy, self.s.development[:1])[0]
+        texts = len(self.s.dataset.items[0].texts)
+        prompts = [
+            self.s.prompter.prompt(strategy, [empty] * texts, shots) for empty in CONTENT_FREE
+        ]
+        scores, _ = ask_choices(self.s.engine, stage, prompts)
+        return scores if np.isfinite(scores).all() else None
+
+    def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
+        """Accuracy and code length on the first m development items, calibrated out of fold."""
+        held = self.calibrate(strategy, m).development
+        return self._trial(strategy, held, self.s.development[:m])
+
+    def _trial(
+        self, strategy: Strategy | None, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
+    ) -> Trial[Any]:
+        hits, bits = self.judge(log_proba, indices)
+        m = len(indices)
+        return Trial(strategy, m, np.nan_to_num(hits), np.nan_to_num(bits, nan=20.0), np.ones(m))
+
+    def judge(
+        self, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Hits and bits of items under log-probabilities (m, K), shape (m,) each."""
+        labels = self.y[indices]
+        bits = -log_proba[np.arange(len(indices)), labels] / LN2
+        hits = np.where(np.isfinite(bits), log_proba.argmax(axis=1) == labels, np.nan)
+        return hits.astype(np.float64), bits
+
+    def prompting(self, strategy: Strategy) -> Outcome:
+        """Report a chosen strategy on the evaluation items."""
+        calibrated = self.calibrate(strategy, len(self.s.development))
+        fitted, development = calibrated.fitted, calibrated.development
+        scores, cut = self.answers(strategy, self.s.evaluation)
+        evaluation = fitted.log_proba(scores)
+        hits, bits = self.judge(evaluation, self.s.evaluation)
+        how = f"{strategy.name}, calibration {fitted.kind}, T {fitted.temperature:.2g}"
+        raw_hits, _ = self.judge(scores, self.s.evaluation)
+        return Outcome(
+            how,
+            self._trial(strategy, development, self.s.development),
+            hits,
+            bits,
+            self.s.prompt_tokens(strategy),
+            {
+                "strategy": strategy.name,
+                "uncalibrated": float(np.nanmean(raw_hits)),
+                "cut_share": cut_share(cut),
+            },
+        )
+
+    def pool(self, members: Sequence[Strategy]) -> tuple[Outcome, Pooled]:
+        """Several prompts as one, batch-calibrated on all held-out inputs."""
+        s = self.s
+        held = np.concatenate([s.development, s.evaluation])
+        asked = [self.answers(strategy, held) for strategy in members]
+        inputs: dict[str, Any] = {
+            "scores": np.stack([a.scores for a in asked]),
+            "labels": self.y[s.development],
+            "log_prior": self.log_prior,
+        }
+        pooled = s.engine.once(POOL, inputs, lambda _: pool_prompts(**inputs))
+        hits, bits = self.judge(pooled.evaluation, s.evaluation)
+        cut = [c for a in asked for c in a.cut[len(s.development) :]]
+        weights = {m.name: float(w) for m, w in zip(members, pooled.weights, strict=True)}
+        outcome = Outcome(
+            f"a pool of {len(members)} prompts",
+            self._trial(None, pooled.development, s.development),
+            hits,
+            bits,
+            sum(s.prompt_tokens(m) for m in members),
+            {
+                "pool": weights,
+                "prior_weight": pooled.prior_weight,
+                "offset_share": pooled.share,
+                "cut_share": cut_share(cut),
+            },
+        )
+        return outcome, pooled
+
+
+def _calibrated(
+    scores: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    log_prior: NDArray[np.float64],
+    **options: Any,
+) -> Calibrated:
+    """Fitted to the items that the model gave scores for; the others have NaN."""
+    good = np.isfinite(scores).all(axis=1)
+    given = (scores[good], labels[good], log_prior)
+    held = np.full_like(scores, np.nan)
+    held[good] = calibration.out_of_fold(*given, **options)
+    return Calibrated(calibration.fit(*given, **options), held)

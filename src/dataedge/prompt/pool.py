@@ -1,0 +1,195 @@
+"""Many prompts as one: their calibrated label scores pooled, with weights from development items.
+
+Choosing one prompt on a few dozen items is a lottery. A pool keeps what the prompts agree on, and
+its weights are drawn towards each other, so that few items suffice to fit them.
+
+Sources: batch calibration, Zhou et al. 2023; logarithmic opinion pools, Genest & Zidek 1986;
+prompt ensembles, Jiang et al. 2020.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import minimize
+
+from dataedge.prompt.calibration import log_softmax
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+
+APART = 8.0
+"""Penalty on weights that differ, in nats per squared unit of weight, over all development items."""
+LARGE = 1.0
+"""Penalty on the squared sum of all weights."""
+PRIOR = 1.0
+"""Penalty on a weight of the label prior other than 1."""
+OFFSET = 8.0
+"""Penalty on what is given back of the batch offset."""
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Centred:
+    """Label scores of M prompts on n items without what each prompt prefers whatever the text says.
+
+    Attributes:
+        scores: shape (M, n, K), nats less the mean over the batch, in units of the prompt's own
+            standard deviation; 0 where a prompt has no score for an item.
+        offset: shape (M, K), what was taken off, in the same units.
+        answered: shape (n,), whether any prompt has a score for the item.
+    """
+
+    scores: Floats
+    offset: Floats
+    answered: NDArray[np.bool_]
+
+    def members(self, which: Ints) -> Centred:
+        """Some of the prompts."""
+        return Centred(self.scores[which], self.offset[which], self.answered)
+
+    def items(self, which: Ints) -> Centred:
+        """Some of the items; the batch that was taken off stays the same."""
+        return Centred(self.scores[:, which], self.offset, self.answered[which])
+
+
+def centre(scores: Floats) -> Centred:
+    """Batch-calibrate every prompt on all items that it was asked about; no label is used.
+
+    Args:
+        scores: shape (M, n, K), nats; rows of NaN where a prompt has no score for an item.
+    """
+    missing: NDArray[np.bool_] = np.asarray(~np.isfinite(scores).all(axis=2))
+    logs = log_softmax(np.where(missing[:, :, None], 0.0, scores))
+    present = (~missing)[:, :, None]
+    count = np.maximum(present.sum(axis=1, keepdims=True), 1)
+    offset = (logs * present).sum(axis=1, keepdims=True) / count
+    centred = np.where(present, logs - offset, 0.0)
+    centred -= centred.mean(axis=2, keepdims=True)
+    spread = np.sqrt((centred**2).sum(axis=(1, 2), keepdims=True) / (count * logs.shape[2]))
+    spread = np.where(spread > 1e-9, spread, 1.0)
+    level = (offset - offset.mean(axis=2, keepdims=True)) / spread
+    return Centred(centred / spread, level[:, 0], np.asarray(~missing.all(axis=0)))
+
+
+@dataclass(frozen=True)
+class Pool:
+    """log p = log_softmax(Σ weight · centred score + share · mean offset + prior · log prior).
+
+    Attributes:
+        weights: shape (M,), none below 0.
+        share: of the batch offset that is given back, in [0, Σ weight].
+        prior_weight: of the train side's label prior.
+        log_prior: shape (K,).
+    """
+
+    weights: Floats
+    share: float
+    prior_weight: float
+    log_prior: Floats
+
+    def log_proba(self, centred: Centred) -> Floats:
+        """Log-probabilities (n, K); NaN where no prompt has an answer."""
+        logits = np.einsum("m,mnk->nk", self.weights, centred.scores)
+        logits = logits + self.share * centred.offset.mean(axis=0)
+        logits = logits + self.prior_weight * self.log_prior
+        found = log_softmax(logits)
+        return np.where(centred.answered[:, None], found, np.nan)
+
+
+def fit_pool(centred: Centred, labels: Ints, log_prior: Floats) -> Pool:
+    """The pool that makes the labels of development items likeliest, less penalties; convex.
+
+    Penalties draw the weights towards their mean and their sum towards 0, the offset towards none
+    and the weight of the prior towards 1. The prior alone is within the family (all weights 0).
+
+    Args:
+        centred: shape (M, n, K), of development items, calibrated on more items than those.
+        labels: shape (n,), their label numbers.
+        log_prior: shape (K,), of the train side.
+    """
+    good = centred.answered
+    scores, y = centred.scores[:, good], labels[good]
+    M, n, _ = scores.shape
+    rows = np.arange(n)
+    level = centred.offset.mean(axis=0)
+    constant = np.stack([level, log_prior])  # (2, K)
+
+    def objective(theta: Floats) -> tuple[float, Floats]:
+        w, share, prior = theta[:M], theta[M], theta[M + 1]
+        logits = np.einsum("m,mnk->nk", w, scores) + theta[M:] @ constant
+        log_p = log_softmax(logits)
+        residual = np.exp(log_p)
+        residual[rows, y] -= 1.0  # (n, K)
+        slope = np.concatenate(
+            [np.einsum("mnk,nk->m", scores, residual), constant @ residual.sum(axis=0)]
+        )
+        apart = w - w.mean()
+        loss = -log_p[rows, y].sum() + APART * (apart @ apart) + LARGE * w.sum() ** 2
+        loss += OFFSET * share**2 + PRIOR * (prior - 1.0) ** 2
+        slope[:M] += 2 * APART * apart + 2 * LARGE * w.sum()
+        slope[M] += 2 * OFFSET * share
+        slope[M + 1] += 2 * PRIOR * (prior - 1.0)
+        return float(loss), slope
+
+    start = np.concatenate([np.full(M, 1.0 / M), [0.0, 1.0]])
+    bounds = [(0.0, None)] * (M + 2)
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return Pool(found[:M], float(found[M]), float(found[M + 1]), log_prior)
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What a pool of prompts says of held-out items.
+
+    Attributes:
+        development: shape (n_dev, K), log-probabilities of weights fitted on the other folds.
+        evaluation: shape (n_eval, K), of weights fitted on all development items.
+        weights: shape (M,), of the prompts.
+        share: of the batch offset that is given back.
+        prior_weight: of the train side's label prior.
+    """
+
+    development: Floats
+    evaluation: Floats
+    weights: Floats
+    share: float
+    prior_weight: float
+
+
+def pool_prompts(scores: Floats, labels: Ints, log_prior: Floats) -> Pooled:
+    """Pool prompts on held-out items; the prior alone where that is likelier out of fold.
+
+    Args:
+        scores: shape (M, n_dev + n_eval, K), nats, development items first.
+        labels: shape (n_dev,), label numbers of the development items.
+        log_prior: shape (K,), of the train side.
+    """
+    centred, n = centre(scores), len(labels)
+    development = centred.items(np.arange(n))
+    evaluation = centred.items(np.arange(n, scores.shape[1]))
+    pool = fit_pool(development, labels, log_prior)
+    held = pooled_out_of_fold(development, labels, log_prior)
+    gain = held[np.arange(n), labels] - log_prior[labels]
+    if np.nanmean(gain) <= 0:
+        pool = Pool(np.zeros(len(scores)), 0.0, 1.0, log_prior)
+        held = pool.log_proba(development)
+    found = pool.log_proba(evaluation)
+    return Pooled(held, found, pool.weights, pool.share, pool.prior_weight)
+
+
+def pooled_out_of_fold(centred: Centred, labels: Ints, log_prior: Floats) -> Floats:
+    """Log-probabilities (n, K) of development items, each pooled with weights of the other folds."""
+    n = len(labels)
+    out = np.empty(centred.scores.shape[1:])
+    for k in range(min(FOLDS, n)):
+        fold = np.arange(n)[k::FOLDS]
+        rest = np.setdiff1d(np.arange(n), fold)
+        fitted = fit_pool(centred.items(rest), labels[rest], log_prior)
+        out[fold] = fitted.log_proba(centred.items(fold))
+    return out
