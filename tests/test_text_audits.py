@@ -15,7 +15,16 @@ from dataedge.measure.verbatim_recall import longest_run, words_in_common
 if TYPE_CHECKING:
     from pathlib import Path
 
-RUNGS = ["chance", "zero_shot", "few_shot", "without_data", "retrieved", "learned", "with_data"]
+RUNGS = [
+    "chance",
+    "zero_shot",
+    "few_shot",
+    "without_data",
+    "retrieved",
+    "prompted",
+    "learned",
+    "with_data",
+]
 TOWNS = ["Leeds", "York", "Hull", "Ripon", "Selby", "Skipton", "Thirsk", "Malton"]
 COLOURS = ["red", "green", "blue", "white", "brown", "grey", "black", "yellow"]
 
