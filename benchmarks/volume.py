@@ -187,14 +187,14 @@ def natural(case: Case, group: str) -> dict[str, Any]:
     figure = predicted.at(size, level=LEVEL, judged_on=judged)
     now = float(curve.accuracy.mean(0)[-1])
     out = {"set": group, "case": str(case), "quarter": len(q), "full_train": size, "K": K}
-    out |= {"now": now, "truth": truth, "judged": judged, "law": predicted.law}
+    out |= {"now": now, "truth": truth, "judged": judged}
     out |= {"forecast": figure.value, "low": figure.low, "high": figure.high}
     out |= {"sizes": curve.sizes.tolist(), "accuracy": curve.accuracy.tolist()}
     out |= {"abstained": predicted.reason, "seconds": time.perf_counter() - start}
     shown = "abstained: " + predicted.reason
     if figure.value is not None and figure.low is not None and figure.high is not None:
         out |= {"error": figure.value - truth, "covered": figure.low <= truth <= figure.high}
-        shown = f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}] {predicted.law}"
+        shown = f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
     print(
         f"{group:8}{case!s:48} n={len(q):5} {now:.3f} -> {truth:.3f}  forecast {shown}", flush=True
     )

@@ -34,7 +34,6 @@ MEASURES = {
     "definedness",
     "disagreement",
     "examples_needed",
-    "prior_examples",
     "bits_learned",
     "class_balance",
     "tokens",

@@ -10,7 +10,7 @@ import pytest
 
 from dataedge.figures import Figure
 from dataedge.learning_curve.forecast import forecast_points
-from dataedge.learning_curve.more_data import measure_more_data, sample_clusters
+from dataedge.learning_curve.more_data import edge_target, measure_more_data, sample_clusters
 from tests.learning_curve.test_forecast import SIZES, law, simulated
 
 LEARNED = Figure(0.8, 0.75, 0.85, 300, "accuracy")
@@ -38,30 +38,55 @@ def test_more_data_stands_on_top_of_learned(more_data) -> None:
     assert "1,400 train items" in rung.detail["how"]
     assert "upper estimate" in more_data.rung(LEARNED, base_weight=0.5).detail["how"]
     json.dumps(rung.detail, allow_nan=False)
-    assert more_data.last_doubling >= 0
+    doubling = more_data.next_doubling
+    assert doubling.value == gain["value"]
+    assert 0.0 <= doubling.low <= doubling.value <= doubling.high
+    assert doubling.unit == "accuracy"
 
 
 def test_measures_have_intervals_and_the_control_is_at_nothing(more_data) -> None:
-    found = more_data.measures(0.6)
-    assert set(found) == {"examples_needed", "prior_examples", "bits_learned"}
+    found = more_data.measures(exactly(0.6))
+    assert set(found) == {"examples_needed", "bits_learned"}
     bits = found["bits_learned"]
     assert bits.low > 0
     control = bits.detail["shuffled_labels"]
     assert abs(control["value"]) < 0.05 * bits.value
-    prior = found["prior_examples"]
-    assert prior.low <= prior.value <= prior.high
-    easy = more_data.measures(0.1)["examples_needed"]
+    easy = more_data.measures(exactly(0.1))["examples_needed"]
     assert easy.low == 0.0
     assert "at most" in easy.reason
-    never = more_data.measures(1.0)["examples_needed"]
-    assert never.status == "refused"
-    assert never.reason
+    for target in (1.0, 1.02):
+        never = more_data.measures(exactly(target))["examples_needed"]
+        assert never.status == "refused"
+        assert never.reason
+
+
+def exactly(target: float) -> Figure:
+    return Figure(target, target, target, 100, "accuracy")
+
+
+def test_a_target_is_never_below_chance() -> None:
+    """An unbalanced set where the base model is 13 points below always saying one label."""
+    without, chance = Figure(0.72, 0.65, 0.79, 200), Figure(0.85, 0.8, 0.9, 200)
+    target = edge_target(without, chance, 0.02)
+    assert target.value == pytest.approx(0.87)
+    assert (target.low, target.high) == (pytest.approx(0.82), pytest.approx(0.92))
+    asked = edge_target(without, chance, 0.02, 0.8)
+    assert asked.value == pytest.approx(0.87)
+    assert "below chance" in asked.reason
+    assert edge_target(without, chance, 0.02, 0.9) == Figure(0.9, 0.9, 0.9, 200, "accuracy")
+    above = edge_target(Figure(0.6, 0.5, 0.7, 200), Figure(0.2, 0.15, 0.25, 200), 0.02)
+    assert above.value == pytest.approx(0.62)
+    assert above.high == pytest.approx(0.72)
 
 
 def test_too_few_rows_give_a_reason_in_every_place() -> None:
     X, y = blobs(30)
     small = measure_more_data([X], y, 5, np.arange(30), seed=0)
-    for figure in (small.rung(LEARNED), small.gain(4), small.measures(0.9)["prior_examples"]):
+    for figure in (
+        small.rung(LEARNED),
+        small.gain(4),
+        small.measures(exactly(0.9))["examples_needed"],
+    ):
         assert figure.value is None
         assert figure.status == "refused"
         assert "too short" in figure.reason

@@ -1,13 +1,12 @@
-"""What more data would give: a learning curve's law, its forecast with an interval, or no forecast.
+"""What more data would give: the posterior of a learning curve, its forecast, or no forecast.
 
-A curve that falls back, jumps late, or is missed by the law that its own first part suggests is
-not extrapolated: the forecast then has a reason and no figure.
+A curve that falls back, jumps late, or is missed by its law is not extrapolated: the forecast then
+has a reason and no figure.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from dataedge.figures import Figure
 from dataedge.learning_curve.checks import (
     LARGE,
+    LEAST_SIZES,
     SURE,
     CurvePoints,
     Metric,
@@ -22,7 +22,7 @@ from dataedge.learning_curve.checks import (
     measured,
     too_few,
 )
-from dataedge.learning_curve.scaling_laws import LAWS, Fit, extrapolation_loss, fit
+from dataedge.learning_curve.scaling_laws import ERROR_RATES, LOSSES, Fit, fit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,7 @@ _FURTHEST = 8  # times the largest size: no forecast beyond
 _REACH = 64  # times the largest size: how far examples for a target are looked for
 _LATE = 0.03  # share of rows in classes that a quarter of the train rows may lack
 _DRAWS = 4000
-_SPREAD = 0.7  # of the fit, set on the development curves of `benchmarks/volume.py`
+_Z95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,14 @@ class Forecast:
     Attributes:
         metric: accuracy or bits.
         points: what was fitted.
-        fits: each law's fit; empty when it abstains for want of points.
-        law: the one chosen by extrapolation loss.
-        losses: extrapolation loss of each law, in the metric's unit.
+        fitted: the law's posterior; None when it abstains for want of points.
         reason: why it abstains; empty if it does not.
         seed: of the draws that intervals come from.
     """
 
     metric: Metric
     points: CurvePoints
-    fits: dict[str, Fit] = field(default_factory=dict)
-    law: str = ""
-    losses: dict[str, float] = field(default_factory=dict)
+    fitted: Fit | None = None
     reason: str = ""
     seed: int = 0
 
@@ -70,25 +66,24 @@ class Forecast:
                 what the learner is worth on average (accuracy only).
         """
         unit = "accuracy" if self.metric == "accuracy" else "bits/item"
-        if self.reason:
+        if self.fitted is None or self.reason:
             return Figure.missing(self.reason, unit, "refused")
         top = float(self.points.sizes[-1])
         if n > _FURTHEST * top:
             reason = f"{n:.0f} rows are more than {_FURTHEST} times the {top:.0f} measured"
             return Figure.missing(reason, unit, "refused")
         rng = np.random.default_rng(self.seed)
-        fitted = self.fits[self.law]
-        values = fitted.values(np.array([n]))[:, 0]
-        error = float(fitted.weight @ values)
-        draws = error + _SPREAD * (rng.choice(values, _DRAWS, p=fitted.weight) - error)
+        size = np.array([n], float)
+        error = float(self.fitted.mean(size)[0])
+        draws = self.fitted.draws(size, _DRAWS, rng)[:, 0]
         draws += rng.normal(0.0, self.points.noise[-1] * np.sqrt(self.points.shared), _DRAWS)
         if judged_on is not None and self.metric == "accuracy":
-            draws += rng.normal(0.0, np.sqrt(error * (1 - error) / judged_on), _DRAWS)
+            draws += rng.normal(0.0, np.sqrt(error * max(1 - error, 0.0) / judged_on), _DRAWS)
         low, high = np.percentile(draws, [50 * (1 - level), 50 * (1 + level)])
         ends = [min(float(low), error), error, max(float(high), error)]
         if self.metric == "accuracy":
             ends = [1.0 - min(max(e, 0.0), 1.0) for e in reversed(ends)]
-        detail = {"law": self.law, "train_rows": float(n), "level": level}
+        detail = {"train_rows": float(n), "level": level}
         return Figure(ends[1], max(ends[0], 0.0), ends[2], int(top), unit, detail=detail)
 
     def gain(self, start: float, end: float, *, level: float = 0.95) -> Figure:
@@ -103,80 +98,81 @@ class Forecast:
         """
         unit = "accuracy" if self.metric == "accuracy" else "bits/item"
         after = self.at(end, level=level)
-        if after.value is None:
+        if after.value is None or self.fitted is None:
             return Figure.missing(after.reason, unit, after.status)
-        fitted = self.fits[self.law]
-        values = fitted.values(np.array([start, end], float))
-        saved = values[:, 0] - values[:, 1]
-        value = float(fitted.weight @ saved)
+        sizes = np.array([start, end], float)
+        value = float(-np.diff(self.fitted.mean(sizes))[0])
         rng = np.random.default_rng(self.seed)
-        draws = value + _SPREAD * (rng.choice(saved, _DRAWS, p=fitted.weight) - value)
-        draws += rng.normal(0.0, self.points.own[-1], _DRAWS)
+        draws = -np.diff(self.fitted.draws(sizes, _DRAWS, rng), axis=1)[:, 0]
         low, high = np.percentile(draws, [50 * (1 - level), 50 * (1 + level)])
         ends = max(min(float(low), value), 0.0), max(float(high), value)
-        detail = {"law": self.law, "from": float(start), "to": float(end)}
+        detail = {"from": float(start), "to": float(end)}
         return Figure(value, *ends, int(self.points.sizes[-1]), unit, detail=detail)
 
-    def examples_for(self, target: float, *, level: float = 0.95) -> Figure:
+    def examples_for(self, target: float | Figure, *, level: float = 0.95) -> Figure:
         """Train rows needed to reach a target accuracy (or to come down to a target of bits).
 
+        Args:
+            target: a number, or a figure whose 95 % interval is drawn from as two half normals.
+            level: coverage of the interval.
+
         Returns:
-            Figure in items; its upper end is None where part of the fits never gets there.
-            Refused where the curve levels off before, or where that is more than eight times the
-            data at hand.
+            Figure in items: the size by which half of the posterior has reached the target. Its
+            upper end is None where more than (1 − level) / 2 of it never does, or not with 64
+            times the data. Refused where half of it levels off short of the target, or takes more
+            than eight times the data at hand. The detail has `never`, the posterior share of
+            curves whose asymptote lies short of the target.
         """
-        if self.reason:
+        if self.fitted is None or self.reason:
             return Figure.missing(self.reason, "items", "refused")
-        goal = 1.0 - target if self.metric == "accuracy" else target
-        top = float(self.points.sizes[-1])
-        grid = np.geomspace(float(self.points.sizes[0]), _REACH * top, 400)
-        fitted = self.fits[self.law]
-        # every law falls with size, so the first size at which the goal is met can be halved in on
-        first = bisect_left(grid, True, key=lambda n: bool(fitted.mean(np.array([n]))[0] <= goal))
-        if first == len(grid) or grid[first] > _FURTHEST * top:
-            end = float(fitted.mean(np.array([_FURTHEST * top]))[0])
-            end = 1.0 - end if self.metric == "accuracy" else end
-            reason = (
-                f"{target:g} is not reached with {_FURTHEST} times the data at hand, where the "
-                f"curve stands at {end:.3f}"
-            )
-            return Figure.missing(reason, "items", "refused")
         rng = np.random.default_rng(self.seed)
-        some = rng.choice(len(fitted.weight), _DRAWS // 4, p=fitted.weight)
-        shift = rng.normal(0.0, self.points.noise[-1] * np.sqrt(self.points.shared), len(some))
-        drawn, which = np.unique(some, return_inverse=True)
-        there = fitted.values(grid, drawn)[which] + shift[:, None] <= goal
-        need = np.where(there.any(1), grid[there.argmax(1)], np.inf)
-        low, high = np.quantile(need, [(1 - level) / 2, (1 + level) / 2], method="nearest")
-        value = float(grid[first])
-        open_end = not np.isfinite(high)
+        goal, middle = self._goals(target, rng)
+        top = float(self.points.sizes[-1])
+        goal = goal + rng.normal(0.0, self.points.noise[-1] * np.sqrt(self.points.shared), _DRAWS)
+        need, never = self.fitted.first_below(
+            goal, np.geomspace(float(self.points.sizes[0]), _REACH * top, 400), rng
+        )
+        tails = [(1 - level) / 2, 0.5, (1 + level) / 2]
+        low, value, high = (float(q) for q in np.quantile(need, tails, method="nearest"))
+        share = float(never.mean())
+        detail = {"target": middle, "never": share}
+        if value > _FURTHEST * top:
+            end = self.at(_FURTHEST * top)
+            stands = f"the curve stands at {end.value:.3f} [{end.low:.3f}, {end.high:.3f}]"
+            reason = f"{middle:.3f} is not reached with {_FURTHEST} times the data, where {stands}"
+            if share > 0.5:
+                reason += f"; {share:.0%} of the fits level off short of it, however much there is"
+            return replace(Figure.missing(reason, "items", "refused"), detail=detail)
+        reason = ""
+        if not np.isfinite(high):
+            reason = f"{np.isinf(need).mean():.0%} of the fits never reach it: no upper end"
         return Figure(
             value,
-            min(float(low), value) if np.isfinite(low) else value,
-            None if open_end else max(float(high), value),
+            low,
+            high if np.isfinite(high) else None,
             int(top),
             "items",
-            reason="part of the fits never reaches it, so there is no upper end"
-            if open_end
-            else "",
-            detail={"law": self.law, "target": target},
+            reason=reason,
+            detail=detail,
         )
 
-    def prior_examples(self, *, level: float = 0.95) -> Figure:
-        """Prior knowledge in examples: D_l^(1/β) of the rectified law, whichever law was chosen."""
-        if self.reason:
-            return Figure.missing(self.reason, "items", "refused")
-        fitted = self.fits["rectified"]
-        order = np.argsort(fitted.prior, kind="stable")
-        reached = np.cumsum(fitted.weight[order])
-        tails = ((1 - level) / 2, 0.5, (1 + level) / 2)
-        places = np.minimum(np.searchsorted(reached, tails), len(order) - 1)
-        low, value, high = (float(fitted.prior[order][p]) * fitted.n_max for p in places)
-        return Figure(value, low, high, int(fitted.n_max), "items", detail={"chosen": self.law})
+    def _goals(self, target: float | Figure, rng: np.random.Generator) -> tuple[Floats, float]:
+        """Errors to come down to, (draws,), and the target in its own unit."""
+        if isinstance(target, Figure):
+            if target.value is None:
+                raise ValueError(f"a target without a value: {target.reason}")
+            middle = target.value
+            z = rng.normal(size=_DRAWS)
+            below = 0.0 if target.low is None else middle - target.low
+            above = 0.0 if target.high is None else target.high - middle
+            drawn = middle + z * np.where(z < 0, below, above) / _Z95
+        else:
+            middle, drawn = target, np.full(_DRAWS, target)
+        return (1.0 - drawn if self.metric == "accuracy" else drawn), middle
 
 
 def forecast(curve: Curve, *, metric: Metric = "accuracy", seed: int = 0) -> Forecast:
-    """Fit both laws to a curve and choose one, or abstain."""
+    """The posterior of a curve, or why there is none."""
     values = 1.0 - curve.accuracy if metric == "accuracy" else curve.bits
     rows = int(np.isfinite(curve.residual).sum())
     found = forecast_points(
@@ -215,16 +211,37 @@ def forecast_points(
     points = measured(
         np.asarray(sizes, float), np.asarray(values, float), rows, metric, independent
     )
-    reason = too_few(points, len(values)) or ill_behaved(points)
+    return _fitted(points, too_few(points, len(values)), metric, seed)
+
+
+def forecast_losses(sizes: Floats, losses: Floats, *, seed: int = 0) -> Forecast:
+    """As `forecast_points`, from one run per size whose noise nobody measured.
+
+    How far such losses scatter around a law is part of what is fitted.
+
+    Args:
+        sizes: shape (S,), increasing train sizes, at least five.
+        losses: shape (S,), > 0, in bits or nats.
+        seed: of the intervals' draws.
+    """
+    errors = np.asarray(losses, float)
+    none = np.zeros(len(errors))
+    points = CurvePoints(np.asarray(sizes, float), errors, none, 0.0, float(errors.max()))
+    short = ""
+    if len(errors) < LEAST_SIZES:
+        short = (
+            f"a curve of {len(errors)} sizes is too short to extrapolate: it takes {LEAST_SIZES}"
+        )
+    return _fitted(points, short, "bits", seed)
+
+
+def _fitted(points: CurvePoints, short: str, metric: Metric, seed: int) -> Forecast:
+    reason = short or ill_behaved(points)
     if reason:
         return Forecast(metric, points, reason=reason, seed=seed)
-    args = (points.sizes, points.errors, points.own)
-    fits: dict[str, Fit] = {law: fit(law, *args, scale=points.scale) for law in LAWS}
-    tried = {law: extrapolation_loss(law, *args, scale=points.scale) for law in LAWS}
-    losses: dict[str, float] = {k: loss for k, loss in tried.items() if loss is not None}
-    law = min(losses, key=losses.__getitem__) if losses else "power"
-    reason = _missed(points, fits[law])
-    return Forecast(metric, points, fits, law, losses, reason, seed)
+    prior = ERROR_RATES if metric == "accuracy" else LOSSES
+    found = fit(points.sizes, points.errors, points.own, prior, scale=points.scale)
+    return Forecast(metric, points, found, _missed(points, found), seed)
 
 
 def _missed(points: CurvePoints, fitted: Fit) -> str:

@@ -52,11 +52,9 @@ class MoreData:
     train_items: int
 
     @property
-    def last_doubling(self) -> float:
-        """Accuracy gained from half the largest size to the largest; 0 if it was not measured."""
-        sizes, accuracy = self.curve.sizes, self.curve.accuracy.mean(0)
-        half = np.flatnonzero(sizes <= 0.55 * sizes[-1]) if len(sizes) else np.zeros(0, int)
-        return max(0.0, float(accuracy[-1] - accuracy[half[-1]])) if len(half) else 0.0
+    def next_doubling(self) -> Figure:
+        """Accuracy that twice the train items would add, with its interval: what volume limits."""
+        return self.gain(2)
 
     def rung(self, learned: Figure, base_weight: float = 0.0) -> Figure:
         """`more_data`: what `learned` would reach with twice the train items.
@@ -71,9 +69,7 @@ class MoreData:
         """
         shown = {f"at_{f}x": self._reached(learned, f) for f in FACTORS}
         first = shown["at_2x"]
-        how = (
-            f"forecast at {2 * self.train_items:,} train items, twice as many ({self.law.law} law)"
-        )
+        how = f"forecast at {2 * self.train_items:,} train items, twice as many"
         if base_weight:
             how += "; gain of the learner alone, an upper estimate where the base model helps"
         detail = {
@@ -112,21 +108,59 @@ class MoreData:
             {"train_items": float(n), "accuracy": float(a), "bits": float(b)} for n, a, b in columns
         ]
 
-    def measures(self, target: float) -> dict[str, Figure]:
-        """examples_needed for a target accuracy, prior_examples (D_l), bits_learned."""
-        return {
-            "examples_needed": self._needed(target),
-            "prior_examples": self.law.prior_examples(),
-            "bits_learned": self.bits,
-        }
+    def measures(self, target: Figure) -> dict[str, Figure]:
+        """examples_needed for a target accuracy with its interval, and bits_learned."""
+        return {"examples_needed": self._needed(target), "bits_learned": self.bits}
 
-    def _needed(self, target: float) -> Figure:
+    def _needed(self, target: Figure) -> Figure:
+        if target.value is None:
+            return Figure.missing(target.reason, "items")
+        if target.value > 1.0:
+            reason = f"the target of {target.value:.3f} lies above a perfect score"
+            return Figure.missing(reason, "items", "refused")
         found = self.law.examples_for(target)
+        detail = {**found.detail, "target": _brief(target)}
         smallest = float(self.curve.sizes[0]) if len(self.curve.sizes) else 0.0
         if found.value is not None and found.value <= smallest:
-            reason = f"{target:.3f} is reached with the smallest size measured: at most so many"
-            return replace(found, low=0.0, reason=reason)
-        return found
+            reason = (
+                f"{target.value:.3f} is reached with the smallest size measured: at most so many"
+            )
+            return replace(found, low=0.0, reason=reason, detail=detail)
+        if found.low is not None and found.low <= smallest:
+            return replace(found, low=0.0, detail=detail)
+        return replace(found, detail=detail)
+
+
+def edge_target(
+    without_data: Figure, chance: Figure, delta: float, wanted: float | None = None
+) -> Figure:
+    """The accuracy that a learner has to reach: what the base model reaches without it, and δ.
+
+    Args:
+        without_data: that rung, with its interval.
+        chance: that rung; the target never lies below it.
+        delta: smallest gain worth having.
+        wanted: a target of the user's own, which has no uncertainty.
+
+    Example:
+        >>> target = edge_target(Figure(0.4, 0.3, 0.5), Figure(0.45, 0.4, 0.5), 0.02)
+        >>> round(target.value, 2), round(target.low, 2), round(target.high, 2)
+        (0.47, 0.42, 0.52)
+    """
+    if chance.value is None or without_data.value is None:
+        return Figure.missing(without_data.reason or chance.reason, "accuracy")
+    if wanted is not None and wanted >= chance.value:
+        return Figure(wanted, wanted, wanted, without_data.n, "accuracy")
+    floor = chance if wanted is not None else without_data
+    value = max(floor.value or 0.0, chance.value) + delta
+    low, high = (
+        max(a if a is not None else value - delta, b if b is not None else value - delta) + delta
+        for a, b in ((floor.low, chance.low), (floor.high, chance.high))
+    )
+    reason = "" if wanted is None else f"{wanted:g} lies below chance: δ above chance instead"
+    return Figure(
+        value, min(low, value), max(high, value), without_data.n, "accuracy", reason=reason
+    )
 
 
 def measure_more_data(

@@ -141,16 +141,8 @@ MEASURES = (
         "examples_needed",
         ("items",),
         (Task.CLASSIFY,),
-        "How many train items a target accuracy takes: `--target`, or δ above the best prompt without "
-        "the data.",
-        "a learning curve that behaves like one",
-        "learning_curve/forecast.py",
-    ),
-    Measure(
-        "prior_examples",
-        ("items",),
-        (Task.CLASSIFY,),
-        "How many examples the embedding's knowledge of the task is worth, by the rectified law.",
+        "How many train items a target accuracy takes: `--target`, or δ above what the base model "
+        "reaches without the data, or above chance where that is more.",
         "a learning curve that behaves like one",
         "learning_curve/forecast.py",
     ),

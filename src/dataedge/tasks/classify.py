@@ -13,7 +13,7 @@ from dataedge.learner import item_features
 from dataedge.learning_curve.checks import CurvePoints
 from dataedge.learning_curve.curve import Curve
 from dataedge.learning_curve.forecast import Forecast
-from dataedge.learning_curve.more_data import MoreData, measure_more_data
+from dataedge.learning_curve.more_data import MoreData, edge_target, measure_more_data
 from dataedge.learning_curve.scaling_laws import Fit
 from dataedge.measure import definedness, disagreement, novelty
 from dataedge.prompt.scores import Likelihood, ask_likelihood
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from dataedge.verdict.limits import Limit
 
 FEATURE_CHOICE = Step("feature_choice", 1)
-LEARNING_CURVE = Step("learning_curve", 1, (MoreData, Curve, Forecast, CurvePoints, Fit), parts=2)
+LEARNING_CURVE = Step("learning_curve", 2, (MoreData, Curve, Forecast, CurvePoints, Fit), parts=2)
 
 
 def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
@@ -64,7 +64,9 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     more_data = _more_data(workspace, described)
     learned = outcomes["learned"]
     rungs.special["more_data"] = more_data.rung(rungs.figure("learned"), learned.base_weight)
-    target = float(outcomes["without_data"].gain.mean()) + config.delta
+    target = edge_target(
+        rungs.figure("without_data"), rungs.figure("chance"), config.delta, config.target
+    )
     twins = _twins(workspace)
     found = _limits(workspace, rungs, more_data, quality.noise, twins)
     evidence = evidence_of(workspace, rungs, found, delta=config.delta)
@@ -100,7 +102,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             **agreement,
             "definedness": defined,
             "disagreement": twins,
-            **more_data.measures(min(config.target or target, 1.0)),
+            **more_data.measures(target),
         },
         columns=columns,
         views=views,
@@ -187,7 +189,7 @@ def _limits(
     return limits.of_proportions(
         rungs,
         {
-            "volume": more_data.gain(2),
+            "volume": more_data.next_doubling,
             "label_quality": limits.label_quality(rungs.special["repaired"]),
             "definedness": defined,
         },

@@ -113,13 +113,13 @@ def error_at_the_end(law: Forecast) -> Figure:
     best of all. Refused where a curve without a floor is among them, or where the curve spans fewer
     than three doublings.
     """
-    if law.reason:
+    if law.fitted is None or law.reason:
         return Figure.missing(law.reason, "accuracy", "refused")
-    points, fitted = law.points, law.fits[law.law]
+    points, fitted = law.points, law.fitted
     if points.sizes[-1] < 2**_DOUBLINGS * points.sizes[0] * 0.9:
         reason = "the learning curve is too short for its end to be in sight"
         return Figure.missing(reason, "accuracy", "refused")
-    floor = fitted.floor**fitted.outer
+    floor = fitted.asymptote
     misfit = _misfit(points, fitted.values(points.sizes))
     within = floor[misfit <= misfit.min() + _SURE]
     if within.min() <= 0.0:
