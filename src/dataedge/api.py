@@ -25,7 +25,15 @@ if TYPE_CHECKING:
     from dataedge.store import Store
 
 REPORT = "report.json"
-READING = ("task", "text_column", "label_column", "prompt_column", "response_column")
+READING = (
+    "task",
+    "text_column",
+    "label_column",
+    "prompt_column",
+    "response_column",
+    "group_column",
+    "time_column",
+)
 
 
 def audit(
@@ -50,6 +58,8 @@ def audit(
     label_column: str | None = None,
     prompt_column: str | None = None,
     response_column: str | None = None,
+    group_column: str | None = None,
+    time_column: str | None = None,
     delta: float | None = None,
     target: float | None = None,
     count: Count | None = None,
@@ -87,6 +97,9 @@ def audit(
         label_column: column with the label; annotators' columns are separated by commas.
         prompt_column: column with the prompt, or with a chat's messages.
         response_column: column with the response.
+        group_column: column that says which rows belong together (a customer, a document): no
+            group is on two sides of a split, and intervals draw whole groups.
+        time_column: column with a number or an ISO date: the latest rows are held out.
         delta: smallest gain worth having, in accuracy or bits per byte, 0 to 1; 0.02 by default.
         target: accuracy, above 0 and up to 1, that `examples_needed` refers to; `delta` above the
             best prompt without the data by default.

@@ -54,6 +54,10 @@ class AuditConfig(BaseModel):
     label_column: str | None = None
     prompt_column: str | None = None
     response_column: str | None = None
+    group_column: str | None = None
+    """Rows with the same value are never on two sides of a split, and are drawn together."""
+    time_column: str | None = None
+    """A number or an ISO date: the latest rows are held out."""
     delta: float = Field(default=0.02, ge=0, le=1)
     """Smallest gain worth having: accuracy, or bits per byte."""
     target: float | None = Field(default=None, gt=0, le=1)

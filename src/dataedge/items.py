@@ -31,6 +31,8 @@ class Item:
         annotations: one label per annotator column, in column order; None where it is empty.
         rejected: the response that was not preferred, where the data has one.
         number: the label as a quantity, where it is one; the target is then its class.
+        groups: the groups its rows belong to (`--group-column`); none of them is ever split.
+        time: when its first row came about (`--time-column`), as a number that orders.
         count: how many rows of the dataset are this item.
         row: first row (1-based, in the order read) with this content.
         split: the dataset's own name for the row's split (train, test), if it has one.
@@ -45,6 +47,8 @@ class Item:
     annotations: tuple[str | None, ...] = ()
     rejected: str | None = None
     number: float | None = None
+    groups: tuple[str, ...] = ()
+    time: float | None = None
 
     @property
     def id(self) -> str:
@@ -108,6 +112,13 @@ class Dataset:
 def fingerprint(task: Task, items: Iterable[Item]) -> str:
     """Order-independent hash of a dataset's content."""
     digest = hashlib.sha256(task.value.encode())
-    for line in sorted(f"{i.id} {i.count} {i.split or ''}" for i in items):
+    for line in sorted(_line(i) for i in items):
         digest.update(line.encode() + b"\n")
     return digest.hexdigest()[:16]
+
+
+def _line(item: Item) -> str:
+    line = f"{item.id} {item.count} {item.split or ''}"
+    if item.groups or item.time is not None:
+        line += " " + content_id(item.groups, item.time)
+    return line

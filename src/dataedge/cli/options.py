@@ -92,6 +92,16 @@ CONFIGURED: Mapping[str, Any] = {
     "response_column": Annotated[
         str | None, typer.Option("--response-column", help="Column with the response.")
     ],
+    "group_column": Annotated[
+        str | None,
+        typer.Option("--group-column", help="Column with the group of a row; none is split."),
+    ],
+    "time_column": Annotated[
+        str | None,
+        typer.Option(
+            "--time-column", help="Column with a date or number; the latest are held out."
+        ),
+    ],
     "delta": Annotated[
         float | None, typer.Option("--delta", help="Smallest gain worth having [0.02].")
     ],

@@ -31,6 +31,8 @@ def load(
     label_column: str | None = None,
     prompt_column: str | None = None,
     response_column: str | None = None,
+    group_column: str | None = None,
+    time_column: str | None = None,
     limit: int | None = None,
     seed: int = 0,
 ) -> Dataset:
@@ -44,6 +46,8 @@ def load(
         label_column: the label; several annotators' columns are separated by commas.
         prompt_column: the prompt, or the column of a chat's messages.
         response_column: the response.
+        group_column: which rows belong together and are never split.
+        time_column: when a row came about, a number or a date; the latest rows are held out.
         limit: at most this many distinct items, chosen by a hash of content and seed.
         seed: of that choice.
 
@@ -54,6 +58,7 @@ def load(
         AuditError: names the file, column or row, with a hint that mends it.
     """
     from dataedge.load.columns import read_columns
+    from dataedge.load.group_and_time import groups, one_column, times
     from dataedge.load.rows import read_rows
     from dataedge.load.sources import read_source
 
@@ -63,9 +68,17 @@ def load(
             f"--limit {limit} leaves no item", "Use a limit of at least 20: --limit 20"
         )
     path, table = read_source(source)
+    group = one_column(table, "--group-column", group_column)
+    time = one_column(table, "--time-column", time_column)
     column = _split_column(table, flags)
-    reading = read_columns(table, flags, column)
-    rows = read_rows(table, reading, _raw_splits(table, column))
+    reading = read_columns(table, flags, [c for c in (column, group, time) if c is not None])
+    rows = read_rows(
+        table,
+        reading,
+        _raw_splits(table, column),
+        None if group is None else groups(table, group),
+        None if time is None else times(table, time),
+    )
     _check(table, reading, rows, settled=flags.task is not None)
     items, split_notes = _two_sides(rows.items, table)
     notes = [
@@ -80,6 +93,7 @@ def load(
     roles = dict(reading.roles)
     if column:
         roles["split"] = column
+    roles |= {role: c for role, c in (("group", group), ("time", time)) if c is not None}
     return Dataset(path, reading.task, tuple(items), rows.rows, roles, tuple(notes))
 
 

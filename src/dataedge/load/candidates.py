@@ -24,15 +24,15 @@ class Candidates:
     Args:
         table: the data.
         flags: what the user said; a named text is used wherever a text is needed.
-        split_column: a column that plays no other role.
+        aside: columns that play no other role.
     """
 
-    def __init__(self, table: Table, flags: Flags, split_column: str | None) -> None:
+    def __init__(self, table: Table, flags: Flags, aside: Collection[str]) -> None:
         self.table = table
         self.flags = flags
         self.where = table.name
         self.all = profiles(table)
-        self.columns = {n: p for n, p in self.all.items() if n != split_column}
+        self.columns = {n: p for n, p in self.all.items() if n not in aside}
         self.names = Names.of(self.columns)
 
     def without(self, taken: Collection[str]) -> None:

@@ -11,18 +11,18 @@ from dataedge.load.candidates import Candidates
 from dataedge.load.column_roles import Flags, Reading, resolve, undecided
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from dataedge.load.table import Table
 
 
-def read_columns(table: Table, flags: Flags, split_column: str | None = None) -> Reading:
+def read_columns(table: Table, flags: Flags, aside: Collection[str] = ()) -> Reading:
     """Decides how a table is read.
 
     Args:
         table: the data.
         flags: explicit choices; they win.
-        split_column: a column that holds split names and plays no other role.
+        aside: columns that play no other role: of split names, groups, times.
 
     Raises:
         AuditError: where no reading fits, two fit, or a flag does not fit.
@@ -34,7 +34,7 @@ def read_columns(table: Table, flags: Flags, split_column: str | None = None) ->
         >>> print(read_columns(table, Flags()))
         answers 'answer' to 'question'
     """
-    candidates = Candidates(table, flags, split_column)
+    candidates = Candidates(table, flags, aside)
     if not flags.silent:
         return _by_flags(candidates)
     if table.prose:

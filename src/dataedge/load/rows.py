@@ -53,13 +53,21 @@ class Rows:
         return found
 
 
-def read_rows(table: Table, reading: Reading, splits: list[str | None]) -> Rows:
+def read_rows(
+    table: Table,
+    reading: Reading,
+    splits: list[str | None],
+    groups: list[str] | None = None,
+    times: list[float] | None = None,
+) -> Rows:
     """Turns every row into an item, or several for a long row of a corpus.
 
     Args:
         table: the data.
         reading: the columns' roles.
         splits: raw split of each row.
+        groups: group of each row, "" for none; None without a column of them.
+        times: when each row came about; None without a column of them.
 
     Raises:
         AuditError: if no row can be used.
@@ -70,7 +78,14 @@ def read_rows(table: Table, reading: Reading, splits: list[str | None]) -> Rows:
     for at in range(len(table)):
         try:
             for item in parse(at):
-                collected.add(item if splits[at] is None else replace(item, split=splits[at]))
+                collected.add(
+                    replace(
+                        item,
+                        split=splits[at],
+                        groups=(groups[at],) if groups and groups[at] else (),
+                        time=times[at] if times else None,
+                    )
+                )
                 if item.label_missing:
                     rows.unlabelled.append(at)
         except UnusableError as error:
@@ -115,6 +130,10 @@ class _Collected:
         )
         first = self._items.setdefault(key, item)
         self._counts[key] = self._counts.get(key, 0) + 1
+        if set(item.groups) - set(first.groups) or (item.time or 0.0) < (first.time or 0.0):
+            joined = tuple(sorted({*first.groups, *item.groups}))
+            time = None if first.time is None else min(first.time, item.time or first.time)
+            first = self._items[key] = replace(first, groups=joined, time=time)
         if item.split == first.split:
             return
         self.crossed.add(key)

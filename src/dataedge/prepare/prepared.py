@@ -65,8 +65,11 @@ def near_duplicates(engine: Engine, dataset: Dataset) -> dict[float, NDArray[np.
 def clusters(
     engine: Engine, dataset: Dataset, levels: dict[float, NDArray[np.int64]]
 ) -> NDArray[np.int64]:
-    """Items that must not stand on both sides of a split; an identical prompt counts as well."""
-    near = levels[NEAR]
+    """Items that must not stand on both sides of a split.
+
+    Near duplicates, the same group (`--group-column`), and an identical prompt to answer.
+    """
+    near = with_groups(dataset, levels[NEAR])
     if dataset.task is not Task.GENERATE:
         return near
     prompts = [i.text for i in dataset.items]
@@ -78,6 +81,20 @@ def clusters(
 
     inputs = {"near": near, "prompts": prompts, "threshold": SAME_PROMPT}
     return engine.once(CLUSTERS, inputs, compute)
+
+
+def with_groups(dataset: Dataset, near: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Clusters that groups join: an item of several groups, a copy of rows in each, joins them."""
+    from dataedge.prepare.near_duplicates import components, renumber
+
+    names = {g: k for k, g in enumerate(sorted({g for i in dataset.items for g in i.groups}))}
+    if not names:
+        return near
+    n, first = len(near), len(near) + int(near.max()) + 1
+    member = [(at, first + names[g]) for at, i in enumerate(dataset.items) for g in i.groups]
+    item, group = np.array(member, np.int64).T
+    ends = np.concatenate([np.arange(n), item]), np.concatenate([n + near, group])
+    return renumber(components(first + len(names), *ends)[:n])
 
 
 def check_split(dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]) -> None:

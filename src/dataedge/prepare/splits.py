@@ -67,7 +67,8 @@ class _Cluster:
 def split(dataset: Dataset, clusters: Indices, *, probe_items: int, seed: int) -> Splits:
     """Splits a dataset so that near duplicates are never on two sides.
 
-    A split that the dataset brings is kept: development and evaluation are drawn from its test
+    Where items have a time, the latest clusters are held out: those whose first item came last.
+    Otherwise a split that the dataset brings is kept: development and evaluation are drawn from its test
     side. Otherwise (or where fewer than FEWEST test items are free of leaks) one is made,
     stratified by label. It depends on the items' content and the seed, not on their order.
 
@@ -87,13 +88,37 @@ def split(dataset: Dataset, clusters: Indices, *, probe_items: int, seed: int) -
             "Add rows, or labels to rows that have none, then run `dataedge audit` again",
             ExitCode.NO_CONCLUSION,
         )
+    budget = min(probe_items, int(LARGEST_SHARE * len(usable)))
+    if any(dataset.items[i].time is not None for i in usable):
+        return _by_time(dataset, _clusters(dataset, clusters, usable, seed), budget, usable, seed)
     own = _own(dataset, clusters, usable, probe_items, seed)
     if isinstance(own, Splits):
         return own
     pool = _clusters(dataset, clusters, usable, seed)
-    budget = min(probe_items, int(LARGEST_SHARE * len(usable)))
     held = _choose(pool, budget, seed, spare=True)
     return _sides(dataset, held, usable, seed, own)
+
+
+def _by_time(
+    dataset: Dataset, pool: list[_Cluster], budget: int, usable: Sequence[int], seed: int
+) -> Splits:
+    """The latest clusters held out, whole; no item of theirs is older than the cut."""
+    items = dataset.items
+    began = {c.rank: min(items[i].time or 0.0 for i in c.members) for c in pool}
+    held: list[_Cluster] = []
+    used = 0
+    for cluster in sorted(pool, key=lambda c: (-began[c.rank], c.rank)):
+        if used + len(cluster.members) > budget:
+            break  # nothing older may take its place
+        held.append(cluster)
+        used += len(cluster.members)
+    cut = min((began[c.rank] for c in held), default=0.0)
+    inside = {i for c in held for i in c.members}
+    later = sum((items[i].time or 0.0) > cut for i in usable if i not in inside)
+    note = "held out by time: the latest items, and the groups that began last"
+    if later:
+        note += f"; {later:,} train items are as late, since what they belong to began before"
+    return _sides(dataset, sorted(held, key=lambda c: c.rank), usable, seed, (note,))
 
 
 def _own(
