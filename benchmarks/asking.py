@@ -1,0 +1,317 @@
+"""Is the base model asked as well as anyone could cheaply ask it, and the same each time?
+
+    python benchmarks/asking.py --keep DIR --out benchmarks/results/asking.json   # hours on two cores
+    python benchmarks/asking.py --quick                                           # under ten minutes
+
+On real classification sets with 48, 96 and 384 train rows and three seeds (demonstrations, and which
+held-out items are for development), `without_data` is compared with a plain harness written from the
+papers alone: three templates, 0, 8 and 16 demonstrations, raw scores, batch calibration (Zhou et al.
+2023) and contextual calibration (Zhao et al. 2021). The harness takes the best of these 27 *with
+hindsight*, on the very evaluation items.
+
+PASS: `without_data` is at least that best − 2 points on the mean and − 6 points in every cell (mean
+over seeds), never below the most frequent label − 1 point, with a standard deviation over seeds of at
+most 3 points on the mean, in at most 1.2 times the time of the search for one prompt that it
+replaces (by the schedules of both, at the seconds per prompt measured here, retrieved ones included).
+
+With `--keep DIR` answers are kept, and what was done before is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np
+
+import classification_sets as sets
+from dataedge.config import make_config
+from dataedge.engine.local import Engine
+from dataedge.items import Dataset, Item, Task
+from dataedge.ladder.label_prompts import LabelPrompts
+from dataedge.pipeline import lazy_base_model
+from dataedge.prepare.splits import Splits
+from dataedge.prepare.vectors import Embed, embed
+from dataedge.progress import Progress
+from dataedge.prompt import panel
+from dataedge.prompt.calibration import log_softmax
+from dataedge.prompt.library import load_probes, searched_probe
+from dataedge.prompt.scores import Choices, ask_choices
+from dataedge.prompt.search import schedule
+from dataedge.prompt.workspace import Workspace
+from dataedge.store import Store
+from record import provenance
+
+if TYPE_CHECKING:
+    from dataedge.models.lazy import LazyModel, ModelAbilities
+
+ROWS, SEEDS, HELD_OUT = (48, 96, 384), 3, 160
+QUICK = (("clinc:5", 48), ("banking:12", 96), ("rustsec", 96), ("scope", 48))
+QUICK_HELD_OUT = 100
+SHOTS = (0, 8, 16)
+SHOT_CHARACTERS = 4000
+"""Demonstrations of the harness take at most this many characters together."""
+TEMPLATES = (
+    ("Text: {text}\nLabel: {label}", "\n\n"),
+    ("Input: {text}\nOutput: {label}", "\n\n"),
+    ("{text}\n{column}: {label}", "\n\n"),
+)
+MEAN, CELL, CHANCE, SPREAD, TIME = 0.02, 0.06, 0.01, 0.03, 1.2
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One set, number of train rows and seed: accuracies on the evaluation items."""
+
+    set: str
+    rows: int
+    seed: int
+    labels: int
+    chance: float
+    hindsight: float
+    zero_shot: float
+    few_shot: float
+    without_data: float
+    time: float
+    """Seconds of asking over those of the search that it replaces."""
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--quick", action="store_true")
+    arguments.add_argument("--out", type=Path)
+    arguments.add_argument("--keep", type=Path)
+    given = arguments.parse_args()
+    if not sets.DATA.is_dir():
+        print(f"asking: FAIL no data at {sets.DATA}")
+        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        keep = given.keep or Path(folder)
+        keep.mkdir(parents=True, exist_ok=True)
+        cells = [run(keep, *cell) for cell in wanted(quick=given.quick)]
+    return report(cells, given.out)
+
+
+def wanted(*, quick: bool) -> list[tuple[str, int, int, int]]:
+    """Set, train rows, seed and held-out items of every cell; all sets first, then more of each."""
+    if quick:
+        return [(name, rows, 0, QUICK_HELD_OUT) for name, rows in QUICK]
+    return [(n, rows, seed, HELD_OUT) for seed in range(SEEDS) for rows in ROWS for n in sets.NAMES]
+
+
+def run(keep: Path, name: str, rows: int, seed: int, held_out: int) -> Cell:
+    """Ask in both ways."""
+    file = keep / f"{name.replace(':', '-')}-{rows}-{seed}-{held_out}.json"
+    if file.is_file():
+        cell = Cell(**json.loads(file.read_text()))
+    else:
+        started = time.perf_counter()
+        cell = measure(keep, name, rows, seed, held_out)
+        file.write_text(json.dumps(asdict(cell)))
+        print(f"  {time.perf_counter() - started:.0f} s", end="")
+    print(
+        f"  {name:18} {rows:4} rows  seed {seed}  {cell.labels:3} labels  chance {cell.chance:.3f}  "
+        f"hindsight {cell.hindsight:.3f}  without_data {cell.without_data:.3f}  "
+        f"(one prompt: {cell.zero_shot:.3f}, {cell.few_shot:.3f})  time {cell.time:.2f}",
+        flush=True,
+    )
+    return cell
+
+
+def measure(keep: Path, name: str, rows: int, seed: int, held_out: int) -> Cell:
+    """The cell, asked anew as far as the store does not know it."""
+    read = sets.load(name, 0)
+    pairs = list(zip(read.texts, read.labels, strict=True))
+    held, rest = pairs[:held_out], pairs[held_out:]
+    train = random.Random(seed).sample(rest, min(rows, len(rest)))
+    items = tuple(Item((text,), label, i + 1) for i, (text, label) in enumerate(train + held))
+    order = np.random.default_rng(seed).permutation(held_out) + len(train)
+    splits = Splits(
+        np.arange(len(train)),
+        np.sort(order[: held_out // 4]),
+        np.sort(order[held_out // 4 :]),
+        np.zeros(0, np.int64),
+        "made",
+    )
+    columns: dict[str, Any] = {"text": "text", "label": read.column}
+    dataset = Dataset(name, Task.CLASSIFY, items, len(items), columns)
+    config, _ = make_config({}, None)
+    with Store(keep / f"store-{name.replace(':', '-')}-{held_out}") as store:
+        model, abilities = base_model()
+        engine = Engine(store, Progress(quiet=True))
+        vectors = embed(engine, Embed(config.embedder), [i.text for i in items])
+        probes = load_probes()
+        workspace = Workspace(
+            engine,
+            model,
+            abilities,
+            searched_probe("classify", probes),
+            dataset,
+            splits,
+            np.arange(len(items)),
+            vectors,
+            (vectors,),
+            seed,
+            probes,
+        )
+        asking = LabelPrompts(workspace)
+        outcomes = asking.ask(retrieved=False).outcomes
+        accuracy = {rung: float(outcomes[rung].gain.mean()) for rung in outcomes}
+        y = workspace.label_numbers
+        most = int(np.bincount(y[splits.train], minlength=asking.K).argmax())
+        return Cell(
+            name,
+            rows,
+            seed,
+            asking.K,
+            float((y[splits.evaluation] == most).mean()),
+            hindsight(workspace, read.column),
+            accuracy["zero_shot"],
+            accuracy.get("few_shot", accuracy["zero_shot"]),
+            accuracy["without_data"],
+            relative_time(workspace),
+        )
+
+
+@cache
+def base_model() -> tuple[LazyModel, ModelAbilities]:
+    """The embedded model, opened once."""
+    model = lazy_base_model(make_config({}, None)[0])
+    return model, model.abilities()
+
+
+def hindsight(s: Workspace, column: str) -> float:
+    """Best accuracy of the plain harness on the evaluation items."""
+    y, items = s.label_numbers[s.evaluation], s.dataset.items
+    shuffled = [int(i) for i in s.splits.train]
+    random.Random(1000 + s.seed).shuffle(shuffled)
+    # round-robin over labels, as the papers' balanced draws
+    by_label: dict[str, list[int]] = {}
+    for i in shuffled:
+        by_label.setdefault(items[i].target, []).append(i)
+    turns = max(map(len, by_label.values()))
+    drawn = [group[t] for t in range(turns) for group in by_label.values() if t < len(group)]
+    names = [label.replace("_", " ").replace("-", " ") for label in s.dataset.labels]
+    said = dict(zip(s.dataset.labels, names, strict=True))
+    stage = Choices(s.lazy_model, [f" {name}" for name in names])
+    best = 0.0
+    for template, between in TEMPLATES:
+        for k in SHOTS:
+            shown = drawn[:k]
+            if sum(len(items[i].text) for i in shown) > SHOT_CHARACTERS:
+                continue
+
+            def write(text: str, label: str, template: str = template) -> str:
+                return template.format(text=text, label=label, column=column.capitalize())
+
+            before = "".join(write(items[i].text, said[items[i].target]) + between for i in shown)
+            texts = [items[i].text for i in s.evaluation] + ["N/A", "", "[MASK]"]
+            prompts = [before + write(text, "").rstrip(" ") for text in texts]
+            scores = log_softmax(ask_choices(s.engine, stage, prompts).scores)
+            asked, empty = scores[:-3], scores[-3:]
+            for offset in (0.0, asked.mean(axis=0), empty.mean(axis=0)):
+                best = max(best, float(((asked - offset).argmax(axis=1) == y).mean()))
+    return best
+
+
+def relative_time(s: Workspace) -> float:
+    """Tokens of asking, by its schedule, over those of the search for one prompt per rung."""
+    development, evaluation = len(s.development), len(s.evaluation)
+    templates = sum(map(s.usable, s.probe.templates))
+    label_forms, few, near = (
+        len(panel.forms(s)),
+        s.shot_counts("random"),
+        s.shot_counts("retrieved"),
+    )
+    base = panel.zero_shot(s)[0]
+    bare = s.prompt_tokens(base) + label_tokens(s)
+    each = [s.prompt_tokens(p) + label_tokens(s) for p in panel.retrieved(s, base)]
+
+    def searched(candidates: int, keep: int, reported: int) -> int:
+        return schedule(candidates, development, keep) + reported * evaluation if candidates else 0
+
+    sizes = panel.sizes(templates, label_forms, len(few), len(near))
+    now = sum(
+        searched(sizes[r], panel.FINALISTS[r], panel.FINALISTS[r])
+        for r in ("zero_shot", "few_shot")
+    )
+    before = searched(3 * label_forms, 2, 1) + searched(2 * len(few), 2, 1)
+    screened = min(25, development)
+    retrieved_now = retrieved_before = 0.0
+    if each:
+        retrieved_now = screened * sum(each) + (development - screened + evaluation) * max(each)
+        second = sorted(each)[-2:]
+        retrieved_before = (
+            screened * sum(each) + (development - screened) * sum(second) + evaluation * max(each)
+        )
+    return (now * bare + retrieved_now) / (before * bare + retrieved_before)
+
+
+def label_tokens(s: Workspace) -> float:
+    """Tokens that are run for the labels behind one prompt."""
+    from dataedge.models import trie
+
+    local: Any = s.lazy_model.model
+    choices = local.tokens.continuations(s.prompter.choices(panel.zero_shot(s)[0]))
+    return float(len(trie.build(choices).tokens))
+
+
+def report(cells: list[Cell], out: Path | None) -> int:
+    """The table, the verdict, the file."""
+    means: dict[tuple[str, int], list[Cell]] = {}
+    for cell in cells:
+        means.setdefault((cell.set, cell.rows), []).append(cell)
+
+    def mean(group: list[Cell], field: str) -> float:
+        return float(np.mean([getattr(c, field) for c in group]))
+
+    groups = list(means.values())
+    behind = [mean(g, "without_data") - mean(g, "hindsight") for g in groups]
+    over_chance = [mean(g, "without_data") - mean(g, "chance") for g in groups]
+    spread = float(
+        np.mean([np.std([c.without_data for c in g], ddof=1) for g in groups if len(g) > 1] or [0])
+    )
+    one = [mean(g, "few_shot") - mean(g, "hindsight") for g in groups]
+    found = {
+        "cells": len(cells),
+        "against_hindsight_mean": float(np.mean(behind)),
+        "against_hindsight_worst": min(behind),
+        "one_prompt_against_hindsight_mean": float(np.mean(one)),
+        "over_chance_worst": min(over_chance),
+        "sd_over_seeds": spread,
+        "time": float(np.mean([c.time for c in cells])),
+    }
+    passed = (
+        found["against_hindsight_mean"] >= -MEAN
+        and found["against_hindsight_worst"] >= -CELL
+        and found["over_chance_worst"] >= -CHANCE
+        and found["sd_over_seeds"] <= SPREAD
+        and found["time"] <= TIME
+    )
+    if out:
+        written = {**provenance(), "pass": passed, **found, "table": [asdict(c) for c in cells]}
+        out.write_text(json.dumps(written, indent=1) + "\n")
+    print(
+        f"asking: {'PASS' if passed else 'FAIL'} without_data − hindsight best: "
+        f"{found['against_hindsight_mean']:+.3f} on the mean of {len(groups)} (≥ −{MEAN}), worst "
+        f"{found['against_hindsight_worst']:+.3f} (≥ −{CELL}); one prompt "
+        f"{found['one_prompt_against_hindsight_mean']:+.3f}; "
+        f"over chance worst {found['over_chance_worst']:+.3f} (≥ −{CHANCE}); SD over seeds {spread:.3f} "
+        f"(≤ {SPREAD}); time {found['time']:.2f} × the search before (≤ {TIME})"
+    )
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
