@@ -147,6 +147,15 @@ MEASURES = (
         "learning_curve/forecast.py",
     ),
     Measure(
+        "edge_unseen_pieces",
+        ("accuracy",),
+        (Task.CLASSIFY,),
+        "The edge over items neither of whose two texts stands in a train item; the interval allows "
+        "for texts that items share.",
+        "items of two texts",
+        "measure/shared_pieces.py",
+    ),
+    Measure(
         "bits_learned",
         ("bits",),
         (Task.CLASSIFY,),

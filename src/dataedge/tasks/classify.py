@@ -16,6 +16,7 @@ from dataedge.learning_curve.forecast import Forecast
 from dataedge.learning_curve.more_data import MoreData, edge_target, measure_more_data
 from dataedge.learning_curve.scaling_laws import Fit
 from dataedge.measure import definedness, disagreement, novelty
+from dataedge.measure.shared_pieces import edge_of_unseen_pieces
 from dataedge.prompt.scores import Likelihood, ask_likelihood
 from dataedge.tasks.label_review import review_annotators, review_labels
 from dataedge.verdict import limits
@@ -103,6 +104,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             "definedness": defined,
             "disagreement": twins,
             **more_data.measures(target),
+            **_pieces(workspace, rungs),
         },
         columns=columns,
         views=views,
@@ -165,6 +167,18 @@ def _more_data(workspace: Workspace, described: item_features.Description) -> Mo
     return workspace.engine.once(
         LEARNING_CURVE, {**described.inputs, "train": train, **side}, compute
     )
+
+
+def _pieces(workspace: Workspace, rungs: Rungs) -> dict[str, Figure]:
+    """The edge where both texts are new, of items that have two."""
+    items = workspace.dataset.items
+    if any(len(item.texts) != 2 for item in items):
+        return {}
+    gains = rungs.outcomes["with_data"].gain - rungs.outcomes["without_data"].gain
+    asked, learned = (
+        [items[i].texts for i in side] for side in (rungs.index, workspace.splits.train)
+    )
+    return {"edge_unseen_pieces": edge_of_unseen_pieces(gains, asked, learned, unit=rungs.unit)}
 
 
 def _twins(workspace: Workspace) -> Figure:
