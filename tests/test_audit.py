@@ -295,6 +295,29 @@ def test_html_is_escaped_and_kept_to_itself(small_audit: dataedge.Audit) -> None
     assert "without_data" in page
 
 
+def test_where_one_label_leads_balanced_accuracy_is_the_headline(
+    small_audit: dataedge.Audit, small_dataset: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    rung = next(r for r in small_audit.report.ladder if r.rung == "learned")
+    assert rung.unit == "accuracy"
+    assert rung.detail["balanced_accuracy"]["low"] <= rung.detail["balanced_accuracy"]["value"]
+    assert set(small_audit.report.edge.parts) == {"balanced accuracy"}
+    head, *rows = small_dataset.read_text().splitlines()
+    one = [r for r in rows if r.endswith("cold")]
+    few = [r for r in rows if r.endswith("warm")][: len(one) // 6]
+    data = tmp_path / "imbalanced.csv"
+    data.write_text("\n".join([head, *one, *few]) + "\n")
+    done = dataedge.audit(
+        data, out=str(tmp_path / "a"), model=tiny_model, probe_items=40, delta_balanced=0.07
+    ).report
+    assert done.edge.unit == done.ladder[0].unit == "balanced accuracy"
+    assert done.ladder[0].value == 0.5
+    assert done.ladder[0].detail["accuracy"]["value"] > 0.8
+    assert set(done.edge.parts) == {"accuracy"}
+    assert "(δ 0.07)" in done.verdict.why[0]
+    assert done.verdict.limits["volume"].value is None
+
+
 TERMS = ("new to the model", "enough of it", "clean", "well defined")
 
 

@@ -61,6 +61,7 @@ def audit(
     group_column: str | None = None,
     time_column: str | None = None,
     delta: float | None = None,
+    delta_balanced: float | None = None,
     target: float | None = None,
     count: Count | None = None,
     exposure: bool | None = None,
@@ -101,6 +102,8 @@ def audit(
             group is on two sides of a split, and intervals draw whole groups.
         time_column: column with a number or an ISO date: the latest rows are held out.
         delta: smallest gain worth having, in accuracy or bits per byte, 0 to 1; 0.02 by default.
+        delta_balanced: the same in balanced accuracy, which counts where more than 80 % of the rows
+            have one label; 0.05 by default.
         target: accuracy, above 0 and up to 1, that `examples_needed` refers to; `delta` above the
             best prompt without the data by default.
         count: what of a gain counts for prompts and responses: `task` (the default) or `total`,

@@ -60,6 +60,8 @@ class AuditConfig(BaseModel):
     """A number or an ISO date: the latest rows are held out."""
     delta: float = Field(default=0.02, ge=0, le=1)
     """Smallest gain worth having: accuracy, or bits per byte."""
+    delta_balanced: float = Field(default=0.05, ge=0, le=1)
+    """The same in balanced accuracy, which counts where more than 80 % of the rows have one label."""
     target: float | None = Field(default=None, gt=0, le=1)
     """Accuracy to say the examples needed for; δ above the best prompt without data if not given."""
     count: Count = "task"

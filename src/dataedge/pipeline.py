@@ -97,7 +97,7 @@ def _run(
     _responses(store, engine, embedder, dataset, vectors, findings)
     findings.measures |= _redundancy(engine, dataset, levels, vectors, config.seed)
     findings.measures |= {"class_balance": _class_balance(dataset, config.seed), "tokens": tokens}
-    findings.terms = four_terms(findings.measures, findings.verdict, delta=config.delta)
+    findings.terms = four_terms(findings.measures, findings.verdict, delta=findings.verdict.delta)
     seen = _exposure(engine, lazy_model, abilities, dataset, config)
     report = build(
         dataset=dataset,

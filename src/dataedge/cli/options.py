@@ -105,6 +105,12 @@ CONFIGURED: Mapping[str, Any] = {
     "delta": Annotated[
         float | None, typer.Option("--delta", help="Smallest gain worth having [0.02].")
     ],
+    "delta_balanced": Annotated[
+        float | None,
+        typer.Option(
+            "--delta-balanced", help="The same in balanced accuracy, where one label leads [0.05]."
+        ),
+    ],
     "target": Annotated[
         float | None, typer.Option("--target", help="Accuracy that examples_needed refers to.")
     ],

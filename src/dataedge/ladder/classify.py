@@ -131,6 +131,7 @@ class ClassifyLadder(LabelPrompts):
             bits,
             detail={"train_items": len(self.s.splits.train), "base_weight": b, "learner_weight": a},
             base_weight=b,
+            balanced=self.balanced(evaluation, self.s.evaluation),
         )
         return outcome, evaluation
 

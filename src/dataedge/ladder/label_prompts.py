@@ -160,6 +160,13 @@ class LabelPrompts:
         hits = np.where(np.isfinite(bits), log_proba.argmax(axis=1) == labels, np.nan)
         return hits.astype(np.float64), bits
 
+    def balanced(
+        self, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Hits of the label likeliest beyond its frequency, shape (m,): argmax p(y|x) / p(y)."""
+        chosen = (log_proba - self.log_prior).argmax(axis=1)
+        return np.asarray(chosen == self.y[indices], np.float64)
+
     def prompting(self, strategy: Strategy) -> Outcome:
         """Report a chosen strategy on the evaluation items."""
         calibrated = self.calibrate(strategy, len(self.s.development))
@@ -180,6 +187,7 @@ class LabelPrompts:
                 "uncalibrated": float(np.nanmean(raw_hits)),
                 "cut_share": cut_share(cut),
             },
+            balanced=self.balanced(evaluation, self.s.evaluation),
         )
 
     def pool(self, members: Sequence[Strategy]) -> tuple[Outcome, Pooled]:
@@ -208,6 +216,7 @@ class LabelPrompts:
                 "offset_share": pooled.share,
                 "cut_share": cut_share(cut),
             },
+            balanced=self.balanced(pooled.evaluation, s.evaluation),
         )
         return outcome, pooled
 

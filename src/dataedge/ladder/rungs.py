@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure, mean_figure
-from dataedge.intervals import paired_proportions, proportion
+from dataedge.intervals import mean_of_classes, paired_proportions, proportion
 from dataedge.prompt.search import Trial, rank
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ BITS = "bits/byte"
 """The one unit in which lower is better."""
 PROPORTIONS = ("accuracy", "exact match")
 """Units of hits: their intervals are those of proportions, not bootstraps."""
+BALANCED = "balanced accuracy"
+"""Mean over labels of the accuracy on the items of each: the headline where one label is most of all."""
 ONLY_LABELS = ("repaired", "more_data")
 """Rungs of `classify` alone."""
 
@@ -51,6 +53,8 @@ class Outcome:
         detail: stored with the rung.
         same_as: the rung that this one is, where it is the better of others.
         base_weight: of the base model's opinion, where it is mixed into a learner's.
+        balanced: shape (n,), hits of the label that is likeliest beyond its frequency, which is the
+            best answer where every label counts alike; None where that is the same or not known.
     """
 
     how: str
@@ -61,6 +65,7 @@ class Outcome:
     detail: dict[str, Any] = field(default_factory=dict)
     same_as: str = ""
     base_weight: float = 0.0
+    balanced: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +92,7 @@ class Rungs:
     """A ladder that was run.
 
     Attributes:
-        unit: accuracy, exact match, or bits/byte (lower is better there).
+        unit: accuracy, balanced accuracy, exact match, or bits/byte (lower is better there).
         index: shape (n,), which dataset items the evaluation items are.
         weight: shape (n,), bytes per item, or ones.
         clusters: shape (n,), for the bootstrap.
@@ -96,6 +101,7 @@ class Rungs:
         seed: of the bootstrap.
         special: rungs that are not measured on these items (repaired, more_data).
         no_bits: why nothing is said in bits, where the base model gives no probabilities.
+        classes: shape (n,), label of each evaluation item; None where there are none.
     """
 
     unit: str
@@ -107,6 +113,7 @@ class Rungs:
     seed: int
     special: dict[str, Figure] = field(default_factory=dict)
     no_bits: str = ""
+    classes: NDArray[np.int64] | None = None
 
     @property
     def sign(self) -> float:
@@ -131,7 +138,9 @@ class Rungs:
             "prompt_tokens": outcome.prompt_tokens,
             **outcome.detail,
         }
-        values = self.sign * outcome.gain
+        values = self.sign * self._counted(outcome)
+        if self.unit == BALANCED:
+            return self._of_classes(values, paired=False, **detail)
         if self.unit in PROPORTIONS:
             return proportion(values, self.clusters, unit=self.unit, **detail)
         return mean_figure(
@@ -143,10 +152,24 @@ class Rungs:
         if upper not in self.outcomes or lower not in self.outcomes:
             gone = upper if upper not in self.outcomes else lower
             return Figure.missing(self.missing.get(gone, f"{gone} was not reached"), self.unit)
-        return self.paired(self.outcomes[upper].gain - self.outcomes[lower].gain, **detail)
+        difference = self._counted(self.outcomes[upper]) - self._counted(self.outcomes[lower])
+        return self.paired(difference, **detail)
+
+    def _counted(self, outcome: Outcome) -> NDArray[np.float64]:
+        """The gain per item that the unit counts."""
+        balanced = self.unit == BALANCED and outcome.balanced is not None
+        return outcome.balanced if balanced and outcome.balanced is not None else outcome.gain
+
+    def _of_classes(self, values: NDArray[np.float64], *, paired: bool, **detail: Any) -> Figure:
+        classes = np.zeros(len(values), np.int64) if self.classes is None else self.classes
+        return mean_of_classes(
+            values, classes, self.clusters, unit=self.unit, paired=paired, **detail
+        )
 
     def paired(self, per_item: NDArray[np.float64], **detail: Any) -> Figure:
         """Mean of a per-item difference (already in gain direction) with its interval."""
+        if self.unit == BALANCED:
+            return self._of_classes(per_item, paired=True, **detail)
         if self.unit in PROPORTIONS:
             return paired_proportions(per_item, self.clusters, unit=self.unit, **detail)
         return mean_figure(
@@ -155,7 +178,7 @@ class Rungs:
 
     def ladder(self) -> dict[str, Figure]:
         """All rungs in order."""
-        skipped = () if self.unit == "accuracy" else ONLY_LABELS
+        skipped = () if self.unit in ("accuracy", BALANCED) else ONLY_LABELS
         return {rung: self.figure(rung) for rung in RUNGS if rung not in skipped}
 
     @property
@@ -191,4 +214,12 @@ def keep(outcomes: dict[str, Outcome], mask: NDArray[np.bool_]) -> dict[str, Out
     """The same outcomes on fewer items."""
     from dataclasses import replace
 
-    return {r: replace(o, gain=o.gain[mask], bits=o.bits[mask]) for r, o in outcomes.items()}
+    return {
+        r: replace(
+            o,
+            gain=o.gain[mask],
+            bits=o.bits[mask],
+            balanced=None if o.balanced is None else o.balanced[mask],
+        )
+        for r, o in outcomes.items()
+    }

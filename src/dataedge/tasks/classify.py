@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from dataedge.engine import Step
 from dataedge.figures import Figure
 from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
+from dataedge.ladder.rungs import BALANCED
 from dataedge.learner import item_features
 from dataedge.learning_curve.checks import CurvePoints
 from dataedge.learning_curve.curve import Curve
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from dataedge.prompt.workspace import Workspace
     from dataedge.verdict.limits import Limit
 
+LEADING = 0.8
+"""Share of one label beyond which accuracy says little, and balanced accuracy is the headline."""
 FEATURE_CHOICE = Step("feature_choice", 1)
 LEARNING_CURVE = Step("learning_curve", 2, (MoreData, Curve, Forecast, CurvePoints, Fit), parts=2)
 
@@ -59,7 +63,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     suspects = np.zeros(len(workspace.dataset.items), bool)
     suspects[index[quality.suspect]] = True
     ladder_run = ClassifyLadder(workspace, described, suspects, pruned).run()
-    rungs = ladder_run.rungs
+    rungs = replace(ladder_run.rungs, classes=workspace.label_numbers[ladder_run.rungs.index])
     outcomes = rungs.outcomes
     known, defined = _in_bits(workspace, ladder_run)
     more_data = _more_data(workspace, described)
@@ -70,7 +74,13 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     )
     twins = _twins(workspace)
     found = _limits(workspace, rungs, more_data, quality.noise, twins)
-    evidence = evidence_of(workspace, rungs, found, delta=config.delta)
+    even = replace(rungs, unit=BALANCED)
+    headline, beside, delta = rungs, even, config.delta
+    if leads(workspace.label_numbers):
+        headline, beside, delta = even, rungs, config.delta_balanced
+        found = limits.of_proportions(even, limits.in_other_unit(found, BALANCED))
+    evidence = evidence_of(workspace, headline, found, delta=delta)
+    evidence = replace(evidence, beside=beside.difference("with_data", "without_data"))
     edge, tuning, verdict = evidence.edge, evidence.tuning_gain, decide(evidence)
     columns = _columns(workspace, ladder_run, quality, index, suspects)
     views = _views(columns, quality, index)
@@ -80,15 +90,15 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
         views["disputed"] = annotated.disputed
         agreement["annotator_agreement"] = annotated.agreement
     return Findings(
-        ladder=rungs.ladder(),
+        ladder=_with_beside(headline, beside),
         edge=edge,
         tuning_gain=tuning,
-        parts={},
+        parts={beside.unit: evidence.beside} if evidence.beside else {},
         verdict=verdict,
         reasons=four_reasons(
             workspace,
             config,
-            rungs,
+            headline,
             verdict,
             edge=edge,
             tuning=tuning,
@@ -109,6 +119,28 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
         columns=columns,
         views=views,
     )
+
+
+def leads(labels: NDArray[np.int64]) -> bool:
+    """Whether one label has more than 80 % of the rows that have any (numbers from 0; −1 for none).
+
+    Example:
+        >>> leads(np.array([0] * 81 + [1] * 19)), leads(np.array([0] * 80 + [1] * 20 + [-1] * 50))
+        (True, False)
+    """
+    given = labels[labels >= 0]
+    return len(given) > 0 and float(np.bincount(given).max()) > LEADING * len(given)
+
+
+def _with_beside(headline: Rungs, beside: Rungs) -> dict[str, Figure]:
+    """The ladder, each rung with its figure in the other unit in its detail."""
+    out = headline.ladder()
+    for rung in headline.outcomes.keys() & out.keys():
+        other = beside.figure(rung)
+        shown = {"value": other.value, "low": other.low, "high": other.high}
+        detail = {**out[rung].detail, beside.unit.replace(" ", "_"): shown}
+        out[rung] = replace(out[rung], detail=detail)
+    return out
 
 
 def _in_bits(workspace: Workspace, ladder_run: ClassifyRun) -> tuple[Figure, Figure]:

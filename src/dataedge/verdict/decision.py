@@ -27,6 +27,7 @@ class Verdict:
         why: sentences, the first of which is the verdict in one line.
         limits: recoverable gain per limit, with what is unexplained.
         flag: the flag that the advice names; empty for none.
+        delta: smallest gain worth having that was applied, in the unit of the edge.
     """
 
     label: Label
@@ -35,6 +36,7 @@ class Verdict:
     why: tuple[str, ...]
     limits: Mapping[Limit, Figure] = field(default_factory=dict)
     flag: str = ""
+    delta: float = 0.0
 
 
 def decide(evidence: Evidence) -> Verdict:
@@ -43,7 +45,9 @@ def decide(evidence: Evidence) -> Verdict:
     limited = named(evidence.limits, evidence.delta)
     row = advise(evidence)
     why = (*_why(evidence, label, limited), row.sentence(evidence))
-    return Verdict(label, limited, row.advice, why, evidence.limits, row.flag(evidence))
+    return Verdict(
+        label, limited, row.advice, why, evidence.limits, row.flag(evidence), evidence.delta
+    )
 
 
 def _why(e: Evidence, label: Label, limited: Limit | None) -> tuple[str, ...]:
@@ -55,6 +59,8 @@ def _why(e: Evidence, label: Label, limited: Limit | None) -> tuple[str, ...]:
     counted = " for the task itself" if e.counts_task else ""
     gained = f"{signed(e.edge, e.unit)}{counted} over the best prompting without it"
     sentences = [f"{head}: {gained} (δ {e.delta:g})."]
+    if e.beside is not None:
+        sentences.append(f"Counted the other way: {signed(e.beside, e.beside.unit)}.")
     if e.parts:
         told = "; ".join(f"{name} {signed(figure, e.unit)}" for name, figure in e.parts.items())
         sentences.append(f"The gain in parts: {told}.")

@@ -76,6 +76,7 @@ class Evidence:
         clusters: independent groups of evaluation items behind it.
         means: what could be done next.
         parts: task and style for generate.
+        beside: the edge in the other unit, accuracy beside balanced accuracy or the other way round.
         counts_task: the edge is the task part alone.
     """
 
@@ -90,6 +91,7 @@ class Evidence:
     clusters: int
     means: Means = field(default_factory=Means)
     parts: Mapping[str, Figure] = field(default_factory=dict)
+    beside: Figure | None = None
     counts_task: bool = False
 
     @property

@@ -265,3 +265,17 @@ def of_proportions(rungs: Rungs, recoverable: Mapping[Limit, Figure]) -> dict[Li
     )
     out: dict[Limit, Figure] = {"novelty": novelty(known, left), **recoverable}
     return {**out, "unexplained": unexplained(rungs.figure("with_data"), out)}
+
+
+def in_other_unit(recoverable: Mapping[Limit, Figure], unit: str) -> dict[Limit, Figure]:
+    """The limits of an edge that does not count in accuracy: what is known in accuracy alone is refused.
+
+    A point of accuracy and a point of the edge are not the same, so they cannot be compared.
+    """
+    names: tuple[Limit, ...] = ("volume", "label_quality", "definedness")
+    out: dict[Limit, Figure] = {}
+    for name in names:
+        if name in recoverable:
+            reason = recoverable[name].reason or f"known in accuracy, and the edge counts in {unit}"
+            out[name] = Figure.missing(reason, unit)
+    return out

@@ -63,9 +63,9 @@ def four_reasons(
     prompted = workspace.dataset.task is not Task.CORPUS
     covered = workspace.answer_among_nearest() if prompted else None
     return [
-        prompting_ceiling(trials, counted, delta=config.delta, higher_is_better=rungs.sign > 0),
+        prompting_ceiling(trials, counted, delta=verdict.delta, higher_is_better=rungs.sign > 0),
         prompting_impractical(
-            tokens, workspace.abilities.context, counted, covered, delta=config.delta
+            tokens, workspace.abilities.context, counted, covered, delta=verdict.delta
         ),
         data_edge(verdict, edge, tuning),
         latency_and_cost(
