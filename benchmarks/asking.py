@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from dataedge.models.lazy import LazyModel, ModelAbilities
 
 ROWS, SEEDS, HELD_OUT = (48, 96, 384), 3, 160
-QUICK = (("clinc:5", 48), ("banking:12", 96), ("rustsec", 96), ("scope", 48))
-QUICK_HELD_OUT = 100
+QUICK = (("clinc:5", 48), ("banking:5", 96), ("rustsec", 96), ("scope", 48))
+QUICK_HELD_OUT = 88
 SHOTS = (0, 8, 16)
 SHOT_CHARACTERS = 4000
 """Demonstrations of the harness take at most this many characters together."""

@@ -24,7 +24,8 @@ def one_column(table: Table, flag: str, value: str | None) -> str | None:
     found = resolve(table.name, flag, value, table.names)
     if len(found) > 1:
         raise AuditError(
-            f"{table.name}: {flag} {value} names {len(found)} columns", f"Give {flag} one column"
+            f"{table.name}: {flag} {value} names {len(found)} columns",
+            hint="Name one column: --group-column NAME, --time-column NAME",
         )
     return found[0]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 POOLED = 2
 """Numbers of demonstrations, the largest that fit, at which every template is tried."""
-FINALISTS = {"zero_shot": 2, "few_shot": 3, "retrieved": 1}
+FINALISTS = {"zero_shot": 2, "few_shot": 2, "retrieved": 1}
 """So many prompts of each kind are tried on all development items and pooled."""
 
 
