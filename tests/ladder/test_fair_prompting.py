@@ -18,15 +18,17 @@ import pytest
 from dataedge.engine.local import Engine
 from dataedge.figures import Figure
 from dataedge.items import Dataset, Item, Task
-from dataedge.ladder.classify import ClassifyLadder
+from dataedge.ladder.classify import ClassifyLadder, Learned
 from dataedge.ladder.generate import GenerateLadder
 from dataedge.ladder.label_prompts import CONTENT_FREE
 from dataedge.learner.item_features import Candidates, Description
 from dataedge.models.lazy import ModelAbilities
 from dataedge.prepare.splits import Splits, split
 from dataedge.progress import Progress
+from dataedge.prompt.calibration import log_softmax
 from dataedge.prompt.library import load_probes, searched_probe
 from dataedge.prompt.panel import FINALISTS
+from dataedge.prompt.pool import Pooled
 from dataedge.prompt.scores import ChoiceAnswers
 from dataedge.prompt.search import successive_halving
 from dataedge.prompt.templates import DEMONSTRATION_TOKENS, Strategy
@@ -262,3 +264,19 @@ def test_responses_are_chosen_on_development_items_too() -> None:
     assert {c.k for c in candidates} == {4, 8, 16}
     successive_halving(candidates, ladder.attempt, len(s.development))
     assert all(items <= set(s.development.tolist()) for _, items in asked)
+
+
+def test_a_learner_that_knows_nothing_takes_nothing_from_the_pool() -> None:
+    """The stack may leave the learner out: `with_data` is then `without_data`."""
+    ladder = Random(workspace(Task.CLASSIFY))
+    rng = np.random.default_rng(0)
+
+    def opinion(indices: np.ndarray, skill: float) -> np.ndarray:
+        own = skill * np.eye(4)[ladder.y[indices]] + rng.normal(size=(len(indices), 4))
+        return log_softmax(own)
+
+    sides = (ladder.s.development, ladder.s.evaluation)
+    pool = Pooled(*(opinion(i, 2.0) for i in sides), np.ones(1), 0.0, 1.0)
+    ignorant = Learned(*(4 * opinion(i, 0.0) for i in sides))
+    stacked = ladder.learned(ignorant, pool)[0].gain
+    assert np.array_equal(stacked, ladder.judge(pool.evaluation, ladder.s.evaluation)[0])

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from dataedge.prompt.pool import Pooled
     from dataedge.prompt.workspace import Workspace
 
-MIXES = tuple((a, b) for a in (0.5, 0.75, 1.0, 1.5) for b in (0.0, 0.25, 0.5, 1.0))
+MIXES = tuple((a, b) for a in (0.0, 0.25, 0.5, 0.75, 1.0, 1.5) for b in (0.0, 0.25, 0.5, 1.0, 1.5))
+"""Weights of the learner and of the pool of prompts that are tried on development items."""
 
 
 @dataclass(frozen=True)
