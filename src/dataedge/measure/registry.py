@@ -112,6 +112,15 @@ MEASURES = (
         "measure/label_noise.py",
     ),
     Measure(
+        "label_leak",
+        ("share",),
+        (Task.CLASSIFY,),
+        "How many texts say their own label, beyond how often other texts say it; reported as a leak "
+        "where neither permuted labels nor topics explain it.",
+        "labels that are words or numbers",
+        "measure/label_leak.py",
+    ),
+    Measure(
         "annotator_agreement",
         ("alpha",),
         (Task.CLASSIFY,),

@@ -68,7 +68,7 @@ def build(
                 "evaluation": len(splits.evaluation),
                 "leaked": len(splits.leaked),
             },
-            notes=[*dataset.notes, *splits.notes],
+            notes=[*findings.notes, *dataset.notes, *splits.notes],
         ),
         model=m.ModelModel(
             id=lazy_model.id,

@@ -17,7 +17,7 @@ from dataedge.learning_curve.curve import Curve
 from dataedge.learning_curve.forecast import Forecast
 from dataedge.learning_curve.more_data import MoreData, edge_target, measure_more_data
 from dataedge.learning_curve.scaling_laws import Fit
-from dataedge.measure import definedness, disagreement, novelty
+from dataedge.measure import definedness, disagreement, label_leak, novelty
 from dataedge.measure.shared_pieces import edge_of_unseen_pieces
 from dataedge.prompt.scores import Likelihood, ask_likelihood
 from dataedge.tasks.label_review import review_annotators, review_labels
@@ -89,6 +89,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
         columns |= annotated.columns
         views["disputed"] = annotated.disputed
         agreement["annotator_agreement"] = annotated.agreement
+    leak = _leak(workspace, index)
     return Findings(
         ladder=_with_beside(headline, beside),
         edge=edge,
@@ -110,6 +111,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             "surprisal_bits_per_byte": _surprisal(workspace),
             "label_noise": quality.noise,
             "label_conflicts": quality.conflicts,
+            "label_leak": leak,
             **agreement,
             "definedness": defined,
             "disagreement": twins,
@@ -118,6 +120,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
         },
         columns=columns,
         views=views,
+        notes=tuple(filter(None, (label_leak.sentence(leak),))),
     )
 
 
@@ -211,6 +214,22 @@ def _pieces(workspace: Workspace, rungs: Rungs) -> dict[str, Figure]:
         [items[i].texts for i in side] for side in (rungs.index, workspace.splits.train)
     )
     return {"edge_unseen_pieces": edge_of_unseen_pieces(gains, asked, learned, unit=rungs.unit)}
+
+
+def _leak(workspace: Workspace, index: NDArray[np.int64]) -> Figure:
+    """Whether labelled texts say their own label; examples are named by the items' identity."""
+    items = workspace.dataset.items
+    found = label_leak.label_leak(
+        [items[i].text for i in index],
+        workspace.label_numbers[index],
+        workspace.dataset.labels,
+        workspace.clusters[index],
+        seed=workspace.seed,
+    )
+    if "items" not in found.detail:
+        return found
+    named = [items[index[at]].id for at in found.detail["items"]]
+    return replace(found, detail={**found.detail, "items": named})
 
 
 def _twins(workspace: Workspace) -> Figure:

@@ -38,6 +38,7 @@ class Findings:
         columns: per item (n,) figures for the table `findings`; NaN or None where not measured.
         views: name → item positions, most telling first.
         terms: the four terms of the claim, answered once all is measured.
+        notes: sentences on the dataset that a reader must see first.
         losses: of each item's response (n,), NaN where not measured; None for other tasks.
     """
 
@@ -51,6 +52,7 @@ class Findings:
     parts: dict[str, Figure] = field(default_factory=dict)
     views: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     terms: list[Term] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
     losses: Losses | None = None
 
     def table(self, dataset: Dataset) -> pa.Table:
