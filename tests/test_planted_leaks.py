@@ -47,5 +47,6 @@ def test_planted_leaks_are_told_at_the_top(tiny_model: str, tmp_path: Path) -> N
 def test_nothing_is_told_where_nothing_was_planted(tiny_model: str, tmp_path: Path) -> None:
     found = audited(frame(leak=False), tiny_model, tmp_path / "clean").report
     assert not found.measures["label_leak"].detail["reported"]
+    assert found.measures["definedness"].detail["control"]["low"] <= 0.0
     assert found.dataset.splits["leaked"] == 0
     assert not any("label" in n or "duplicate" in n or "copies" in n for n in found.dataset.notes)

@@ -19,6 +19,7 @@ from dataedge.prompt.calibration import log_softmax
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from dataedge.ladder.shuffled_labels import Predictions
     from dataedge.learner.item_features import Description
     from dataedge.prompt.pool import Pooled
     from dataedge.prompt.workspace import Workspace
@@ -110,8 +111,10 @@ class ClassifyLadder(LabelPrompts):
 
         return s.engine.once(LEARNER, {**self.described.inputs, **inputs}, compute)
 
-    def learned(self, own: Learned, base: Pooled) -> tuple[Outcome, NDArray[np.float64]]:
-        """The learner stacked with a pool of prompts; weights by development."""
+    def stack(
+        self, own: Predictions, base: Predictions
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, float]]:
+        """Both mixed, weights by development: log-probabilities (m, K) of each side, the weights."""
         labels = self.y[self.s.development]
         rows = np.arange(len(labels))
         good = np.isfinite(base.development).all(axis=1)
@@ -123,6 +126,11 @@ class ClassifyLadder(LabelPrompts):
         a, b = min(MIXES, key=loss)
         development = log_softmax(a * own.development + b * np.nan_to_num(base.development))
         evaluation = log_softmax(a * own.evaluation + b * base.evaluation)
+        return development, evaluation, (a, b)
+
+    def learned(self, own: Learned, base: Pooled) -> tuple[Outcome, NDArray[np.float64]]:
+        """The learner stacked with a pool of prompts; weights by development."""
+        development, evaluation, (a, b) = self.stack(own, base)
         hits, bits = self.judge(evaluation, self.s.evaluation)
         outcome = Outcome(
             f"closed-form learner on {self.described.name} of {len(self.s.splits.train)} items, "
