@@ -58,7 +58,7 @@ def test_an_audit_tries_the_documented_probe(
     )
     reason = next(r for r in audit.reasons if r.id == "prompting_ceiling")
     tried = {t["strategy"].split("/")[0] for t in reason.evidence["tried"]}
-    assert tried == {"plain", "instruction", "desk.sort", "desk.mail"}
+    assert tried == {"plain", "instruction", "desk.sort", "desk.mail", "fields", "input_output"}
     assert audit.report.config.passed["probes"] == str(own)
 
 
