@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -64,8 +64,14 @@ class Figure:
         """The detail, with what a kind of figure knows beyond it: for the report."""
         return dict(self.detail)
 
+    @property
+    def brief(self) -> dict[str, Any]:
+        """Value and interval, with the reason where there is one: for another figure's detail."""
+        out: dict[str, Any] = {"value": self.value, "low": self.low, "high": self.high}
+        return {**out, "reason": self.reason} if self.reason else out
+
     @classmethod
-    def missing(cls, reason: str, unit: str = "", status: Status = "skipped") -> Figure:
+    def missing(cls, reason: str, unit: str = "", status: Status = "skipped") -> Self:
         """A figure that could not be measured, with the sentence that says why."""
         return cls(value=None, unit=unit, status=status, reason=reason)
 

@@ -234,7 +234,12 @@ def test_choosing_on_random_labels_gains_nothing_on_evaluation_items() -> None:
         ranked, _ = successive_halving(plain, ladder.attempt, len(s.development))
         chance = ladder._chance().gain.mean()
         gains.append(ladder.prompting(ranked[0].candidate).gain.mean() - chance)
-        pooled.append(ladder.pool([t.candidate for t in ranked])[0].gain.mean() - chance)
+        pool = ladder.pool([t.candidate for t in ranked])[0]
+        pooled.append(pool.gain.mean() - chance)
+        # what is not asked is not said to be asked, nor counted
+        unused = not any(pool.detail["pool"].values())
+        assert unused == pool.how.startswith("the label frequencies")
+        assert unused == (pool.prompt_tokens is None)
     for found in (gains, pooled):
         error = np.std(found, ddof=1) / np.sqrt(len(found))
         assert np.mean(found) <= 2 * error

@@ -39,8 +39,8 @@ def measured(rng, n, *, natural, planted, where="anywhere"):
 def test_a_label_written_into_a_tenth_of_the_texts_is_reported(natural, n, where) -> None:
     rng = np.random.default_rng(0)
     found = [measured(rng, n, natural=natural, planted=0.1, where=where)[0] for _ in range(20)]
-    assert np.mean([f.detail["reported"] for f in found]) >= 0.95
-    assert all(sentence(f) for f in found if f.detail["reported"])
+    assert np.mean([f.reported for f in found]) >= 0.95
+    assert all(sentence(f) for f in found if f.reported)
     assert abs(np.mean([f.value for f in found]) - 0.1 * (1 - natural)) < 0.02
 
 
@@ -49,7 +49,7 @@ def test_words_that_occur_by_themselves_are_not(natural) -> None:
     rng, reported, small, covered = np.random.default_rng(1), [], [], []
     for _ in range(60):
         found, _, _ = measured(rng, 200, natural=natural, planted=0.0)
-        reported.append(found.detail["reported"])
+        reported.append(found.reported)
         small.append(found.detail["p"] <= 0.05)
         covered.append(found.low <= 0.0 <= found.high)
     assert np.mean(reported) <= 0.05
@@ -70,8 +70,8 @@ def test_texts_that_name_their_topic_are_not() -> None:
         found = label_leak(joined, y, LABELS, np.arange(300), seed=0)
         assert found.detail["p"] <= 0.01
         assert found.value > 0.1
-        assert bool(found.reason) != found.detail["reported"]
-        reported.append(found.detail["reported"])
+        assert bool(found.reason) != found.reported
+        reported.append(found.reported)
     assert np.mean(reported) <= 0.05
 
 
@@ -81,7 +81,7 @@ def test_it_counts_whole_words_in_any_case_and_the_longest_label() -> None:
     y = np.array([1, 0, 0, 1, 2, 2])
     found = label_leak(texts, y, labels, np.arange(6), seed=0)
     # "card-arrival" says card, not card_arrival; "discard" and "c" say nothing
-    assert found.detail["items"] == [2, 3, 4]
+    assert found.examples == (2, 3, 4)
     assert found.detail["count"] == 3
     spaced = label_leak(["the card arrival"] * 3 + ["x"] * 3, y * 0 + [1, 1, 1, 0, 0, 0], labels,
                         np.arange(6), seed=0)  # fmt: skip
@@ -92,7 +92,7 @@ def test_lists_of_all_labels_are_no_leak() -> None:
     y = np.random.default_rng(0).integers(0, 3, 300)
     texts = [f"{i}: yes, no or maybe?" for i in range(300)]
     found = label_leak(texts, y, ["yes", "no", "maybe"], np.arange(300), seed=0)
-    assert (found.value, found.detail["p"], found.detail["reported"]) == (0.0, 1.0, False)
+    assert (found.value, found.detail["p"], found.reported) == (0.0, 1.0, False)
     assert not sentence(found)
 
 
@@ -101,7 +101,7 @@ def test_copies_are_one_piece_of_evidence() -> None:
     y = np.repeat([0, 1, 2], 100)
     texts = [f"{SAID[label]} {i}" for i, label in enumerate(y)]
     assert label_leak(texts, y, LABELS, np.arange(300), seed=0).detail["p"] <= 0.01
-    assert not label_leak(texts, y, LABELS, y, seed=0).detail["reported"]
+    assert not label_leak(texts, y, LABELS, y, seed=0).reported
 
 
 def test_one_label_alone_says_why() -> None:

@@ -13,19 +13,15 @@ from dataedge.intervals import paired_proportions, proportion
 from dataedge.ladder.label_prompts import LabelPrompts
 from dataedge.ladder.rungs import Outcome, Repaired, Rungs, keep, valid_items
 from dataedge.ladder.shuffled_labels import shuffled_control
+from dataedge.ladder.stack import stack
 from dataedge.learner.classifier import Learner
-from dataedge.prompt.calibration import log_softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dataedge.ladder.shuffled_labels import Predictions
     from dataedge.learner.item_features import Description
     from dataedge.prompt.pool import Pooled
     from dataedge.prompt.workspace import Workspace
-
-MIXES = tuple((a, b) for a in (0.0, 0.25, 0.5, 0.75, 1.0, 1.5) for b in (0.0, 0.25, 0.5, 1.0, 1.5))
-"""Weights of the learner and of the pool of prompts that are tried on development items."""
 
 
 @dataclass(frozen=True)
@@ -111,38 +107,25 @@ class ClassifyLadder(LabelPrompts):
 
         return s.engine.once(LEARNER, {**self.described.inputs, **inputs}, compute)
 
-    def stack(
-        self, own: Predictions, base: Predictions
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, float]]:
-        """Both mixed, weights by development: log-probabilities (m, K) of each side, the weights."""
-        labels = self.y[self.s.development]
-        rows = np.arange(len(labels))
-        good = np.isfinite(base.development).all(axis=1)
-
-        def loss(mix: tuple[float, float]) -> float:
-            mixed = log_softmax(mix[0] * own.development + mix[1] * base.development)
-            return float(-mixed[rows, labels][good].mean())
-
-        a, b = min(MIXES, key=loss)
-        development = log_softmax(a * own.development + b * np.nan_to_num(base.development))
-        evaluation = log_softmax(a * own.evaluation + b * base.evaluation)
-        return development, evaluation, (a, b)
-
     def learned(self, own: Learned, base: Pooled) -> tuple[Outcome, NDArray[np.float64]]:
         """The learner stacked with a pool of prompts; weights by development."""
-        development, evaluation, (a, b) = self.stack(own, base)
-        hits, bits = self.judge(evaluation, self.s.evaluation)
+        mixed = stack(own, base, self.y[self.s.development])
+        hits, bits = self.judge(mixed.evaluation, self.s.evaluation)
         outcome = Outcome(
             f"closed-form learner on {self.described.name} of {len(self.s.splits.train)} items, "
-            f"base model weight {b:g}",
-            self._trial(None, development, self.s.development),
+            f"base model weight {mixed.base_weight:g}",
+            self._trial(None, mixed.development, self.s.development),
             hits,
             bits,
-            detail={"train_items": len(self.s.splits.train), "base_weight": b, "learner_weight": a},
-            base_weight=b,
-            balanced=self.balanced(evaluation, self.s.evaluation),
+            detail={
+                "train_items": len(self.s.splits.train),
+                "base_weight": mixed.base_weight,
+                "learner_weight": mixed.own_weight,
+            },
+            base_weight=mixed.base_weight,
+            balanced=self.balanced(mixed.evaluation, self.s.evaluation),
         )
-        return outcome, evaluation
+        return outcome, mixed.evaluation
 
     def run(self) -> ClassifyRun:
         """All rungs."""

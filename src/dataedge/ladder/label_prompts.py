@@ -203,15 +203,16 @@ class LabelPrompts:
         pooled = s.engine.once(POOL, inputs, lambda _: pool_prompts(**inputs))
         hits, bits = self.judge(pooled.evaluation, s.evaluation)
         cut = [c for a in asked for c in a.cut[len(s.development) :]]
-        weights = {m.name: float(w) for m, w in zip(members, pooled.weights, strict=True)}
+        used = [m for m, w in zip(members, pooled.weights, strict=True) if w > 0]
+        how = f"a pool of {len(members)} prompts"
         outcome = Outcome(
-            f"a pool of {len(members)} prompts",
+            how if used else f"the label frequencies: {how} is not better",
             self._trial(None, pooled.development, s.development),
             hits,
             bits,
-            sum(s.prompt_tokens(m) for m in members),
+            sum(map(s.prompt_tokens, used)) if used else None,
             {
-                "pool": weights,
+                "pool": {m.name: float(w) for m, w in zip(members, pooled.weights, strict=True)},
                 "prior_weight": pooled.prior_weight,
                 "offset_share": pooled.share,
                 "cut_share": cut_share(cut),

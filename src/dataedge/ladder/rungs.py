@@ -1,12 +1,12 @@
 """The ladder: the same held-out items on every rung, and the differences that matter.
 
-edge = with_data − without_data; tuning gain = learned − the best prompting, retrieval included.
+edge = with_data − without_data; tuning gain = learned − prompted.
 Gains are counted so that higher is better: accuracy as it is, bits per byte with its sign turned.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -157,8 +157,9 @@ class Rungs:
 
     def _counted(self, outcome: Outcome) -> NDArray[np.float64]:
         """The gain per item that the unit counts."""
-        balanced = self.unit == BALANCED and outcome.balanced is not None
-        return outcome.balanced if balanced and outcome.balanced is not None else outcome.gain
+        if self.unit == BALANCED and outcome.balanced is not None:
+            return outcome.balanced
+        return outcome.gain
 
     def _of_classes(self, values: NDArray[np.float64], *, paired: bool, **detail: Any) -> Figure:
         classes = np.zeros(len(values), np.int64) if self.classes is None else self.classes
@@ -197,8 +198,6 @@ def better(outcomes: dict[str, Outcome], rungs: tuple[str, ...]) -> str:
 
 def choose(outcomes: dict[str, Outcome], rung: str, among: tuple[str, ...]) -> None:
     """Add a rung that is the better of others, chosen on development items."""
-    from dataclasses import replace
-
     chosen = better(outcomes, among)
     detail = {**outcomes[chosen].detail, "is": chosen}
     outcomes[rung] = replace(outcomes[chosen], detail=detail, same_as=chosen)
@@ -212,8 +211,6 @@ def valid_items(outcomes: dict[str, Outcome]) -> NDArray[np.bool_]:
 
 def keep(outcomes: dict[str, Outcome], mask: NDArray[np.bool_]) -> dict[str, Outcome]:
     """The same outcomes on fewer items."""
-    from dataclasses import replace
-
     return {
         r: replace(
             o,

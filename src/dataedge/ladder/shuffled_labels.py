@@ -7,28 +7,18 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from dataedge.ladder.stack import stack
 from dataedge.learning_curve.more_data import sample_clusters
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from dataedge.ladder.stack import Predictions
     from dataedge.prompt.workspace import Workspace
 
 SHUFFLES = 20
 ITEMS = 200
 """Train items that a shuffled learner sees at most."""
-
-
-class Predictions(Protocol):
-    """What a learner says of the held-out items: log-probabilities, shape (m, K)."""
-
-    @property
-    def development(self) -> NDArray[np.float64]:
-        """Of the development items."""
-
-    @property
-    def evaluation(self) -> NDArray[np.float64]:
-        """Of the evaluation items."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +39,6 @@ class LabelLearning(Protocol):
     def learn(self, train: NDArray[np.int64], y: NDArray[np.int64] | None = None) -> Predictions:
         """Learn from these train items, with these labels instead of their own."""
 
-    def stack(
-        self, own: Predictions, base: Predictions
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[float, float]]:
-        """Both mixed by development items: development and evaluation items, and the weights."""
-
     def judge(
         self, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -67,7 +52,7 @@ def shuffled_control(ladder: LabelLearning) -> tuple[NDArray[np.float64], NDArra
     development items, here on top of the label frequencies. It passes no gate besides.
 
     Args:
-        ladder: gives learner, stack, labels and items.
+        ladder: gives learner, labels and items.
     """
     s, rng = ladder.s, np.random.default_rng(ladder.s.seed)
     train = s.splits.train[sample_clusters(s.clusters[s.splits.train], ITEMS, s.seed)]
@@ -75,6 +60,6 @@ def shuffled_control(ladder: LabelLearning) -> tuple[NDArray[np.float64], NDArra
     hits, bits = np.zeros((2, SHUFFLES, len(s.evaluation)))
     for turn in range(SHUFFLES):
         learned = ladder.learn(train, rng.permutation(ladder.y[train]))
-        mixed = ladder.stack(learned, prior)[1]
-        hits[turn], bits[turn] = ladder.judge(mixed, s.evaluation)
+        mixed = stack(learned, prior, ladder.y[s.development])
+        hits[turn], bits[turn] = ladder.judge(mixed.evaluation, s.evaluation)
     return hits.mean(0), bits.mean(0)

@@ -75,8 +75,8 @@ class MoreData:
         detail = {
             "how": how,
             "train_items": 2 * self.train_items,
-            "gain": _brief(self.gain(2)),
-            "at_4x": _brief(shown["at_4x"]),
+            "gain": self.next_doubling.brief,
+            "at_4x": shown["at_4x"].brief,
             "curve": self.points(),
         }
         return replace(first, detail=detail)
@@ -119,7 +119,7 @@ class MoreData:
             reason = f"the target of {target.value:.3f} lies above a perfect score"
             return Figure.missing(reason, "items", "refused")
         found = self.law.examples_for(target)
-        detail = {**found.detail, "target": _brief(target)}
+        detail = {**found.detail, "target": target.brief}
         smallest = float(self.curve.sizes[0]) if len(self.curve.sizes) else 0.0
         if found.value is not None and found.value <= smallest:
             reason = (
@@ -197,7 +197,7 @@ def measure_more_data(
         seed=seed,
     )
     bits = bits_learned(curve, seed=seed)
-    bits = replace(bits, detail={**bits.detail, "shuffled_labels": _brief(control)})
+    bits = replace(bits, detail={**bits.detail, "shuffled_labels": control.brief})
     return MoreData(curve, forecast(curve, seed=seed), bits, len(y))
 
 
@@ -217,8 +217,3 @@ def _rows(features: Sequence[Floats]) -> int:
     """How many rows keep the curve within seconds: the cost grows with the width."""
     width = sum(block.shape[1] for block in features)
     return int(ROWS * min(1.0, WIDTH / width))
-
-
-def _brief(figure: Figure) -> dict[str, Any]:
-    out: dict[str, Any] = {"value": figure.value, "low": figure.low, "high": figure.high}
-    return {**out, "reason": figure.reason} if figure.reason else out

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -246,9 +246,19 @@ def fit(sizes: Floats, errors: Floats, noise: Floats, prior: Prior, *, scale: fl
     )
 
 
+class _Grid(NamedTuple):
+    """β, D_l, α and the floor's level u of every grid point, and their log prior: each (G,)."""
+
+    exponent: Floats
+    known: Floats
+    outer: Floats
+    level: Floats
+    log_prior: Floats
+
+
 @lru_cache(maxsize=2)
-def _grid(prior: Prior) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Exponent β, D_l, outer exponent α, level u of the floor, and their log prior, each (G,)."""
+def _grid(prior: Prior) -> _Grid:
+    """The laws that are weighed."""
     axes = (prior.exponents, (0.0, *prior.known), prior.outers, prior.levels)
     exponent, known, outer, level = (m.ravel() for m in np.meshgrid(*axes, indexing="ij"))
     usual = _SLOW * (_FAST / _SLOW) ** level
@@ -258,4 +268,4 @@ def _grid(prior: Prior) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     power = (known == 0.0) & (outer == 1.0)
     share = float(np.exp(np.logaddexp.reduce(log_prior[power]) - np.logaddexp.reduce(log_prior)))
     log_prior += np.where(power, np.log(_POWER / share), np.log((1 - _POWER) / (1 - share)))
-    return exponent, known**exponent, outer, level, log_prior
+    return _Grid(exponent, known**exponent, outer, level, log_prior)

@@ -58,7 +58,7 @@ def of_twins(inputs: Sequence[str], labels: Sequence[str], counts: Sequence[int]
         As `of_annotators`.
 
     Example:
-        >>> of_twins(["Pay now!", "pay now"] * 1, ["bill", "spam"], [1, 1]).status
+        >>> of_twins(["Pay now!", "pay now"], ["bill", "spam"], [1, 1]).status
         'underpowered'
     """
     groups: dict[str, list[str]] = {}

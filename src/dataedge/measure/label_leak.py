@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,9 +45,27 @@ _SHOWN = 5
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
+@dataclass(frozen=True)
+class Leak(Figure):
+    """The measure `label_leak`.
+
+    Attributes:
+        reported: whether it is more than topics and chance explain.
+        examples: positions in the texts given, at most five, of texts that say their own label.
+    """
+
+    reported: bool = False
+    examples: tuple[int, ...] = ()
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The detail, and whether it is reported."""
+        return {**self.detail, "reported": self.reported}
+
+
 def label_leak(
     texts: Sequence[str], y: Ints, labels: Sequence[str], clusters: Ints, *, seed: int
-) -> Figure:
+) -> Leak:
     """Share of texts that say their own label, beyond how often other texts say it.
 
     A label is said where its words stand in a row, whatever their case, as given or as one would
@@ -66,17 +84,17 @@ def label_leak(
     Returns:
         own − other as a share, with its interval over clusters. The detail has `count` and `share` of
         texts with their own label; `other`, how often the same labels stand in texts of other labels;
-        `p`; `items` (positions in `texts`, at most five); `same_place`, the share of those texts in
+        `p`; `same_place`, the share of those texts in
         which it is the first or the last word, or follows the commonest word before it; `floor`, the
         value among the labels that are said least, at most half the items, chosen on one half of the
-        clusters and measured on the other; and `reported`: p ≤ .01, a value of 2 %, 1.25 times as
+        clusters and measured on the other. It is reported with p ≤ .01, a value of 2 %, 1.25 times as
         many as `other`, and a floor of 3 % or a `same_place` of 80 %.
 
     Example:
         >>> y = np.arange(100) % 2
         >>> texts = [f"word {i} ({'ham' if c == 0 else 'spam'})" for i, c in enumerate(y)]
         >>> found = label_leak(texts, y, ["ham", "spam"], np.arange(100), seed=0)
-        >>> found.value, found.detail["p"], found.detail["reported"]
+        >>> found.value, found.detail["p"], found.reported
         (1.0, 0.001, True)
     """
     rng, every = np.random.default_rng(seed), np.arange(len(texts))
@@ -85,7 +103,7 @@ def label_leak(
     y, n, K = np.asarray(y)[every], len(every), len(labels)
     present = np.bincount(y, minlength=K)
     if np.count_nonzero(present) < 2:
-        return Figure.missing("items of two labels are needed", "share")
+        return Leak.missing("items of two labels are needed", "share")
     said, places = _said([texts[int(i)] for i in every], labels)
     own = said[np.arange(n), y]
     theirs = np.bincount(y, own, K)
@@ -118,22 +136,30 @@ def label_leak(
         "shuffles": SHUFFLES,
         "floor": floor,
         "same_place": place,
-        "items": every[found[:_SHOWN]].tolist(),
-        "reported": bool(beyond and written),
     }
     apart = paired_proportions(own - other, numbers, unit="share")
     why = "some labels are named by their texts, others are not" if beyond and not written else ""
-    return replace(apart, value=excess, reason=why, detail={**apart.detail, **shown})
+    return Leak(
+        excess,
+        apart.low,
+        apart.high,
+        apart.n,
+        apart.unit,
+        reason=why,
+        detail=shown,
+        reported=bool(beyond and written),
+        examples=tuple(every[found[:_SHOWN]].tolist()),
+    )
 
 
-def sentence(found: Figure) -> str:
+def sentence(found: Leak) -> str:
     """What the user is told of a leak; empty where there is none to report.
 
     Example:
-        >>> sentence(Figure.missing("items of two labels are needed", "share"))
+        >>> sentence(Leak.missing("items of two labels are needed", "share"))
         ''
     """
-    if not found.detail.get("reported"):
+    if not found.reported:
         return ""
     d = found.detail
     return (

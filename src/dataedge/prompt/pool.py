@@ -49,10 +49,6 @@ class Centred:
     offset: Floats
     answered: NDArray[np.bool_]
 
-    def members(self, which: Ints) -> Centred:
-        """Some of the prompts."""
-        return Centred(self.scores[which], self.offset[which], self.answered)
-
     def items(self, which: Ints) -> Centred:
         """Some of the items; the batch that was taken off stays the same."""
         return Centred(self.scores[:, which], self.offset, self.answered[which])
@@ -83,7 +79,7 @@ class Pool:
 
     Attributes:
         weights: shape (M,), none below 0.
-        share: of the batch offset that is given back, in [0, Σ weight].
+        share: of the batch offset that is given back, not below 0.
         prior_weight: of the train side's label prior.
         log_prior: shape (K,).
     """

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from dataedge.prompt.scores import Answer
 
 NEAREST = 8
+APART = 7919
+"""Between the seeds of two draws of demonstrations."""
 COUNTED = {False: (200, 30), True: (32, 8)}
 """Train items and prompts whose tokens are counted; fewer where every question has its price."""
 
@@ -147,7 +149,7 @@ class Workspace:
         items, train = self.dataset.items, self.splits.train
         if strategy.shots == "random":
             drawn = random_shots(
-                items, np.sort(train), strategy.k, self.seed + 7919 * strategy.draw
+                items, np.sort(train), strategy.k, self.seed + APART * strategy.draw
             )
             return [drawn] * len(indices)
         if strategy.shots == "retrieved":

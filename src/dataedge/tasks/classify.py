@@ -139,8 +139,7 @@ def _with_beside(headline: Rungs, beside: Rungs) -> dict[str, Figure]:
     """The ladder, each rung with its figure in the other unit in its detail."""
     out = headline.ladder()
     for rung in headline.outcomes.keys() & out.keys():
-        other = beside.figure(rung)
-        shown = {"value": other.value, "low": other.low, "high": other.high}
+        shown = beside.figure(rung).brief
         detail = {**out[rung].detail, beside.unit.replace(" ", "_"): shown}
         out[rung] = replace(out[rung], detail=detail)
     return out
@@ -216,7 +215,7 @@ def _pieces(workspace: Workspace, rungs: Rungs) -> dict[str, Figure]:
     return {"edge_unseen_pieces": edge_of_unseen_pieces(gains, asked, learned, unit=rungs.unit)}
 
 
-def _leak(workspace: Workspace, index: NDArray[np.int64]) -> Figure:
+def _leak(workspace: Workspace, index: NDArray[np.int64]) -> label_leak.Leak:
     """Whether labelled texts say their own label; examples are named by the items' identity."""
     items = workspace.dataset.items
     found = label_leak.label_leak(
@@ -226,9 +225,7 @@ def _leak(workspace: Workspace, index: NDArray[np.int64]) -> Figure:
         workspace.clusters[index],
         seed=workspace.seed,
     )
-    if "items" not in found.detail:
-        return found
-    named = [items[index[at]].id for at in found.detail["items"]]
+    named = [items[index[at]].id for at in found.examples]
     return replace(found, detail={**found.detail, "items": named})
 
 

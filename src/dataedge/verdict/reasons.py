@@ -107,7 +107,7 @@ def prompting_ceiling(
             {name: t[name] for name in ("rung", "strategy", "development", "n") if name in t}
             for t in trials
         ],
-        "tuning_gain": _brief(learned_over_prompting),
+        "tuning_gain": learned_over_prompting.brief,
     }
     steps = [
         sign * (points[-1][1] - points[-2][1])
@@ -154,7 +154,7 @@ def prompting_impractical(
         "data_tokens": data_tokens.value,
         "context_tokens": context,
         "answer_among_nearest": covered,
-        "learned_over_best_prompt": _brief(with_over_prompt),
+        "learned_over_best_prompt": with_over_prompt.brief,
     }
     if data_tokens.value is None:
         return Reason("prompting_impractical", "unknown", "Tokens were not counted.", evidence)
@@ -179,7 +179,7 @@ def data_edge(verdict: Verdict, edge: Figure, tuning_gain: Figure) -> Reason:
         "no_edge": "not_supported",
         "inconclusive": "unknown",
     }
-    evidence = {"edge": _brief(edge), "tuning_gain": _brief(tuning_gain)}
+    evidence = {"edge": edge.brief, "tuning_gain": tuning_gain.brief}
     return Reason("data_edge", answers[verdict.label], verdict.why[0], evidence)
 
 
@@ -223,7 +223,3 @@ def latency_and_cost(
         )
     why = f"{sentence} ({ratio:.1f} times less); whether tuning keeps the quality is not settled."
     return Reason("latency_and_cost", "unknown", why, evidence)
-
-
-def _brief(figure: Figure) -> dict[str, float | None]:
-    return {"value": figure.value, "low": figure.low, "high": figure.high}

@@ -1,0 +1,68 @@
+"""Two opinions of the same items as one, weighted by development items."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+
+from dataedge.prompt.calibration import log_softmax
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OWN = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
+BASE = (0.0, 0.25, 0.5, 1.0, 1.5)
+"""Weights of the learner and of what it stands on that are tried."""
+
+
+class Predictions(Protocol):
+    """What is said of the held-out items: log-probabilities, shape (m, K)."""
+
+    @property
+    def development(self) -> NDArray[np.float64]:
+        """Of the development items."""
+
+    @property
+    def evaluation(self) -> NDArray[np.float64]:
+        """Of the evaluation items."""
+
+
+class Stacked(NamedTuple):
+    """Both opinions mixed.
+
+    Attributes:
+        development: shape (n_dev, K), log-probabilities.
+        evaluation: shape (n_eval, K).
+        own_weight: of the learner.
+        base_weight: of what it stands on.
+    """
+
+    development: NDArray[np.float64]
+    evaluation: NDArray[np.float64]
+    own_weight: float
+    base_weight: float
+
+
+def stack(own: Predictions, base: Predictions, labels: NDArray[np.int64]) -> Stacked:
+    """Log p = log_softmax(a · own + b · base), a and b those that make development labels likeliest.
+
+    Args:
+        own: a learner's predictions.
+        base: what it stands on; rows of NaN where it has no answer.
+        labels: shape (n_dev,), of the development items.
+    """
+    rows = np.arange(len(labels))
+    good = np.isfinite(base.development).all(axis=1)
+
+    def loss(weights: tuple[float, float]) -> float:
+        mixed = log_softmax(weights[0] * own.development + weights[1] * base.development)
+        return float(-mixed[rows, labels][good].mean())
+
+    a, b = min(((a, b) for a in OWN for b in BASE), key=loss)
+    return Stacked(
+        log_softmax(a * own.development + b * np.nan_to_num(base.development)),
+        log_softmax(a * own.evaluation + b * base.evaluation),
+        a,
+        b,
+    )
