@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -225,3 +226,17 @@ def test_interrupted_says_how_to_go_on(monkeypatch: Any, capsys: Any, tmp_path: 
         code=130,
     )
     assert "dataedge audit" in said
+
+
+def test_a_hub_that_cannot_be_reached_is_said_in_a_process_of_its_own(tmp_path: Path) -> None:
+    """In this process a part of the hub's client may be loaded that a user's process has not."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dataedge.cli", "plan", "no/such-set"],
+        cwd=tmp_path,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "OfflineModeIsEnabled" in done.stderr
+    assert "Check the spelling and the network" in done.stderr

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from dataedge.figures import Figure
 
@@ -82,8 +83,6 @@ def effective_pairs(differences: Floats, clusters: Ints, *, level: float = 0.95)
         >>> effective_pairs(np.zeros(6), np.array([0, 0, 1, 1, 2, 2]))
         3.0
     """
-    from scipy.stats import norm, t
-
     n = len(differences)
     _, inverse, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
     k = len(sizes)
@@ -99,7 +98,7 @@ def effective_pairs(differences: Floats, clusters: Ints, *, level: float = 0.95)
     rho = (between - within) / (between + (typical - 1.0) * within)
     worth = n / (1.0 + (size - 1.0) * min(max(rho, 0.0), 1.0))
     tail = (1.0 + level) / 2
-    shrunk = worth * float(norm.ppf(tail) / t.ppf(tail, k - 1)) ** 2
+    shrunk = worth * float(ndtri(tail) / stdtrit(k - 1, tail)) ** 2
     # a share of single pairs needs no estimate: what is added for it shrinks with them
     alone = float((sizes == 1).sum()) / n
     return alone * worth + (1.0 - alone) * shrunk
@@ -123,8 +122,6 @@ def paired_proportions(
         >>> found.value, round(found.high, 3)
         (0.0, 0.204)
     """
-    from scipy.stats import norm
-
     n = len(differences)
     if n == 0:
         return Figure.missing("no items to measure on", unit)
@@ -132,7 +129,7 @@ def paired_proportions(
     worth = effective_pairs(differences, clusters, level=level)
     gained = float(np.maximum(differences, 0.0).mean())
     lost = float(np.maximum(-differences, 0.0).mean())
-    z = float(norm.ppf((1.0 + level) / 2))
+    z = float(ndtri((1.0 + level) / 2))
     low, high = tango(gained * worth, lost * worth, worth, z=z)
     value = float(differences.mean())
     return Figure(value, min(low, value), max(high, value), n, unit, detail=dict(detail))
@@ -155,14 +152,12 @@ def proportion(
         >>> found.value, round(found.low, 3)
         (1.0, 0.796)
     """
-    from scipy.stats import norm
-
     n = len(hits)
     if n == 0:
         return Figure.missing("no items to measure on", unit)
     hits = np.asarray(hits, np.float64)
     worth = effective_pairs(hits, clusters, level=level)
-    value, z2 = float(hits.mean()), float(norm.ppf((1.0 + level) / 2)) ** 2
+    value, z2 = float(hits.mean()), float(ndtri((1.0 + level) / 2)) ** 2
     middle = (value + z2 / (2 * worth)) / (1 + z2 / worth)
     half = np.sqrt(z2 * (value * (1 - value) / worth + z2 / (4 * worth**2))) / (1 + z2 / worth)
     low, high = max(0.0, float(middle - half)), min(1.0, float(middle + half))

@@ -97,13 +97,13 @@ def _array(series: Any) -> tuple[pa.Array, dict[bytes, bytes] | None]:
 
 def _read_hub(name: str) -> Table:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    import huggingface_hub
+    from huggingface_hub import HfApi, constants
 
     try:
-        if not huggingface_hub.constants.HF_HUB_OFFLINE:
+        if not constants.HF_HUB_OFFLINE:
             # One plain request first: without a network it fails at once, where load_dataset
             # tries again for half a minute.
-            huggingface_hub.HfApi().dataset_info(name, timeout=20)
+            HfApi().dataset_info(name, timeout=20)
         found = open_repository(name)
     except AuditError:
         raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from dataedge.figures import Figure
 
@@ -103,7 +103,7 @@ def half_width(gains: Floats, pairs: Sequence[tuple[str, str]], *, level: float 
     shared = (total - both) * pieces / max(pieces - 1, 1)
     alone = float(rest @ rest) * n / (n - 1)
     spread = np.sqrt(max(shared, alone)) / n
-    return float(student.ppf((1 + level) / 2, max(pieces - 1, 1)) * spread)
+    return float(stdtrit(max(pieces - 1, 1), (1 + level) / 2) * spread)
 
 
 def _brief(gains: Floats, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize
 
 from dataedge.prompt.calibration import log_softmax
 
@@ -109,6 +108,8 @@ def fit_pool(centred: Centred, labels: Ints, log_prior: Floats) -> Pool:
         labels: shape (n,), their label numbers.
         log_prior: shape (K,), of the train side.
     """
+    from scipy.optimize import minimize  # slow to import, and not needed for a stored pool
+
     good = centred.answered
     scores, y = centred.scores[:, good], labels[good]
     M, n, _ = scores.shape

@@ -130,12 +130,22 @@ class Prompter:
 
     def prompt(self, strategy: Strategy, texts: Sequence[str], shots: Sequence[Item] = ()) -> str:
         """The whole prompt: instruction, demonstrations, question."""
+        return self.ask(strategy, self.demonstrations(strategy, shots), texts)
+
+    def demonstrations(self, strategy: Strategy, shots: Sequence[Item]) -> str:
+        """Items with their answers, and what stands before the question."""
         template = strategy.template
-        parts = [
-            self._question(template, shot.texts) + self.answer(strategy, shot.target)
+        return "".join(
+            self._question(template, shot.texts)
+            + self.answer(strategy, shot.target)
+            + template.between
             for shot in shots
-        ]
-        body = template.between.join([*parts, self._question(template, texts)])
+        )
+
+    def ask(self, strategy: Strategy, demonstrations: str, texts: Sequence[str]) -> str:
+        """The prompt behind demonstrations that were written before."""
+        template = strategy.template
+        body = demonstrations + self._question(template, texts)
         body = _fill(template.instruction, labels=self._listed[strategy.form]) + body
         if template.chat:
             return self.abilities.chat_before + body + self.abilities.chat_after

@@ -139,8 +139,13 @@ class Workspace:
         """The prompt of each item under a strategy."""
         items = self.dataset.items
         shots = self.shots(strategy, indices)
+        # demonstrations drawn at random are one and the same list for every item
+        distinct = {id(shown): shown for shown in shots}
+        written = {
+            key: self.prompter.demonstrations(strategy, shown) for key, shown in distinct.items()
+        }
         return [
-            self.prompter.prompt(strategy, items[i].texts, shown)
+            self.prompter.ask(strategy, written[id(shown)], items[i].texts)
             for i, shown in zip(indices, shots, strict=True)
         ]
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 LEADING = 0.8
 """Share of one label beyond which accuracy says little, and balanced accuracy is the headline."""
+LABEL_LEAK = Step("label_leak", 1, (label_leak.Leak,))
 FEATURE_CHOICE = Step("feature_choice", 1)
 LEARNING_CURVE = Step("learning_curve", 2, (MoreData, Curve, Forecast, CurvePoints, Fit), parts=2)
 
@@ -218,13 +219,14 @@ def _pieces(workspace: Workspace, rungs: Rungs) -> dict[str, Figure]:
 def _leak(workspace: Workspace, index: NDArray[np.int64]) -> label_leak.Leak:
     """Whether labelled texts say their own label; examples are named by the items' identity."""
     items = workspace.dataset.items
-    found = label_leak.label_leak(
-        [items[i].text for i in index],
-        workspace.label_numbers[index],
-        workspace.dataset.labels,
-        workspace.clusters[index],
-        seed=workspace.seed,
-    )
+    inputs: dict[str, Any] = {
+        "texts": [items[i].text for i in index],
+        "y": workspace.label_numbers[index],
+        "labels": workspace.dataset.labels,
+        "clusters": workspace.clusters[index],
+        "seed": workspace.seed,
+    }
+    found = workspace.engine.once(LABEL_LEAK, inputs, lambda _: label_leak.label_leak(**inputs))
     named = [items[index[at]].id for at in found.examples]
     return replace(found, detail={**found.detail, "items": named})
 
