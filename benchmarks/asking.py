@@ -40,7 +40,7 @@ from dataedge.config import make_config
 from dataedge.engine.local import Engine
 from dataedge.items import Dataset, Item, Task
 from dataedge.ladder.label_prompts import LabelPrompts
-from dataedge.pipeline import lazy_base_model
+from dataedge.models.proven import lazy_base_model
 from dataedge.prepare.splits import Splits
 from dataedge.prepare.vectors import Embed, embed
 from dataedge.progress import Progress

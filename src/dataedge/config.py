@@ -174,3 +174,9 @@ def _toml(file: Path) -> dict[str, Any]:
             f"{file}: not valid TOML ({error})",
             hint="Mend the line that it names, or use flags: `dataedge audit --help`",
         ) from error
+
+
+def name_of(source: str | Path) -> str:
+    """The audit's name for a data path: its last part without the ending."""
+    path = Path(source)
+    return (path.stem if path.suffix else path.name) or "dataset"

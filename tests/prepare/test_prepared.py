@@ -71,7 +71,10 @@ def test_clusters_are_computed_once(engine: Engine) -> None:
 def test_items_are_stored_with_their_side_and_cluster(engine: Engine) -> None:
     none = np.array([], np.int64)
     splits = Splits(np.array([0, 1]), np.array([2]), np.array([4]), none, "made")
-    prepared.store_items(engine.store, pairs(Task.CLASSIFY), splits, np.array([0, 0, 1, 1, 2]))
+    one = np.ones((5, 1), np.float32)
+    clusters = np.array([0, 0, 1, 1, 2])
+    data = prepared.PreparedData(pairs(Task.CLASSIFY), one, (one,), None, {}, clusters, splits)
+    engine.store.replace("items", prepared.item_table(data))
     run = f"run_{engine.store.run}"
     rows = engine.store.con.sql(
         f"select row, side, cluster from {run}.items order by row"

@@ -13,7 +13,7 @@ from dataedge.figures import Figure
 from dataedge.ladder.rungs import Repaired
 from dataedge.measure.definedness import Defined
 from dataedge.report.model import Report
-from tests.report.made import N, dataset, findings, report
+from tests.report.made import N, dataset, report, task_result, term
 
 
 def test_every_figure_arrives_with_its_interval_or_its_reason() -> None:
@@ -90,7 +90,7 @@ def test_what_a_server_was_asked_costs_what_the_prices_say(
 
 def test_numbers_that_are_none_become_null_and_the_json_reads_back() -> None:
     odd = Figure(0.5, unit="accuracy", detail={"curve": [1.0, float("nan")], "far": float("inf")})
-    made = report(replace(findings(), ladder={"chance": odd}))
+    made = report(replace(task_result(), ladder={"chance": odd}))
     text = made.model_dump_json()
     assert made.ladder[0].detail == {"curve": [1.0, None], "far": None}
     assert "NaN" not in text
@@ -101,10 +101,10 @@ def test_what_a_kind_of_figure_knows_besides_stands_in_its_detail() -> None:
     gain = Figure(0.03, 0.01, 0.05, 60, "accuracy")
     ladder = {"repaired": Repaired(0.7, 0.6, 0.8, 60, "accuracy", detail={"how": "h"}, gain=gain)}
     measures = {"definedness": Defined(0.4, 0.3, 0.5, 60, "bits/item", share=0.25)}
-    made = report(replace(findings(), ladder=ladder, measures=measures))
+    made = report(replace(task_result(), ladder=ladder, measures=measures))
     assert made.ladder[0].detail == {
         "how": "h", "gain_over_learned": 0.03, "gain_low": 0.01, "gain_high": 0.05,
     }  # fmt: skip
     assert made.measures["definedness"].detail == {"share": 0.25}
-    term = replace(findings().terms[0], figure=measures["definedness"])
-    assert report(replace(findings(), terms=[term])).terms[0].figure.detail == {}
+    answered = replace(term(), figure=measures["definedness"])
+    assert report(terms=(answered,)).terms[0].figure.detail == {}

@@ -6,7 +6,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 from dataedge.report.notebook import to_html
-from tests.report.made import dataset, findings, report
+from tests.report.made import dataset, report, result, task_result, term
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&</style></template>"
 
@@ -58,7 +58,7 @@ def test_the_bar_of_the_best_rung_is_the_longest() -> None:
 
 
 def test_nothing_from_the_data_is_obeyed() -> None:
-    found = findings()
+    found = task_result()
     bad = replace(
         found,
         ladder={
@@ -66,10 +66,11 @@ def test_nothing_from_the_data_is_obeyed() -> None:
             "few_shot": replace(found.ladder["few_shot"], reason=HOSTILE),
         },
         verdict=replace(found.verdict, why=(HOSTILE,)),
-        terms=[replace(found.terms[0], sentence=HOSTILE, of=HOSTILE)],
     )
     clean = read(to_html(report()))
-    made = read(to_html(report(bad, dataset=replace(dataset(), path=HOSTILE))))
+    data = replace(result().data, dataset=replace(dataset(), path=HOSTILE))
+    terms = (replace(term(), sentence=HOSTILE, of=HOSTILE),)
+    made = read(to_html(report(bad, data=data, terms=terms)))
     assert made.open == []
     assert set(made.tags) == set(clean.tags)
     assert set(made.attributes) == set(clean.attributes)

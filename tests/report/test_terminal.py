@@ -11,7 +11,7 @@ import pytest
 from dataedge.figures import Figure
 from dataedge.report.model import FigureModel, Report
 from dataedge.report.terminal import figure, show
-from tests.report.made import findings, report
+from tests.report.made import report, task_result
 
 
 def printed(made: Report, monkeypatch: Any, width: int = 140, **changes: Any) -> list[str]:
@@ -59,7 +59,7 @@ def test_bars_are_to_scale(monkeypatch: Any) -> None:
 @pytest.mark.parametrize(("unit", "better"), [("accuracy", "higher"), ("bits/byte", "lower")])
 def test_the_ladder_says_which_way_is_better(unit: str, better: str, monkeypatch: Any) -> None:
     ladder = {"chance": Figure(1.0, unit=unit, detail={"how": "as it is usually done"})}
-    lines = printed(report(replace(findings(), ladder=ladder)), monkeypatch)
+    lines = printed(report(replace(task_result(), ladder=ladder)), monkeypatch)
     assert row(lines, "Ladder") == f"Ladder ({unit}, {better} is better)"
 
 

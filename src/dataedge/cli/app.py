@@ -141,7 +141,7 @@ def schema() -> None:
 def _print(audit_: Audit, json: str | None) -> None:
     from pathlib import Path
 
-    from dataedge.api import REPORT, json_text
+    from dataedge.finished_audit import REPORT, json_text
     from dataedge.report.terminal import show
     from dataedge.store import FILE
 

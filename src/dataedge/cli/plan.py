@@ -128,9 +128,8 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
         AuditError: as for the audit itself.
     """
     from dataedge.api import read
-    from dataedge.config import make_config
+    from dataedge.config import make_config, name_of
     from dataedge.models import connection, identity
-    from dataedge.pipeline import name_of
     from dataedge.prompt.library import load_probes, searched_probe
     from dataedge.store import FILE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 from dataedge.engine import Step
 from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Task
+from dataedge.prepare.splits import split
 from dataedge.prepare.vectors import Embed, embed
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset
     from dataedge.prepare.splits import Splits
-    from dataedge.store import Store
 
 NEAR_DUPLICATES = Step("near_duplicates", 1)
 CLUSTERS = Step("clusters", 1)
@@ -30,6 +31,55 @@ SAME_PROMPT = 0.95
 """From which two prompts count as one."""
 FEWEST_HELD_OUT = 4
 """Development and evaluation items below which nothing can be said."""
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A dataset with everything that is known of it before a base model is asked.
+
+    Attributes:
+        dataset: the n items.
+        vectors: shape (n, d), of each item's input, unit length.
+        by_text: for each input text its vectors, shape (n, d).
+        responses: shape (n, d), of each item's response; None where the task has none.
+        near_duplicates: by threshold, each item's near-duplicate cluster, shape (n,).
+        clusters: shape (n,): items of one cluster are never on two sides.
+        splits: train, development and evaluation indices.
+    """
+
+    dataset: Dataset
+    vectors: NDArray[np.float32]
+    by_text: tuple[NDArray[np.float32], ...]
+    responses: NDArray[np.float32] | None
+    near_duplicates: dict[float, NDArray[np.int64]]
+    clusters: NDArray[np.int64]
+    splits: Splits
+
+
+def prepare(
+    engine: Engine, embedder: Embed, dataset: Dataset, *, probe_items: int, seed: int
+) -> PreparedData:
+    """Embed a dataset, find its near duplicates, and settle which items are held out.
+
+    Args:
+        engine: keeps the vectors and the clusters.
+        embedder: what makes the vectors.
+        dataset: the items.
+        probe_items: how many to hold out at most.
+        seed: of that choice.
+
+    Raises:
+        AuditError: too few items can be held out.
+    """
+    whole, by_text = vectors(engine, embedder, dataset)
+    levels = near_duplicates(engine, dataset)
+    joined = clusters(engine, dataset, levels)
+    sides = split(dataset, joined, probe_items=probe_items, seed=seed)
+    check_split(dataset, sides, joined)
+    responses = None
+    if dataset.task is Task.GENERATE:
+        responses = embed(engine, embedder, [i.target for i in dataset.items])
+    return PreparedData(dataset, whole, by_text, responses, levels, joined, sides)
 
 
 def vectors(
@@ -112,32 +162,27 @@ def check_split(dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]) -
         )
 
 
-def store_items(
-    store: Store, dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]
-) -> None:
+def item_table(data: PreparedData) -> pa.Table:
     """Every item with its side and its cluster, for SQL."""
-    side = np.full(len(dataset.items), "unused", object)
+    items, splits = data.dataset.items, data.splits
+    side = np.full(len(items), "unused", object)
     for name in ("train", "development", "evaluation", "leaked"):
         side[getattr(splits, name)] = name
-    items = dataset.items
     extra: dict[str, Any] = {}
     if any(i.number is not None for i in items):
         extra["number"] = pa.array([i.number for i in items], pa.float64())
     if any(i.annotations for i in items):
         said = [list(i.annotations) for i in items]
         extra["annotations"] = pa.array(said, pa.list_(pa.string()))
-    store.replace(
-        "items",
-        pa.table(
-            {
-                "item": [i.id for i in items],
-                "row": [i.row for i in items],
-                "count": [i.count for i in items],
-                "texts": pa.array([list(i.texts) for i in items], pa.list_(pa.string())),
-                "target": [i.target for i in items],
-                "side": list(side),
-                "cluster": clusters,
-                **extra,
-            }
-        ),
+    return pa.table(
+        {
+            "item": [i.id for i in items],
+            "row": [i.row for i in items],
+            "count": [i.count for i in items],
+            "texts": pa.array([list(i.texts) for i in items], pa.list_(pa.string())),
+            "target": [i.target for i in items],
+            "side": list(side),
+            "cluster": data.clusters,
+            **extra,
+        }
     )

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dataedge.errors import AuditError
 from dataedge.prepare.neighbours import nearest
+from dataedge.prompt.library import load_probes, searched_probe
 from dataedge.prompt.scores import Likelihood, Tokens, ask_likelihood, ask_tokens
 from dataedge.prompt.templates import (
     DEMONSTRATION_TOKENS,
@@ -23,9 +25,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.config import AuditConfig
     from dataedge.engine.local import Engine
     from dataedge.items import Dataset, Item
     from dataedge.models.lazy import LazyModel, ModelAbilities
+    from dataedge.prepare.prepared import PreparedData
     from dataedge.prepare.splits import Splits
     from dataedge.prompt.probe import Probe, Template
     from dataedge.prompt.scores import Answer
@@ -66,6 +70,42 @@ class Workspace:
     by_text: tuple[NDArray[np.float32], ...]
     seed: int
     probes: Mapping[str, Probe]
+
+    @classmethod
+    def of(
+        cls,
+        engine: Engine,
+        lazy_model: LazyModel,
+        abilities: ModelAbilities,
+        data: PreparedData,
+        config: AuditConfig,
+    ) -> Workspace:
+        """The materials of an audit of prepared data.
+
+        Raises:
+            AuditError: a probe of the user's asks in no way that the model understands.
+        """
+        probes = load_probes(config.probes)
+        probe = searched_probe(data.dataset.task.value, probes)
+        made = cls(
+            engine,
+            lazy_model,
+            abilities,
+            probe,
+            data.dataset,
+            data.splits,
+            data.clusters,
+            data.vectors,
+            data.by_text,
+            config.seed,
+            probes,
+        )
+        if not any(map(made.usable, probe.templates)):
+            raise AuditError(
+                f"{lazy_model.id} has no chat template, and probe {probe.name!r} asks in no other way",
+                hint="Add a template without `chat: true`, or name an instruction-tuned model: --model",
+            )
+        return made
 
     @cached_property
     def prompter(self) -> Prompter:

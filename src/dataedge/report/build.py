@@ -1,4 +1,4 @@
-"""From findings to the report model; nothing is computed here."""
+"""From an audit's result to the report model; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -18,36 +18,34 @@ from dataedge.verdict.result import VIEW_SIZE
 from dataedge.verdict.terms import NAMES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from dataedge.config import AuditConfig
     from dataedge.engine.local import StageRecord
-    from dataedge.items import Dataset
-    from dataedge.models.lazy import LazyModel, ModelAbilities
-    from dataedge.prepare.splits import Splits
+    from dataedge.models.lazy import LazyModel
     from dataedge.prepare.vectors import Embed
-    from dataedge.verdict.result import Findings
+    from dataedge.verdict.result import AuditResult
 
 DIGITS = 6
 
 
 def build(
+    result: AuditResult,
     *,
-    dataset: Dataset,
-    splits: Splits,
     config: AuditConfig,
     passed: dict[str, Any],
     lazy_model: LazyModel,
-    abilities: ModelAbilities,
     usage: dict[str, int],
     embedder: Embed,
     records: list[StageRecord],
-    findings: Findings,
-    exposure: dict[str, Figure] | None = None,
     seconds: float,
     run: str = "",
 ) -> m.Report:
     """The report of a run."""
+    task, dataset, splits = result.task, result.data.dataset, result.data.splits
     ids = [i.id for i in dataset.items]
-    views = {**findings.views, "leaked": splits.leaked}
+    views = {**task.views, "leaked": splits.leaked}
+    abilities = result.abilities
     capabilities = {k: v for k, v in asdict(abilities).items() if not k.startswith("chat_")}
     return m.Report(
         status="partial" if any(r.failed for r in records) else "ok",
@@ -68,7 +66,7 @@ def build(
                 "evaluation": len(splits.evaluation),
                 "leaked": len(splits.leaked),
             },
-            notes=[*findings.notes, *dataset.notes, *splits.notes],
+            notes=[*task.notes, *dataset.notes, *splits.notes],
         ),
         model=m.ModelModel(
             id=lazy_model.id,
@@ -76,7 +74,7 @@ def build(
             precision=abilities.precision,
             capabilities=plain(capabilities),
             usage=_usage(usage, config),
-            notes=cut_notes(findings.ladder, abilities.context),
+            notes=cut_notes(task.ladder, abilities.context),
         ),
         embedder=m.EmbedderModel(
             id=embedder.id, revision=embedder.revision, notes=list(embedder.notes)
@@ -92,17 +90,17 @@ def build(
             )
             for r in records
         ],
-        edge=_edge(findings.edge, findings.parts),
-        tuning_gain=_edge(findings.tuning_gain, {}),
+        edge=_edge(task.edge, task.parts),
+        tuning_gain=_edge(task.tuning_gain, {}),
         verdict=m.VerdictModel(
-            label=findings.verdict.label,
-            limited_by=findings.verdict.limited_by,
-            advice=findings.verdict.advice,
-            flag=findings.verdict.flag,
-            why=list(findings.verdict.why),
+            label=task.verdict.label,
+            limited_by=task.verdict.limited_by,
+            advice=task.verdict.advice,
+            flag=task.verdict.flag,
+            why=list(task.verdict.why),
             limits={
                 name: m.FigureModel(**_figure(figure))
-                for name, figure in findings.verdict.limits.items()
+                for name, figure in task.verdict.limits.items()
             },
         ),
         terms=[
@@ -114,24 +112,22 @@ def build(
                 of=t.of,
                 figure=m.FigureModel(**{**_figure(t.figure), "detail": {}}),
             )
-            for t in findings.terms
+            for t in result.terms
         ],
-        ladder=[
-            m.RungModel(rung=rung, **_figure(figure)) for rung, figure in findings.ladder.items()
-        ],
+        ladder=[m.RungModel(rung=rung, **_figure(figure)) for rung, figure in task.ladder.items()],
         measures={
             name: m.FigureModel(**_figure(figure))
-            for name, figure in in_order(findings.measures).items()
+            for name, figure in in_order(result.measures).items()
         },
         reasons=[
             m.ReasonModel(id=r.id, answer=r.answer, why=r.why, evidence=plain(r.evidence))
-            for r in findings.reasons
+            for r in task.reasons
         ],
         exposure=[
             m.ExposureModel.model_validate(
                 {"test": test, "power": figure.detail.get("power"), **_figure(figure)}
             )
-            for test, figure in (exposure or {}).items()
+            for test, figure in result.exposure.items()
         ],
         views={name: [ids[i] for i in positions[:VIEW_SIZE]] for name, positions in views.items()},
         store=FILE,
@@ -150,7 +146,7 @@ def _usage(usage: dict[str, int], config: AuditConfig) -> m.UsageModel | None:
     return m.UsageModel(**usage, cost=cost)
 
 
-def _edge(figure: Figure, parts: dict[str, Figure]) -> m.EdgeModel:
+def _edge(figure: Figure, parts: Mapping[str, Figure]) -> m.EdgeModel:
     plain_figure = _figure(figure)
     return m.EdgeModel(
         **{k: plain_figure[k] for k in ("value", "low", "high", "unit", "n")},

@@ -25,7 +25,7 @@ from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
 from dataedge.verdict.evidence import evidence_of
 from dataedge.verdict.reasons import four_reasons
-from dataedge.verdict.result import Findings, highest, scatter
+from dataedge.verdict.result import TaskResult, highest, scatter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ FEATURE_CHOICE = Step("feature_choice", 1)
 LEARNING_CURVE = Step("learning_curve", 2, (MoreData, Curve, Forecast, CurvePoints, Fit), parts=2)
 
 
-def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
+def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResult:
     """Everything the audit says about a classification dataset.
 
     Args:
@@ -69,7 +69,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     known, defined = _in_bits(workspace, ladder_run)
     more_data = _more_data(workspace, described)
     learned = outcomes["learned"]
-    rungs.special["more_data"] = more_data.rung(rungs.figure("learned"), learned.base_weight)
+    forecast = more_data.rung(rungs.figure("learned"), learned.base_weight)
+    rungs = replace(rungs, special={**rungs.special, "more_data": forecast})
     target = edge_target(
         rungs.figure("without_data"), rungs.figure("chance"), config.delta, config.target
     )
@@ -91,7 +92,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
         views["disputed"] = annotated.disputed
         agreement["annotator_agreement"] = annotated.agreement
     leak = _leak(workspace, index)
-    return Findings(
+    return TaskResult(
         ladder=_with_beside(headline, beside),
         edge=edge,
         tuning_gain=tuning,

@@ -9,23 +9,28 @@ from dataedge.figures import Figure
 from dataedge.ladder.exact_match import EXACT_MATCH, ExactMatchLadder
 from dataedge.measure import disagreement
 from dataedge.prompt.answer_match import normalise
+from dataedge.tasks.response_review import review_responses
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
 from dataedge.verdict.evidence import evidence_of
 from dataedge.verdict.reasons import four_reasons
-from dataedge.verdict.result import Findings, highest, scatter
+from dataedge.verdict.result import TaskResult, highest, scatter
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
+    from dataedge.prepare.prepared import PreparedData
     from dataedge.prompt.workspace import Workspace
 
 
-def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
+def find(
+    workspace: Workspace, config: AuditConfig, data: PreparedData, tokens: Figure
+) -> TaskResult:
     """Everything the audit says about prompts and responses of a model that only writes.
 
     Args:
         workspace: the audit's materials.
         config: thresholds.
+        data: the prepared dataset, for what is said of its responses.
         tokens: tokens of the dataset, for the reasons.
     """
     rungs, trials = ExactMatchLadder(workspace).run()
@@ -41,13 +46,15 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     figures: dict[str, Any] = {"edge": edge, "tuning": tuning, "tokens": tokens}
     reasons = four_reasons(workspace, config, rungs, verdict, trials=trials, **figures)
     n = len(workspace.dataset.items)
+    review = review_responses(workspace.engine, data)
     columns: dict[str, Any] = {
         "right_without": scatter(n, rungs.index, outcomes["without_data"].gain),
         "right_with": scatter(n, rungs.index, outcomes["with_data"].gain),
+        **review.columns,
     }
     without, with_ = outcomes["without_data"].gain, outcomes["with_data"].gain
     no_labels = Figure.missing("the task has no labels", "share")
-    return Findings(
+    return TaskResult(
         ladder=rungs.ladder(),
         edge=edge,
         tuning_gain=tuning,
@@ -60,6 +67,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             "label_conflicts": no_labels,
             "definedness": Figure.missing(why, "bits/byte"),
             "disagreement": twins,
+            "response_defects": review.defects,
         },
         columns=columns,
         views={
@@ -67,7 +75,9 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             "known": highest(scatter(n, rungs.index, without), above=0.0),
             "hard": highest(scatter(n, rungs.index, 1.0 - with_), above=0.0),
             "overwritten": highest(scatter(n, rungs.index, without - with_), above=0.0),
+            "responses": review.view,
         },
+        responses=review.table,
     )
 
 

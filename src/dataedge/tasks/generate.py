@@ -14,26 +14,31 @@ from dataedge.measure import definedness, disagreement, novelty
 from dataedge.measure.responses import Losses
 from dataedge.measure.verbatim_recall import recall
 from dataedge.tasks.closed_book import ClosedBookResult, both_losses, closed_book
+from dataedge.tasks.response_review import review_responses
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
 from dataedge.verdict.evidence import evidence_of
 from dataedge.verdict.reasons import four_reasons
-from dataedge.verdict.result import Findings, highest, scatter
+from dataedge.verdict.result import RESPONSE_SCHEMA, TaskResult, highest, scatter
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
+    from dataedge.prepare.prepared import PreparedData
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace
     from dataedge.verdict.decision import Verdict
     from dataedge.verdict.limits import Limit
 
 
-def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
+def find(
+    workspace: Workspace, config: AuditConfig, data: PreparedData, tokens: Figure
+) -> TaskResult:
     """Everything the audit says about a dataset of responses or passages.
 
     Args:
         workspace: the audit's materials.
         config: thresholds, and whether style counts.
+        data: the prepared dataset, for what is said of its responses.
         tokens: tokens of the dataset, for the reasons.
     """
     ladder_run = GenerateLadder(workspace).run()
@@ -71,14 +76,24 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
     # where the task itself gains nothing, what tuning gains is style, and no reason to tune
     gain = tuning if verdict.label == "edge" or counted is total else counted
     columns = _columns(workspace, ladder_run)
-    said, losses = ClosedBookResult({}), None
+    views = {
+        "edge": highest(columns["edge_bits"], above=0.0),
+        "known": highest(-columns["bits_per_byte_without"]),
+        "hard": highest(columns["bits_per_byte_with"]),
+        "overwritten": highest(-columns["edge_bits"], above=0.0),
+    }
+    said, defects, responses = ClosedBookResult({}), {}, RESPONSE_SCHEMA.empty_table()
     if workspace.dataset.task is Task.GENERATE:
         columns |= both_losses(workspace, ladder_run)
-        losses = Losses(columns["loss_given"], columns["loss_alone"])
         said = closed_book(workspace, ladder_run.chosen)
         columns["knowledge"] = said.column(len(workspace.dataset.items))
+        losses = Losses(columns["loss_given"], columns["loss_alone"])
+        review = review_responses(workspace.engine, data, losses)
+        columns |= review.columns
+        views["responses"] = review.view
+        defects, responses = {"response_defects": review.defects}, review.table
     no_labels = Figure.missing("the task has no labels", "share")
-    return Findings(
+    return TaskResult(
         ladder=said.beside(rungs.ladder()),
         edge=counted,
         tuning_gain=tuning,
@@ -112,15 +127,11 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> Findings:
             "label_conflicts": no_labels,
             "definedness": defined,
             "disagreement": apart,
+            **defects,
         },
         columns=columns,
-        views={
-            "edge": highest(columns["edge_bits"], above=0.0),
-            "known": highest(-columns["bits_per_byte_without"]),
-            "hard": highest(columns["bits_per_byte_with"]),
-            "overwritten": highest(-columns["edge_bits"], above=0.0),
-        },
-        losses=losses,
+        views=views,
+        responses=responses,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ from dataedge.measure.responses import (
     check_responses,
     response_defects,
 )
-from dataedge.verdict.result import VIEW_SIZE
+from dataedge.verdict.result import RESPONSE_SCHEMA, VIEW_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,64 +23,62 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.engine.local import Engine
-    from dataedge.items import Dataset
-    from dataedge.verdict.result import Findings
+    from dataedge.figures import Figure
+    from dataedge.measure.responses import Losses
+    from dataedge.prepare.prepared import PreparedData
 
 RESPONSES = Step("responses", 1, (Check, Finding))
-SCHEMA = pa.schema(
-    [
-        ("item", pa.string()),
-        ("kind", pa.string()),
-        ("reason", pa.string()),
-        ("score", pa.float64()),
-    ]
-)
-"""Columns of the table `response_findings`: one row per item and kind. No text of an item."""
+
+
+class ResponseReview(NamedTuple):
+    """What the checks found.
+
+    Attributes:
+        defects: the measure `response_defects`.
+        view: positions of items with defects, most telling first.
+        columns: `defects` and `reason` of each item, None where nothing was found.
+        table: one row per item and kind, see `RESPONSE_SCHEMA`.
+    """
+
+    defects: Figure
+    view: NDArray[np.int64]
+    columns: dict[str, Sequence[Any]]
+    table: pa.Table
 
 
 def review_responses(
-    engine: Engine,
-    findings: Findings,
-    dataset: Dataset,
-    prompt_vectors: NDArray[np.float32],
-    response_vectors: NDArray[np.float32],
-) -> pa.Table:
-    """Check every response and add what is found to the findings.
-
-    Adds the measure `response_defects`, the view `responses` (most telling first) and the columns
-    `defects` and `reason`.
+    engine: Engine, data: PreparedData, losses: Losses | None = None
+) -> ResponseReview:
+    """Check every response of a dataset.
 
     Args:
         engine: keeps what the checks found.
-        findings: of the same dataset; its losses, if any, tell outlying difficulty.
-        dataset: the items.
-        prompt_vectors: shape (n, d), unit length.
-        response_vectors: shape (n, d), of the same embedder.
-
-    Returns:
-        The table `response_findings`, see `SCHEMA`.
+        data: prompts and responses, with vectors of both.
+        losses: of each response; they tell outlying difficulty.
     """
-    items = dataset.items
+    items = data.dataset.items
     inputs: dict[str, Any] = {
         "prompts": [i.text for i in items],
         "responses": [i.target for i in items],
-        "vectors_prompt": prompt_vectors,
-        "vectors_response": response_vectors,
-        "losses": findings.losses,
+        "vectors_prompt": data.vectors,
+        "vectors_response": data.responses,
+        "losses": losses,
     }
     checks = engine.once(RESPONSES, inputs, lambda _: check_responses(**inputs))
     by_item = _by_item(checks)
-    findings.measures["response_defects"] = response_defects(checks, len(items))
-    findings.views["responses"] = ranked(by_item)
-    findings.columns |= _columns(by_item, len(items))
     rows = [f for i in sorted(by_item) for f in by_item[i]]
-    data: dict[str, list[Any]] = {
+    found: dict[str, list[Any]] = {
         "item": [items[f.index].id for f in rows],
         "kind": [f.kind for f in rows],
         "reason": [f.reason for f in rows],
         "score": [float(f.score) for f in rows],
     }
-    return pa.table(data, schema=SCHEMA)
+    return ResponseReview(
+        response_defects(checks, len(items)),
+        ranked(by_item),
+        _columns(by_item, len(items)),
+        pa.table(found, schema=RESPONSE_SCHEMA),
+    )
 
 
 def ranked(by_item: dict[int, Sequence[Finding]]) -> NDArray[np.int64]:

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from dataedge.figures import Figure
-    from dataedge.items import Dataset
-    from dataedge.measure.responses import Losses
+    from dataedge.models.lazy import ModelAbilities
+    from dataedge.prepare.prepared import PreparedData
     from dataedge.verdict.decision import Verdict
     from dataedge.verdict.reasons import Reason
     from dataedge.verdict.terms import Term
@@ -23,48 +23,78 @@ if TYPE_CHECKING:
 VIEW_SIZE = 50
 
 
-@dataclass
-class Findings:
-    """The result of a ladder.
+RESPONSE_SCHEMA = pa.schema(
+    [
+        ("item", pa.string()),
+        ("kind", pa.string()),
+        ("reason", pa.string()),
+        ("score", pa.float64()),
+    ]
+)
+"""Columns of the table `response_findings`: one row per item and kind. No text of an item."""
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What was found by asking and learning, in the way of the dataset's task.
 
     Attributes:
         ladder: rung → figure, in order.
         edge: with_data − without_data; its task part where that is what counts.
         tuning_gain: learned − the best prompting, retrieval included.
-        parts: total, task and style for generate.
         verdict: the conclusion.
         reasons: the four reasons to fine-tune.
-        measures: name → figure.
+        measures: name → figure, those of this task alone.
         columns: per item (n,) figures for the table `findings`; NaN or None where not measured.
+        parts: total, task and style for generate; the edge in the other unit for classify.
         views: name → item positions, most telling first.
-        terms: the four terms of the claim, answered once all is measured.
+        responses: the table `response_findings`, empty for a task without responses.
         notes: sentences on the dataset that a reader must see first.
-        losses: of each item's response (n,), NaN where not measured; None for other tasks.
     """
 
-    ladder: dict[str, Figure]
+    ladder: Mapping[str, Figure]
     edge: Figure
     tuning_gain: Figure
     verdict: Verdict
-    reasons: list[Reason]
-    measures: dict[str, Figure]
-    columns: dict[str, Sequence[Any]]
-    parts: dict[str, Figure] = field(default_factory=dict)
-    views: dict[str, NDArray[np.int64]] = field(default_factory=dict)
-    terms: list[Term] = field(default_factory=list)
+    reasons: Sequence[Reason]
+    measures: Mapping[str, Figure]
+    columns: Mapping[str, Sequence[Any]]
+    parts: Mapping[str, Figure] = field(default_factory=dict)
+    views: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    responses: pa.Table = field(default_factory=RESPONSE_SCHEMA.empty_table)
     notes: tuple[str, ...] = ()
-    losses: Losses | None = None
 
-    def table(self, dataset: Dataset) -> pa.Table:
-        """One row per item, for SQL and for views."""
-        data: dict[str, Any] = {"item": [i.id for i in dataset.items]}
-        for name, values in self.columns.items():
+
+@dataclass(frozen=True)
+class AuditResult:
+    """An audit, whole: what the report shows and what the store keeps of it.
+
+    Attributes:
+        data: the dataset as it was prepared.
+        abilities: what the base model was shown to do.
+        task: what was found by asking and learning.
+        measures: every measure by name, those of all tasks among them.
+        terms: the four terms of the claim, answered.
+        exposure: test → figure; empty where it was not asked for.
+    """
+
+    data: PreparedData
+    abilities: ModelAbilities
+    task: TaskResult
+    measures: Mapping[str, Figure]
+    terms: tuple[Term, ...]
+    exposure: Mapping[str, Figure]
+
+    def finding_table(self) -> pa.Table:
+        """The table `findings`: one row per item, for SQL and for views."""
+        table: dict[str, Any] = {"item": [i.id for i in self.data.dataset.items]}
+        for name, values in self.task.columns.items():
             column = np.asarray(values)
             if column.dtype.kind == "f":
-                data[name] = pa.array(column, from_pandas=True)
+                table[name] = pa.array(column, from_pandas=True)
             else:
-                data[name] = pa.array(list(values))
-        return pa.table(data)
+                table[name] = pa.array(list(values))
+        return pa.table(table)
 
 
 def scatter(n: int, index: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
