@@ -115,7 +115,7 @@ class Audit:
         """
         from dataedge.report.item_view import cells
 
-        with self._store() as store, _told(store):
+        with self._store() as store, _sql_errors(store):
             chosen = self._chosen(store, view)
             rows = cells(chosen)
             frame: pd.DataFrame = chosen.df()
@@ -135,7 +135,7 @@ class Audit:
         """
         from dataedge.report.item_view import ItemView, cells
 
-        with self._store() as store, _told(store):
+        with self._store() as store, _sql_errors(store):
             chosen = self._chosen(store, view, worst)
             return ItemView(view, tuple(chosen.columns), cells(chosen))
 
@@ -162,7 +162,7 @@ class Audit:
         """
         store = self._store()
         try:
-            with _told(store):
+            with _sql_errors(store):
                 return store.con.sql(query)
         except AuditError:
             store.close()
@@ -188,7 +188,7 @@ def json_text(report: Report) -> str:
 
 
 @contextmanager
-def _told(store: Store) -> Iterator[None]:
+def _sql_errors(store: Store) -> Iterator[None]:
     """What DuckDB refuses, as a sentence."""
     import duckdb
 

@@ -175,17 +175,21 @@ def test_auroc_interval_covers() -> None:
 )
 def test_an_order_that_tells_itself_is_refused(arrange: Any, why: str) -> None:
     texts = arrange(tickets(120))
-    assert why in blind_classifier.told(blind_classifier.order_gate(texts, [""] * 120, seed=0))
+    assert why in blind_classifier.reason_to_refuse(
+        blind_classifier.order_gate(texts, [""] * 120, seed=0)
+    )
 
 
 def test_rows_sorted_by_label_are_refused_and_rows_in_any_order_are_not() -> None:
     texts = tickets(120)
     labels = [str(i // 40) for i in range(120)]
-    assert "sorted by label" in blind_classifier.told(
+    assert "sorted by label" in blind_classifier.reason_to_refuse(
         blind_classifier.order_gate(texts, labels, seed=0)
     )
     mixed = random.Random(0).sample(labels, 120)
-    assert blind_classifier.told(blind_classifier.order_gate(texts, mixed, seed=0)) == ""
+    assert (
+        blind_classifier.reason_to_refuse(blind_classifier.order_gate(texts, mixed, seed=0)) == ""
+    )
 
 
 def test_a_field_that_the_row_tells_is_refused() -> None:
@@ -193,17 +197,20 @@ def test_a_field_that_the_row_tells_is_refused() -> None:
     rows = np.arange(100)
     free = [f"{rng.randrange(100_000):05d}" for _ in rows]
     contexts = [t.partition(",")[0] for t in tickets(100)]
-    assert blind_classifier.told(blind_classifier.field_gate(contexts, free, rows, seed=0)) == ""
+    assert (
+        blind_classifier.reason_to_refuse(blind_classifier.field_gate(contexts, free, rows, seed=0))
+        == ""
+    )
     rising = [f"{40_000 + 37 * i:05d}" for i in rows]
-    assert "row order" in blind_classifier.told(
+    assert "row order" in blind_classifier.reason_to_refuse(
         blind_classifier.field_gate(contexts, rising, rows, seed=0)
     )
     copied = [f"{c} (his {v})" for c, v in zip(contexts, free)]
-    assert "holds it already" in blind_classifier.told(
+    assert "holds it already" in blind_classifier.reason_to_refuse(
         blind_classifier.field_gate(copied, free, rows, seed=0)
     )
     branches = [f"{NAMES.index(c.split()[0]):02d}{v[:3]}" for c, v in zip(contexts, free)]
-    assert "like rows" in blind_classifier.told(
+    assert "like rows" in blind_classifier.reason_to_refuse(
         blind_classifier.field_gate(contexts, branches, rows, seed=0)
     )
 

@@ -70,7 +70,7 @@ def test_ill_behaved_points_get_a_reason_and_no_figure(spoil: str) -> None:
     error = np.where(SIZES > 500, 0.05, 0.4 + 0 * error) if spoil == "jumps" else error
     for seed in range(5):
         found = forecast_points(SIZES, simulated(error, seed=seed), 1000)
-        assert "ill-behaved" in found.reason
+        assert "no forecast is made" in found.reason
         for figure in (found.at(1600), found.examples_for(0.9), found.gain(800, 1600)):
             assert figure.value is None
             assert figure.status == "refused"

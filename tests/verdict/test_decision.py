@@ -35,7 +35,9 @@ def test_an_edge_needs_its_whole_interval_above_delta() -> None:
 def test_an_edge_not_surely_above_chance_is_inconclusive_and_says_so() -> None:
     verdict = decide(replace(BASE, over_chance=gain(0.1, 0.2)))
     assert verdict.label == "inconclusive"
-    assert any("not surely above chance" in sentence for sentence in verdict.why)
+    assert any(
+        "not certain that the data brings it above chance" in sentence for sentence in verdict.why
+    )
     assert decide(replace(BASE, over_chance=gain(0.0, 0.01))).label == "no_edge"
 
 

@@ -91,13 +91,13 @@ class Engine:
                 no part of it. Arrays, texts, numbers, and lists and dictionaries of them.
             compute: the work; it is given what to call, with 1, as parts before the last are done.
         """
-        told = {
+        parameters = {
             name: value
             if value is None or isinstance(value, bool | int | float)
             else f"sha256 {digest(value)}"
             for name, value in inputs.items()
         }
-        key = digest([step.name, step.version, told])[:32]
+        key = digest([step.name, step.version, parameters])[:32]
         record = self.records.setdefault(step.name, StageRecord(step.name))
         kept = self.store.kept(step.name, key)
         if kept is not None:
@@ -113,7 +113,7 @@ class Engine:
             packed = pack(compute(advance))
             self.store.keep(step.name, key, packed)
             advance(1)
-        self.store.note_stage(step.name, key, {"version": step.version, **told})
+        self.store.note_stage(step.name, key, {"version": step.version, **parameters})
         record.done += 1
         record.seconds += time.perf_counter() - started
         made: T = unpack(packed, step.kinds)

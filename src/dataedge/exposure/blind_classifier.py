@@ -146,13 +146,13 @@ def _dependence(one: Floats, other: Floats, rng: np.random.Generator) -> float:
     return monte_carlo(float((one * other).sum()), drawn)
 
 
-def told(p_values: dict[str, float]) -> str:
+def reason_to_refuse(p_values: dict[str, float]) -> str:
     """What a gate found, as a phrase; empty where it found nothing (Bonferroni at LEVEL).
 
     Example:
-        >>> told({"sorted by length": 0.001, "sorted by label": 0.4})
+        >>> reason_to_refuse({"sorted by length": 0.001, "sorted by label": 0.4})
         'sorted by length'
-        >>> told({"sorted by length": 0.04, "sorted by label": 0.4})
+        >>> reason_to_refuse({"sorted by length": 0.04, "sorted by label": 0.4})
         ''
     """
     return ", ".join(name for name, p in p_values.items() if p < LEVEL / len(p_values))

@@ -45,7 +45,7 @@ def random_field_test(
     keep = sample(len(field.rows), FIELD_ROWS if field.forward else FIELD_ROWS // 2, seed)
     told_by, values = [field.contexts()[i] for i in keep], [field.values[i].strip() for i in keep]
     gate = blind_classifier.field_gate(told_by, values, places[keep], seed=seed)
-    if reason := blind_classifier.told(gate):
+    if reason := blind_classifier.reason_to_refuse(gate):
         sentence = f"{field.shape} can be guessed without having seen the data: {reason}"
         return Figure(None, n=len(keep), unit="p", status="refused", reason=sentence, detail=gate)
     return score_field(engine, lazy_model, field, keep, seed=seed)

@@ -60,7 +60,7 @@ def order_test(
     gate = blind_classifier.order_gate(
         [texts[i] for i in shown], [labels[i] for i in shown], seed=seed
     )
-    if reason := blind_classifier.told(gate):
+    if reason := blind_classifier.reason_to_refuse(gate):
         sentence = f"the order can be guessed without having seen the data: {reason}"
         return Figure(None, n=len(shards), unit="p", status="refused", reason=sentence, detail=gate)
     scores = ask_orders(engine, lazy_model, texts, shards, seed=seed)

@@ -60,7 +60,7 @@ class ClassifyLadder(LabelPrompts):
     """Climbs the ladder of a classification dataset.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         described: what the learner sees.
         suspects: shape (n,), items whose label is suspect (from the label measure).
         pruned: train items whose label is suspect as far as the train side alone can tell.
@@ -147,7 +147,7 @@ class ClassifyLadder(LabelPrompts):
             keep(outcomes, valid),
             asked.missing,
             s.seed,
-            no_bits="the model's server tells no probabilities of labels"
+            no_bits="the model's server gives no probabilities of labels"
             if s.abilities.choices == "text"
             else "",
         )

@@ -36,7 +36,7 @@ class ExactMatchLadder:
     """Climbs the ladder of prompts and short responses in exact match.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
 
     Raises:
         AuditError: the responses are too long for answers to match them.

@@ -89,7 +89,7 @@ class GenerateLadder:
     """Climbs the ladder of prompts and responses, or of passages.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
     """
 
     def __init__(self, workspace: Workspace) -> None:

@@ -62,7 +62,7 @@ class LabelPrompts:
     """Asks the base model for labels.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
     """
 
     def __init__(self, workspace: Workspace) -> None:

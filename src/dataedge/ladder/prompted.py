@@ -1,4 +1,4 @@
-"""The three prompting rungs that every ladder of free answers climbs in the same way."""
+"""The three prompting rungs that every ladder of free answers has in common."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run_prompted(
     The two best templates without demonstrations go on to random ones, the best to retrieved ones.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         attempt: a strategy's result on the first m development items.
         report: a chosen strategy's outcome.
         sign: −1 where the recorded figure is better when lower.

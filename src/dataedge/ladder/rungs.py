@@ -151,7 +151,7 @@ class Rungs:
         """Gain of one rung over another on the same items, with a paired interval."""
         if upper not in self.outcomes or lower not in self.outcomes:
             gone = upper if upper not in self.outcomes else lower
-            return Figure.missing(self.missing.get(gone, f"{gone} was not reached"), self.unit)
+            return Figure.missing(self.missing.get(gone, f"{gone} was not measured"), self.unit)
         difference = self._counted(self.outcomes[upper]) - self._counted(self.outcomes[lower])
         return self.paired(difference, **detail)
 

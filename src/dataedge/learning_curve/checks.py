@@ -78,11 +78,11 @@ def too_few(points: CurvePoints, orders: int) -> str:
     """Why the points are too few to extrapolate; empty if they are enough."""
     if len(points.sizes) < LEAST_SIZES or orders < 3:
         return (
-            f"a curve of {len(points.sizes)} sizes and {orders} orders is too short to extrapolate: "
-            f"it takes {LEAST_SIZES} sizes from two rows per class upwards, and 3 orders"
+            f"the learning curve is too short: {len(points.sizes)} sizes and {orders} orders; "
+            f"a forecast needs {LEAST_SIZES} sizes with at least two rows per class, and 3 orders"
         )
     if points.sizes[-1] < _LEAST_SPAN * points.sizes[0]:
-        return "the largest size is less than four times the smallest: too short to extrapolate"
+        return "the largest size is less than four times the smallest: too short for a forecast"
     return ""
 
 
@@ -92,7 +92,7 @@ def ill_behaved(points: CurvePoints) -> str:
     for j in range(1, len(n)):
         i = int(e[:j].argmin())
         if e[j] - e[i] > max(LARGE * points.scale, SURE * float(np.hypot(s[i], s[j]))):
-            return f"the learner is worse with {n[j]:.0f} rows than with {n[i]:.0f}: ill-behaved"
+            return f"the learner is worse with {n[j]:.0f} rows than with {n[i]:.0f}, so no forecast is made"
     for j in range(1, len(n) - 1):
         if n[j] < n[-1] / 8:
             continue
@@ -103,7 +103,7 @@ def ill_behaved(points: CurvePoints) -> str:
                 noise = float(np.sqrt(s[j] ** 2 + ((1 - t) * s[i]) ** 2 + (t * s[k]) ** 2))
                 if above > max(LARGE * points.scale, SURE * noise):
                     return (
-                        f"learning speeds up after {n[j]:.0f} rows (something appears late): "
-                        "ill-behaved"
+                        f"learning speeds up after {n[j]:.0f} rows (something appears late), "
+                        "so no forecast is made"
                     )
     return ""

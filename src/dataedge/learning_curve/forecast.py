@@ -183,8 +183,8 @@ def forecast(curve: Curve, *, metric: Metric = "accuracy", seed: int = 0) -> For
         return found
     after = curve.sizes[late > _LATE][-1]
     reason = (
-        f"classes with {late.max():.0%} of the rows appear only after {after:.0f} rows, so that "
-        "more may follow: ill-behaved"
+        f"classes with {late.max():.0%} of the rows appear only after {after:.0f} rows, and "
+        "more may follow, so no forecast is made"
     )
     return replace(found, reason=reason)
 
@@ -230,7 +230,7 @@ def forecast_losses(sizes: Floats, losses: Floats, *, seed: int = 0) -> Forecast
     short = ""
     if len(errors) < LEAST_SIZES:
         short = (
-            f"a curve of {len(errors)} sizes is too short to extrapolate: it takes {LEAST_SIZES}"
+            f"a curve of {len(errors)} sizes is too short for a forecast, which needs {LEAST_SIZES}"
         )
     return _fitted(points, short, "bits", seed)
 
@@ -250,5 +250,5 @@ def _missed(points: CurvePoints, fitted: Fit) -> str:
     bound = np.maximum(LARGE * points.scale, SURE * points.own[late])
     if (miss > bound).any():
         at = float(points.sizes[late][(miss / bound).argmax()])
-        return f"no law comes near the point at {at:.0f} rows: ill-behaved"
+        return f"no curve fits the measurement at {at:.0f} rows, so no forecast is made"
     return ""

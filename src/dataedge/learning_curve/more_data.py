@@ -71,7 +71,7 @@ class MoreData:
         first = shown["at_2x"]
         how = f"forecast at {2 * self.train_items:,} train items, twice as many"
         if base_weight:
-            how += "; gain of the learner alone, an upper estimate where the base model helps"
+            how += "; this is the gain of the learner alone, an upper estimate where the base model helps"
         detail = {
             "how": how,
             "train_items": 2 * self.train_items,
@@ -116,14 +116,14 @@ class MoreData:
         if target.value is None:
             return Figure.missing(target.reason, "items")
         if target.value > 1.0:
-            reason = f"the target of {target.value:.3f} lies above a perfect score"
+            reason = f"the target of {target.value:.3f} is above a perfect score"
             return Figure.missing(reason, "items", "refused")
         found = self.law.examples_for(target)
         detail = {**found.detail, "target": target.brief}
         smallest = float(self.curve.sizes[0]) if len(self.curve.sizes) else 0.0
         if found.value is not None and found.value <= smallest:
             reason = (
-                f"{target.value:.3f} is reached with the smallest size measured: at most so many"
+                f"{target.value:.3f} is reached with the smallest size measured: at most this many"
             )
             return replace(found, low=0.0, reason=reason, detail=detail)
         if found.low is not None and found.low <= smallest:
@@ -157,7 +157,9 @@ def edge_target(
         max(a if a is not None else value - delta, b if b is not None else value - delta) + delta
         for a, b in ((floor.low, chance.low), (floor.high, chance.high))
     )
-    reason = "" if wanted is None else f"{wanted:g} lies below chance: δ above chance instead"
+    reason = (
+        "" if wanted is None else f"{wanted:g} is below chance, so the target is δ above chance"
+    )
     return Figure(
         value, min(low, value), max(high, value), without_data.n, "accuracy", reason=reason
     )

@@ -103,11 +103,11 @@ def of_responses(
         >>> found.value, found.detail["control"]["value"]
         (0.5, 0.0)
     """
-    told = with_other - with_
+    saved = with_other - with_
     third = None if with_third is None else with_third - with_other
     control = _control("L_with(y|x'') − L_with(y|x')", third, size, clusters, seed)
-    found = mean_figure(told, clusters, unit="bits/byte", seed=seed, weights=size, **control)
-    return Defined(**vars(found), share=_ratio(told, with_other))
+    found = mean_figure(saved, clusters, unit="bits/byte", seed=seed, weights=size, **control)
+    return Defined(**vars(found), share=_ratio(saved, with_other))
 
 
 def _control(

@@ -61,12 +61,12 @@ def known_responses(
         clusters: shape (n,).
         seed: of the bootstrap.
     """
-    known, told = without_other - without, with_other - with_
-    low = bootstrap(lambda w: w @ told / w.sum(axis=1), clusters, seed=seed)[0]
+    known, learned = without_other - without, with_other - with_
+    low = bootstrap(lambda w: w @ learned / w.sum(axis=1), clusters, seed=seed)[0]
     if low <= 0:
         reason = "the prompt does not determine the response, so there is no share of it to know"
         return Figure.missing(reason, "share", "underpowered")
-    return _share(known, told, clusters, seed)
+    return _share(known, learned, clusters, seed)
 
 
 def _share(part: Floats, whole: Floats, clusters: Ints, seed: int, **detail: Any) -> Figure:

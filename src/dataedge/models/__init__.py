@@ -70,7 +70,7 @@ def identity(config: AuditConfig) -> tuple[str, str]:
     return (server.id, server.revision) if server else model_identity(config.model)
 
 
-def proof_name(config: AuditConfig) -> str:
+def abilities_key(config: AuditConfig) -> str:
     """What the proof of a base model's abilities holds for, and nothing else.
 
     The tool's version, the model and its revision, and for weights on this machine the precision

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Task
-from dataedge.models import connection, identity, open_configured, proof_name
+from dataedge.models import abilities_key, connection, identity, open_configured
 from dataedge.models.lazy import LazyModel, ModelAbilities
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def prove(
 
     A proof that failed is not remembered: what stood in its way may be mended.
     """
-    name = proof_name(config)
+    name = abilities_key(config)
     known = store.recall(name)
     if known is None:
         abilities = lazy_model.abilities()

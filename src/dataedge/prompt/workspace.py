@@ -43,7 +43,7 @@ COUNTED = {False: (200, 30), True: (32, 8)}
 
 @dataclass(frozen=True)
 class Workspace:
-    """One audit's materials.
+    """What one audit works with.
 
     Attributes:
         engine: runs stages, keeps what was asked.
@@ -80,7 +80,7 @@ class Workspace:
         data: PreparedData,
         config: AuditConfig,
     ) -> Workspace:
-        """The materials of an audit of prepared data.
+        """What the audit of prepared data works with.
 
         Raises:
             AuditError: a probe of the user's asks in no way that the model understands.

@@ -1,4 +1,4 @@
-"""From materials to what was found: one file per task, and what is measured of every dataset."""
+"""From a workspace to what was found: one file per task, and what is measured of every dataset."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def find(
     """What the audit finds of a dataset, by the file of its task.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         config: thresholds.
         data: the prepared dataset.
         tokens: of the dataset, for the reasons.

@@ -49,7 +49,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     """Everything the audit says about a classification dataset.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         config: thresholds.
         tokens: tokens of the dataset, for the reasons.
     """
@@ -287,9 +287,9 @@ def _columns(
     suspects: NDArray[np.bool_],
 ) -> dict[str, Any]:
     n, rungs = len(workspace.dataset.items), ladder_run.rungs
-    told = np.nan if rungs.no_bits else 1.0
-    without = scatter(n, rungs.index, told * 2.0 ** -rungs.outcomes["without_data"].bits)
-    with_ = scatter(n, rungs.index, told * 2.0 ** -rungs.outcomes["with_data"].bits)
+    known = np.nan if rungs.no_bits else 1.0
+    without = scatter(n, rungs.index, known * 2.0 ** -rungs.outcomes["without_data"].bits)
+    with_ = scatter(n, rungs.index, known * 2.0 ** -rungs.outcomes["with_data"].bits)
     names = workspace.dataset.labels
     proposed: list[str | None] = [None] * n
     reasons: list[str | None] = [None] * n

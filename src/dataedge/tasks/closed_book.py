@@ -71,7 +71,7 @@ def closed_book(workspace: Workspace, chosen: Mapping[str, Strategy]) -> ClosedB
     """What the base model says, on a sample of evaluation items.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         chosen: rung → strategy: `zero_shot`, `without_data`, and the other rungs that prompt.
     """
     zero = chosen["zero_shot"]
@@ -95,10 +95,10 @@ def closed_book(workspace: Workspace, chosen: Mapping[str, Strategy]) -> ClosedB
     few = rows[:ITEMS]
     answers = [_answer(workspace, zero, targets[i]) for i in range(len(few))]
     contexts = [_prompts(workspace, zero, few, turn) for turn in range(CONTEXTS)]
-    found["knowledge"], told = knowledge(
+    found["knowledge"], categories = knowledge(
         speaker, contexts, answers, workspace.clusters[few], seed=workspace.seed
     )
-    return ClosedBookResult(found, rungs, dict(zip(few.tolist(), told, strict=False)))
+    return ClosedBookResult(found, rungs, dict(zip(few.tolist(), categories, strict=False)))
 
 
 def _match(

@@ -28,7 +28,7 @@ def find(
     """Everything the audit says about prompts and responses of a model that only writes.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         config: thresholds.
         data: the prepared dataset, for what is said of its responses.
         tokens: tokens of the dataset, for the reasons.

@@ -36,7 +36,7 @@ def find(
     """Everything the audit says about a dataset of responses or passages.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         config: thresholds, and whether style counts.
         data: the prepared dataset, for what is said of its responses.
         tokens: tokens of the dataset, for the reasons.

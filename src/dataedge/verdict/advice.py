@@ -97,7 +97,7 @@ def _question(e: Evidence) -> str:
 
 def _measure_more(e: Evidence) -> str:
     return (
-        f"Advice: measure more, to tell {_question(e)}: run again with --probe-items "
+        f"Advice: measure more to find out {_question(e)}: run again with --probe-items "
         f"{e.probe_items} (now {e.means.asked} held-out items)."
     )
 
@@ -108,7 +108,7 @@ TABLE: tuple[Row, ...] = (
         "fix_labels",
         lambda e: surely_above(_gain(e, "label_quality"), e.delta),
         lambda e: (
-            "Advice: fix the suspect labels first, before anything else: "
+            "Advice: fix the suspect labels first: "
             f"{signed(_gain(e, 'label_quality'), e.unit)} without them."
         ),
     ),
@@ -134,7 +134,7 @@ TABLE: tuple[Row, ...] = (
         "retrieve",
         _retrieval_does,
         lambda e: (
-            f"Advice: retrieve from it: that gains {signed(e.retrieved, e.unit)}, and tuning "
+            f"Advice: use the data by retrieval: that gains {signed(e.retrieved, e.unit)}, and tuning "
             "adds less than δ to it."
         ),
     ),
@@ -158,9 +158,10 @@ TABLE: tuple[Row, ...] = (
         "stop",
         lambda e: e.label == "no_edge",
         lambda e: (
-            "Advice: stop; with this data it is not above chance."
+            "Advice: stop: the data does not bring it above chance."
             if surely_below(e.over_chance, e.delta)
-            else "Advice: stop; neither prompting nor this data does it, and nothing was found to mend."
+            else "Advice: stop: neither prompting nor this data solves the task, and nothing was found "
+            "that could be improved."
         ),
     ),
     Row(
@@ -175,7 +176,7 @@ TABLE: tuple[Row, ...] = (
         "pilot",
         lambda e: _open(e) and e.means.pilot and e.clusters >= FEWEST_CLUSTERS,
         lambda e: (
-            f"Advice: run a pilot, to tell {_question(e)}: fine-tune this model on a part of the "
+            f"Advice: run a pilot to find out {_question(e)}: fine-tune this model on a part of the "
             "train side, and judge it on the same held-out items."
         ),
     ),
@@ -183,6 +184,6 @@ TABLE: tuple[Row, ...] = (
         "the same otherwise",
         "collect_more",
         _open,
-        lambda e: f"Advice: collect more: there are too few rows to tell {_question(e)}.",
+        lambda e: f"Advice: collect more: there are too few rows to find out {_question(e)}.",
     ),
 )

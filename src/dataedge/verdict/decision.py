@@ -60,10 +60,10 @@ def _why(e: Evidence, label: Label, limited: Limit | None) -> tuple[str, ...]:
     gained = f"{signed(e.edge, e.unit)}{counted} over the best prompting without it"
     sentences = [f"{head}: {gained} (δ {e.delta:g})."]
     if e.beside is not None:
-        sentences.append(f"Counted the other way: {signed(e.beside, e.beside.unit)}.")
+        sentences.append(f"In the other unit: {signed(e.beside, e.beside.unit)}.")
     if e.parts:
-        told = "; ".join(f"{name} {signed(figure, e.unit)}" for name, figure in e.parts.items())
-        sentences.append(f"The gain in parts: {told}.")
+        shown = "; ".join(f"{name} {signed(figure, e.unit)}" for name, figure in e.parts.items())
+        sentences.append(f"The gain in parts: {shown}.")
     sentences.append(
         f"Tuning gain over the best prompting, retrieval included: {signed(e.tuning_gain, e.unit)}."
     )
@@ -79,13 +79,13 @@ def _unsettled(e: Evidence) -> list[str]:
     needed = e.items_needed
     if e.below:
         return [
-            f"The held-out items form {e.clusters} independent groups; below {FEWEST_CLUSTERS} it is "
-            f"not said that there is no edge (about {needed:,} items, now {e.edge.n})."
+            f"The held-out items form {e.clusters} independent groups. To conclude that there is "
+            f"no edge takes {FEWEST_CLUSTERS} (about {needed:,} items, now {e.edge.n})."
         ]
     sentences = []
     if e.open is e.over_chance:
         over = signed(e.over_chance, e.unit)
-        sentences.append(f"With the data it is not surely above chance: {over}.")
+        sentences.append(f"It is not certain that the data brings it above chance: {over}.")
     sentences.append(
         f"About {needed:,} evaluation items (now {e.open.n}) would settle it in four cases of five, if "
         "the gain stays as it is."
@@ -101,7 +101,7 @@ def _limited(limit: Limit, figure: Figure, unit: str) -> str:
         "novelty": f"Limited by novelty: the base model has {gain} over chance without the data, more "
         "than is left to gain.",
         "volume": f"Limited by volume: twice the train items would gain {gain}.",
-        "label_quality": f"Limited by label quality: without the suspect train labels, {gain}.",
+        "label_quality": f"Limited by label quality: leaving out the suspect train labels gains {gain}.",
         "definedness": f"Limited by definedness: {figure.detail.get('shown_by', '')}, which puts "
         f"{gain} out of reach of any data.",
         "unexplained": f"Unexplained: {gain} are missing to a perfect score, and none of novelty, "

@@ -196,7 +196,7 @@ def evidence_of(
     """The evidence of a ladder.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         rungs: the ladder.
         limits: recoverable gain per limit.
         delta: smallest gain worth having.

@@ -117,7 +117,7 @@ def error_at_the_end(law: Forecast) -> Figure:
         return Figure.missing(law.reason, "accuracy", "refused")
     points, fitted = law.points, law.fitted
     if points.sizes[-1] < 2**_DOUBLINGS * points.sizes[0] * 0.9:
-        reason = "the learning curve is too short for its end to be in sight"
+        reason = "the learning curve is too short to show where it levels off"
         return Figure.missing(reason, "accuracy", "refused")
     floor = fitted.asymptote
     misfit = _misfit(points, fitted.values(points.sizes))

@@ -49,7 +49,7 @@ def four_reasons(
     """All four, in the order of the report.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         config: thresholds and prices.
         rungs: the ladder.
         verdict: on the edge.

@@ -31,7 +31,7 @@ _KNOWN = (0.25, 0.75)
 """Share known already: up to the first it is new, from the second on it is not."""
 _UNCLEAN = (0.03, 0.10)
 """Share of wrong labels or defective responses: up to the first it is clean, from the second on not."""
-_TOLD = (0.1, 0.5)
+_SHARE_DEFINED = (0.1, 0.5)
 """Share of the output's information that the input was shown to tell: from the second on it is defined."""
 _AGREED = 0.1
 """Disagreement of the same input's outputs that is surely below this speaks for a defined task."""
@@ -81,7 +81,7 @@ def new_to_the_model(known: Figure) -> Term:
         "low": "The base model knows little of it, asked as well as it can be.",
         "middle": "The base model knows part of it.",
         "high": "The base model knows most of it without the data.",
-        "": f"It is not settled how much of it the base model knows{_because(known)}.",
+        "": f"It is unclear how much of it the base model knows{_because(known)}.",
     }[grade]
     answers: dict[str, Answer] = {"low": "yes", "middle": "partly", "high": "no", "": "unknown"}
     return Term("new", answers[grade], sentence, known, "share that the model knows already")
@@ -97,12 +97,12 @@ def enough_of_it(verdict: Verdict, *, delta: float) -> Term:
         more = (
             "twice as much would gain more"
             if surely_above(gain, delta)
-            else "whether twice as much would gain more is open"
+            else "it is unclear whether twice as much would gain more"
         )
         return Term("enough", "partly", f"Enough for an edge; {more}.", gain, of)
     if surely_above(gain, delta):
         return Term("enough", "no", "Twice as much would gain more than δ.", gain, of)
-    sentence = f"It is not settled whether twice as much would gain δ{_because(gain)}."
+    sentence = f"It is unclear whether twice as much would gain δ{_because(gain)}."
     return Term("enough", "unknown", sentence, gain, of)
 
 
@@ -114,16 +114,16 @@ def clean(measures: Mapping[str, Figure], verdict: Verdict, *, delta: float) -> 
     what = "labels are wrong" if by_label else "responses have a defect"
     of = "share of labels that are wrong" if by_label else "share of responses with a defect"
     if surely_above(verdict.limits.get("label_quality", NONE), delta):
-        sentence = "Without the suspect labels surely more than δ is gained."
+        sentence = "Leaving out the suspect labels gains more than δ."
         return Term("clean", "no", sentence, rate, of)
     grade = _grade(rate, _UNCLEAN)
     sentence = {
         "low": f"Hardly any {what}.",
         "middle": f"Some {what}.",
         "high": f"Many {what}.",
-        "": f"It is not settled how many {what}{_because(rate)}."
+        "": f"It is unclear how many {what}{_because(rate)}."
         if rate.value is not None
-        else f"Nothing tells how clean it is{_because(rate)}.",
+        else f"It could not be measured how clean it is{_because(rate)}.",
     }[grade]
     answers: dict[str, Answer] = {"low": "yes", "middle": "partly", "high": "no", "": "unknown"}
     return Term("clean", answers[grade], sentence, rate, of)
@@ -141,26 +141,27 @@ def well_defined(measures: Mapping[str, Figure], verdict: Verdict, *, delta: flo
         shown = str(open_.detail.get("shown_by", "the same input has several outputs"))
         sentence = f"{shown[0].upper()}{shown[1:]}."
         return Term("defined", answer, sentence, open_, "gain out of reach of any data")
-    told, apart = measures.get("definedness", NONE), measures.get("disagreement", NONE)
+    defined, apart = measures.get("definedness", NONE), measures.get("disagreement", NONE)
     of = "information that the input gives about the output"
-    share = told.share if isinstance(told, Defined) else 0.0
-    if told.value is not None and surely_above(told, 0.0) and share >= _TOLD[1]:
+    share = defined.share if isinstance(defined, Defined) else 0.0
+    if defined.value is not None and surely_above(defined, 0.0) and share >= _SHARE_DEFINED[1]:
         sentence = f"The input explains {share:.0%} of the output's information."
-        return Term("defined", "yes", sentence, told, of)
+        return Term("defined", "yes", sentence, defined, of)
     if surely_below(apart, _AGREED):
         sentence = "Rows with the same input have the same output."
         return Term("defined", "yes", sentence, apart, "share of pairs that differ")
-    if told.value is not None and surely_above(told, 0.0) and share >= _TOLD[0]:
+    if defined.value is not None and surely_above(defined, 0.0) and share >= _SHARE_DEFINED[0]:
         sentence = (
             f"The input explains {share:.0%} of the output's information; the rest was not learned."
         )
-        return Term("defined", "partly", sentence, told, of)
+        return Term("defined", "partly", sentence, defined, of)
     sentence = (
-        f"Nothing tells whether the input settles the output{_because(told)}."
-        if told.value is None
-        else "Little of the output was learned from the input, which does not show that it is open."
+        f"It could not be measured whether the input determines the output{_because(defined)}."
+        if defined.value is None
+        else "The learner explains little of the output, which alone does not show that many outputs "
+        "are acceptable."
     )
-    return Term("defined", "unknown", sentence, told, of)
+    return Term("defined", "unknown", sentence, defined, of)
 
 
 def _grade(figure: Figure, cuts: tuple[float, float]) -> Literal["low", "middle", "high", ""]:

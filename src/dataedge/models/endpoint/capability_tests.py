@@ -194,10 +194,10 @@ def _doubt_positions(
         sums = [float(one.logprobs.sum()) for one in found]
         rows = parsing.likeliest(choice) if width else []
         if rows and len(found[0].logprobs) == 1:
-            told = rows[0][0].logprob or 0.0
-            if abs(told - sums[0]) > 2 * TOLERANCE:
+            given = rows[0][0].logprob or 0.0
+            if abs(given - sums[0]) > 2 * TOLERANCE:
                 return (
-                    f"it writes {text!r} with log-probability {told:.2f}, and gives {sums[0]:.2f} "
+                    f"it writes {text!r} with log-probability {given:.2f}, and gives {sums[0]:.2f} "
                     "when the same stands in the prompt: its positions are shifted or its cache is "
                     "corrupt."
                 )

@@ -113,8 +113,8 @@ class Connection:
         self.check_consent()
         from openai import DefaultHttpxClient, Omit, OpenAI
 
-        told = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version")
-        headers: Any = {f"X-Stainless-{part}": Omit() for part in (*told, "Async")}
+        platform = ("Lang", "Package-Version", "OS", "Arch", "Runtime", "Runtime-Version")
+        headers: Any = {f"X-Stainless-{part}": Omit() for part in (*platform, "Async")}
         return OpenAI(
             api_key=os.environ.get(KEY) or "none",
             base_url=self.base_url,

@@ -60,7 +60,7 @@ class EndpointModel:
             self._require_route()
             self.ask = Asker(self.client, self.proven)
             self.capabilities = self._capabilities()
-            self._canary = self._sing()
+            self._first_answer = self._ask_fixed_sentence()
         except BaseException:
             self.close()
             raise
@@ -123,7 +123,7 @@ class EndpointModel:
         found = self._all(
             lambda pair: self.ask.given(way, *pair), zip(prefixes, continuations, strict=True)
         )
-        self._listen()
+        self._check_unchanged()
         return found
 
     def score_choices(
@@ -144,7 +144,7 @@ class EndpointModel:
         rows = self._all(lambda prompt: self.ask.choose(prompt, choices), prompts)
         sums = np.array(rows).reshape(len(prompts), len(choices))
         if self.proven.given is None:
-            self._listen()
+            self._check_unchanged()
             return sums
         # the likeliest in full; the others stay behind all of these
         best = np.argsort(-sums, axis=1, kind="stable")[:, :ECHO_AT_MOST]
@@ -182,7 +182,7 @@ class EndpointModel:
                 hint="Name a model on this machine: --model",
             )
         texts = self._all(lambda prompt: self.ask.write(prompt, max_tokens), prompts)
-        self._listen()
+        self._check_unchanged()
         return [_cut(text, stop) for text in texts]
 
     def cut(self, prompts: Sequence[str], behind: Sequence[str] | int) -> list[bool | None]:
@@ -208,7 +208,7 @@ class EndpointModel:
     def count_tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Tokens of each text as the server counts them, its own frame included: shape (n,)."""
         counts = self._all(self.ask.count, texts)
-        self._listen()
+        self._check_unchanged()
         return np.array(counts, dtype=np.int64)
 
     def _prove_given(
@@ -240,7 +240,7 @@ class EndpointModel:
             raise failure
         return answers
 
-    def _sing(self) -> NDArray[np.float64]:
+    def _ask_fixed_sentence(self) -> NDArray[np.float64]:
         """What the server makes of a fixed sentence, by the means that are in use."""
         if self.proven.given is not None:
             first, rest = SENTENCE.split(" ", 1)
@@ -254,17 +254,19 @@ class EndpointModel:
             return np.array([piece.logprob or 0.0 for piece in rows[0][:3]])
         return np.zeros(0)  # text alone varies with what else a server has to do
 
-    def _listen(self) -> None:
+    def _check_unchanged(self) -> None:
         """Ask the sentence again.
 
         Raises:
             AuditError: the answer is another than at the start.
         """
         try:
-            now = self._sing()
+            now = self._ask_fixed_sentence()
         except parsing.UnreadableError as error:
             raise self._changed(str(error)) from error
-        apart = now.shape != self._canary.shape or np.abs(now - self._canary).max(initial=0.0)
+        apart = now.shape != self._first_answer.shape or np.abs(now - self._first_answer).max(
+            initial=0.0
+        )
         if apart > 2 * TOLERANCE:
             raise self._changed("it answers a fixed sentence differently")
         self._settled = True
