@@ -258,7 +258,7 @@ def trained(
     import torch
 
     from dataedge.models.local.model import LocalModel
-    from dataedge.models.precision import multiply_in_bfloat16
+    from dataedge.models.precision import multiply_in_bfloat16, native_precision
 
     torch.manual_seed(seed)
     start = time.perf_counter()
@@ -291,7 +291,7 @@ def trained(
         p.requires_grad_(False)
         if p.dim() == 2:
             p.data = p.data.bfloat16()
-    multiply_in_bfloat16(net)
+    multiply_in_bfloat16(net, native=native_precision() == "bfloat16")
     model = LocalModel(net, tokens.tokenizer, id="trained", revision="-", prove=False)
     model.tokens.start = tokens.start
     seconds = time.perf_counter() - start

@@ -8,7 +8,7 @@ processor has them: the plainest of all, every set of oneDNN with the newest of 
 ATen with the newest of oneDNN, and one thread. In a process of its own each does the capability tests of
 the embedded model, scores 200 questions of banking77 with 12 labels, and audits 360 rows of the same
 12 labels with 60 held-out items. The scores are compared with those in float32 on one thread. A
-processor without bfloat16 emulates it, slowly, and rounds alike.
+processor without bfloat16 multiplies the same rounded numbers in float32.
 
 With `--keep DIR` a combination that was run before is not run again.
 """

@@ -75,9 +75,26 @@ def test_the_structure_is_proven_in_float32(tmp_path: Path, in_bfloat16: bool) -
     assert model.tree
     assert not model.forward.plain
     assert model.capabilities.precision == "bfloat16"
-    assert {str(p.dtype) for p in model.forward.net.parameters() if p.dim() == 2} == {
-        "torch.bfloat16"
-    }
+    matrices = [p for p in model.forward.net.parameters() if p.dim() == 2]
+    assert all(torch.equal(p, p.bfloat16().to(p.dtype)) for p in matrices)
+    native = precision.native_precision() == "bfloat16"
+    assert {p.dtype for p in matrices} == {torch.bfloat16 if native else torch.float32}
+
+
+def test_bfloat16_is_the_same_where_the_processor_does_not_multiply_it() -> None:
+    """The products of the same rounded numbers: nothing differs but the order of a sum's terms."""
+    ids = torch.randint(0, 64, (8, 40), generator=torch.Generator().manual_seed(0))
+    found = []
+    for native in (True, False):
+        net = tiny.network()
+        precision.multiply_in_bfloat16(net, native=native)
+        with torch.inference_mode():
+            found.append(net(input_ids=ids).logits.float())
+    with torch.inference_mode():
+        exact = tiny.network()(input_ids=ids).logits
+    apart = (found[0] - found[1]).abs().mean()
+    assert apart < 0.1 * (found[0] - exact).abs().mean()
+    assert (found[1] - exact).abs().mean() > 0
 
 
 class Noisy:

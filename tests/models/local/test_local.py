@@ -174,7 +174,7 @@ def test_a_choice_longer_than_the_context_is_named():
 
 def test_bfloat16_agrees():
     exact, rough = tiny.model(), tiny.model()
-    multiply_in_bfloat16(rough.forward.net.to("cpu").bfloat16())
+    multiply_in_bfloat16(rough.forward.net.to("cpu").bfloat16(), native=True)
     rough = type(rough)(rough.forward.net, tiny.tokenizer(), id="tiny", revision="0", prove=False)
     rough.tokens.start = (0,)
     a, b = (m.score_choices(SHARED, tiny.LABELS) for m in (exact, rough))

@@ -12,7 +12,7 @@ from torch.nn import functional
 from transformers import DynamicCache
 
 from dataedge.models.local.prefix import SharedPrefix
-from dataedge.models.precision import multiply_in_bfloat16, widened
+from dataedge.models.precision import multiply_in_bfloat16, native_precision, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +65,7 @@ class Forward:
         if self.device.type == "cuda":
             self.net.to(torch.bfloat16)
         else:
-            multiply_in_bfloat16(self.net)
+            multiply_in_bfloat16(self.net, native=native_precision() == "bfloat16")
         self.exact = False
         self.dtype = self._state_dtype()
 
@@ -237,7 +237,9 @@ class Forward:
 
     def for_head(self, states: Any) -> Any:
         """States in the precision that the head multiplies in."""
-        return states.float() if self._wide else states.to(self.head.weight.dtype)
+        if self._wide or self.exact:
+            return states.float()
+        return states.to(torch.bfloat16).to(self.head.weight.dtype)
 
     def logits(self, states: Any) -> Iterator[tuple[int, Any]]:
         """The vocabulary by blocks: (first token, logits of shape (n, block) in float32)."""
