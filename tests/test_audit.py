@@ -200,7 +200,7 @@ def test_a_failed_proof_is_not_remembered(
 
     options = {"out": str(tmp_path / "a"), "model": tiny_model, "probe_items": 40}
     with monkeypatch.context() as patch:
-        patch.setattr(capability_tests, "doubt", lambda *_, **__: "it stutters.")
+        patch.setattr(capability_tests, "why_doubted", lambda *_, **__: "it stutters.")
         with pytest.raises(AuditError, match="it stutters") as caught:
             dataedge.audit(small_dataset, **options)
     assert caught.value.code == 3
@@ -403,7 +403,7 @@ def test_fresh_forgets_a_broken_store_but_not_one_in_use(
             sys.executable,
             "-c",
             "import sys; from dataedge.store import Store\n"
-            f"s = Store({str(out)!r}); s.remember('kept', 1); print('open', flush=True); sys.stdin.read()",
+            f"s = Store({str(out)!r}); s.put_note('kept', 1); print('open', flush=True); sys.stdin.read()",
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -69,10 +69,10 @@ def test_bad_data_and_flags(case: str, tmp_path: Path, monkeypatch: Any, capsys:
     (tmp_path / name).write_bytes(content)
     monkeypatch.chdir(tmp_path)
     with Store(tmp_path / "out") as store:
-        store.remember("kept", 1)
+        store.put_note("kept", 1)
     fails(capsys, monkeypatch, "audit", name, "--out", "out", *flags, code=code, names=names)
     with Store(tmp_path / "out", read_only=True) as store:
-        assert store.recall("kept") == 1
+        assert store.get_note("kept") == 1
 
 
 def test_missing_path_suggests_the_nearest(tmp_path: Path, monkeypatch: Any, capsys: Any) -> None:

@@ -22,20 +22,20 @@ def batch(units: list[str], values: list[float]) -> pa.Table:
 def test_pending_is_what_has_no_result_under_the_key(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         assert store.pending("s", "k", ["a", "b", "a"]) == ["a", "b"]
-        store.put("s", "k", batch(["a"], [1.0]))
+        store.put_rows("s", "k", batch(["a"], [1.0]))
         assert store.pending("s", "k", ["a", "b"]) == ["b"]
         assert store.pending("s", "other", ["a", "b"]) == ["a", "b"]
     with Store(tmp_path) as store:
         assert store.pending("s", "k", ["a", "b"]) == ["b"]
-        assert store.get("s", "k")["value"].to_pylist() == [1.0]
+        assert store.get_rows("s", "k")["value"].to_pylist() == [1.0]
 
 
 def test_a_failed_unit_is_asked_again_and_its_error_row_replaced(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
-        store.put("s", "k", pa.table({"unit": ["a"], "error": ["it broke"]}))
+        store.put_rows("s", "k", pa.table({"unit": ["a"], "error": ["it broke"]}))
         assert store.pending("s", "k", ["a"]) == ["a"]
-        store.put("s", "k", batch(["a"], [2.0]))
-        found = store.get("s", "k")
+        store.put_rows("s", "k", batch(["a"], [2.0]))
+        found = store.get_rows("s", "k")
         assert found["unit"].to_pylist() == ["a"]
         assert found["value"].to_pylist() == [2.0]
         assert found["error"].to_pylist() == [None]
@@ -59,9 +59,9 @@ def test_reader_cannot_write_or_reach_other_files(tmp_path: Path) -> None:
     other = tmp_path / "secret.csv"
     other.write_text("a\n1\n")
     with Store(tmp_path) as store:
-        store.remember("name", {"x": 1})
+        store.put_note("name", {"x": 1})
     with Store(tmp_path, read_only=True) as store:
-        assert store.recall("name") == {"x": 1}
+        assert store.get_note("name") == {"x": 1}
         with pytest.raises(duckdb.Error):
             store.con.execute("create table t (a int)")
         with pytest.raises(duckdb.Error):

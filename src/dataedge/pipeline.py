@@ -54,7 +54,7 @@ def run(
     engine, embedder = Engine(store, progress), Embed(config.embedder)
     lazy_model = lazy_base_model(config, store.path.parent)
     usage = f"usage {lazy_model.id} {lazy_model.revision}"
-    before = store.recall(usage)
+    before = store.get_note(usage)
     try:
         result = audit(engine, embedder, lazy_model, dataset, config)
         return build(
@@ -70,7 +70,7 @@ def run(
         )
     finally:
         if lazy_model.opened is not None:
-            store.remember(usage, lazy_model.usage(before))
+            store.put_note(usage, lazy_model.usage(before))
             lazy_model.close()
 
 

@@ -181,7 +181,7 @@ class Store:
         )
         return [u for u in distinct if u not in stored]
 
-    def put(self, stage: str, key: str, batch: pa.RecordBatch | pa.Table) -> None:
+    def put_rows(self, stage: str, key: str, batch: pa.RecordBatch | pa.Table) -> None:
         """Store one batch in one transaction: columns unit, error and the stage's own."""
         import pyarrow as pa
 
@@ -214,7 +214,7 @@ class Store:
             if column not in have:
                 self.con.execute(f'alter table {name} add column "{column}" {kind}')
 
-    def get(self, stage: str, key: str) -> pa.Table:
+    def get_rows(self, stage: str, key: str) -> pa.Table:
         """Everything stored under a key: columns unit, error and the stage's own."""
         import pyarrow as pa
 
@@ -231,14 +231,14 @@ class Store:
 
     # -- results of steps over the whole dataset -------------------------------------------------
 
-    def keep(self, stage: str, key: str, result: Packed) -> None:
+    def put_result(self, stage: str, key: str, result: Packed) -> None:
         """Store the result of a step under its key, in place of one that is there."""
         self.con.execute(
             "insert or replace into results (stage, key, tree, arrays, checksum) values (?, ?, ?, ?, ?)",
             [stage, key, result.tree, result.arrays, result.checksum],
         )
 
-    def kept(self, stage: str, key: str) -> Packed | None:
+    def get_result(self, stage: str, key: str) -> Packed | None:
         """What is stored under a key; None where there is nothing, or not what was stored."""
         from dataedge.engine.values import Packed
 
@@ -286,11 +286,11 @@ class Store:
 
     # -- small facts -------------------------------------------------------------------------
 
-    def remember(self, name: str, value: object) -> None:
+    def put_note(self, name: str, value: object) -> None:
         """Keep one JSON value under a name."""
         self.con.execute("insert or replace into meta values (?, ?)", [name, json.dumps(value)])
 
-    def recall(self, name: str) -> Any:
+    def get_note(self, name: str) -> Any:
         """The JSON value under a name, or None."""
         found = self._column("select value from meta where name = ?", [name])
         return json.loads(found[0]) if found else None

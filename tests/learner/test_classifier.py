@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dataedge.learner.classifier import Learner, pair_features
-from dataedge.learner.closed_form import Gaussian, Ridge
+from dataedge.learner.closed_form import LinearDiscriminant, Ridge
 from dataedge.learner.feature_matrix import Moments
 from dataedge.learner.neighbour_votes import Neighbours
 
@@ -53,7 +53,7 @@ def gaussian_refit(X, y, keep, rows, tau):
 
 def both(X, y):
     moments = Moments.of(X.__getitem__, np.arange(len(y)), y, K)
-    return Ridge.fit(moments), Gaussian.fit(moments)
+    return Ridge.fit(moments), LinearDiscriminant.fit(moments)
 
 
 @pytest.mark.parametrize("left_out", [[3], [0], [1, 5, 9, 0], [2, 30]])

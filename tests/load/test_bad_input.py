@@ -173,7 +173,7 @@ def test_directory_without_data(tmp_path):
     assert "inner/" in error.hint
     (tmp_path / "empty").mkdir()
     assert "it holds nothing" in refused(tmp_path / "empty").message
-    assert "'.pkl' is not read" in refused(tmp_path / "model.pkl").message
+    assert "end in '.pkl' cannot be read" in refused(tmp_path / "model.pkl").message
 
 
 def test_files_with_different_columns(tmp_path):
@@ -277,8 +277,8 @@ def test_three_texts_beside_a_label():
     [
         ({"task": "translate"}, "no such task"),
         ({"task": "generate"}, "no prompt with a response"),
-        ({"task": "generate", "label_column": "label"}, "does not go with"),
-        ({"task": "classify", "prompt_column": "text"}, "does not go with"),
+        ({"task": "generate", "label_column": "label"}, "conflicts with"),
+        ({"task": "classify", "prompt_column": "text"}, "conflicts with"),
         ({"label_column": "label", "prompt_column": "text"}, "two tasks"),
         ({"prompt_column": "text"}, "it is unclear which column"),
         ({"task": "generate", "text_column": "text"}, "--text-column"),

@@ -124,7 +124,7 @@ def test_bfloat16_stays_where_its_scatter_is_small(
     # a model of 30,000 weights scatters more in bfloat16 than one that anyone would audit with
     monkeypatch.setattr(scatter, "MOST_CHANGED", 0.1)
     nets: list[Noisy] = []
-    read, lower = opening.read_weights, Forward.lower
+    read, lower = opening.read_weights, Forward.use_bfloat16
 
     def noisy(*args: Any, **options: Any) -> Any:
         net, tokenizer = read(*args, **options)
@@ -136,7 +136,7 @@ def test_bfloat16_stays_where_its_scatter_is_small(
         nets[-1].on = True
 
     monkeypatch.setattr(opening, "read_weights", noisy)
-    monkeypatch.setattr(Forward, "lower", scattering)
+    monkeypatch.setattr(Forward, "use_bfloat16", scattering)
     monkeypatch.setattr(models, "native_precision", lambda: "bfloat16")
     model = models.open_model(tiny_model)
     can = model.capabilities

@@ -90,5 +90,5 @@ def test_a_prompt_that_failed_is_not_known_to_be_cut(engine: Engine, lazy_model:
     stage = Choices(lazy_model, tiny.LABELS)
     ask_choices(engine, stage, PROMPTS[:2])
     failed = pa.table({"unit": ["u"], "error": ["ValueError: bad"]})
-    engine.store.put("choices", "another key", failed)
+    engine.store.put_rows("choices", "another key", failed)
     assert stored(engine, "choices").count(None) == 1

@@ -70,7 +70,7 @@ class Engine:
             record.failed += self._compute(stage, key, _by_length(todo))
             record.done += len(pending)
             record.seconds += time.perf_counter() - started
-        stored = self.store.get(stage.name, key)
+        stored = self.store.get_rows(stage.name, key)
         where = {u: i for i, u in enumerate(stored["unit"].to_pylist())}
         return stored.take(pa.array([where[u] for u in units], pa.int64()))
 
@@ -99,7 +99,7 @@ class Engine:
         }
         key = digest([step.name, step.version, parameters])[:32]
         record = self.records.setdefault(step.name, StageRecord(step.name))
-        kept = self.store.kept(step.name, key)
+        kept = self.store.get_result(step.name, key)
         if kept is not None:
             try:
                 found: T = unpack(kept, step.kinds)
@@ -111,7 +111,7 @@ class Engine:
         started = time.perf_counter()
         with self.progress.task(step.name, step.parts) as advance:
             packed = pack(compute(advance))
-            self.store.keep(step.name, key, packed)
+            self.store.put_result(step.name, key, packed)
             advance(1)
         self.store.note_stage(step.name, key, {"version": step.version, **parameters})
         record.done += 1
@@ -126,7 +126,7 @@ class Engine:
             for start in range(0, len(todo), stage.batch_size):
                 batch = todo.slice(start, stage.batch_size).combine_chunks()
                 result, errors = _attempt(stage, batch)
-                self.store.put(stage.name, key, result)
+                self.store.put_rows(stage.name, key, result)
                 failed += errors
                 advance(len(batch))
         return failed

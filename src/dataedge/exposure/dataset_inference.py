@@ -3,7 +3,7 @@
 Maini et al. 2024, "LLM Dataset Inference" (2406.06443): membership features of each row, their
 weights fitted on half A of both sets, a p-value on half B, one split fixed beforehand. Control
 rows must come from the same source as the suspects; whether they do is the user's word, and the
-gate in `blind.py` checks that the text alone does not tell them apart.
+gate in `blind_classifier.py` checks that the text alone does not tell them apart.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ that never saw the row. Other rows' values come from the same generator, whateve
 were handed to rows independently of the rows' content, every assignment was as likely, and a
 permutation test needs nothing else. What remains to be known is that independence: dates, times,
 years and amounts are left out, since what happened tells when and how much, and the gate in
-`blind.py` refuses fields that a row tells, or that follow the row order.
+`blind_classifier.py` refuses fields that a row tells, or that follow the row order.
 """
 
 from __future__ import annotations

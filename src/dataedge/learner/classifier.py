@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from dataedge.learner.closed_form import Gaussian, Ridge, left_out_groups
+from dataedge.learner.closed_form import LinearDiscriminant, Ridge, left_out_groups
 from dataedge.learner.ensemble import fit_weights, geometric_mean
 from dataedge.learner.feature_matrix import FeatureMatrix, Moments, blocks
 from dataedge.learner.neighbour_votes import Neighbours, votes
@@ -193,7 +193,7 @@ class Learner:
         rows = np.flatnonzero(keep)
         self._keep = keep
         moments = Moments.of(self._basis.rows, rows, self._y[rows], self._n_classes)
-        self._ridge, self._gaussian = Ridge.fit(moments), Gaussian.fit(moments)
+        self._ridge, self._gaussian = Ridge.fit(moments), LinearDiscriminant.fit(moments)
         prior = (moments.counts + 0.5) / (len(rows) + 0.5 * self._n_classes)
         self._log_prior = np.log(prior).astype(np.float32)
         return moments
@@ -239,7 +239,7 @@ class Learner:
         ridge = self._loo(self._ridge, rows, self.penalty)
         return [gauss, ridge, self._vote(gauss, *self._neighbours.of(rows, self._keep))]
 
-    def _loo(self, view: Gaussian | Ridge, rows: Ints, workspace: float) -> Floats:
+    def _loo(self, view: LinearDiscriminant | Ridge, rows: Ints, workspace: float) -> Floats:
         """Left-out scores of rows; whole clusters are left out together."""
         touched = np.unique(self._group_of[rows])
         members = [self._groups[g][self._keep[self._groups[g]]] for g in touched if g >= 0]

@@ -88,7 +88,7 @@ class Ridge:
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class LinearDiscriminant:
     """One Gaussian per class, one shared within-class covariance shrunk towards a sphere.
 
     Scores are −½ (x − μ_k)ᵀ (S_W/n + τ I)⁻¹ (x − μ_k), τ a multiple of the mean eigenvalue of

@@ -103,7 +103,7 @@ def ill_behaved(points: CurvePoints) -> str:
                 noise = float(np.sqrt(s[j] ** 2 + ((1 - t) * s[i]) ** 2 + (t * s[k]) ** 2))
                 if above > max(LARGE * points.scale, SURE * noise):
                     return (
-                        f"learning speeds up after {n[j]:.0f} rows (something appears late), "
+                        f"the error suddenly falls faster after {n[j]:.0f} rows, "
                         "so no forecast is made"
                     )
     return ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.learner.classifier import Learner
-from dataedge.learning_curve.code import Code
+from dataedge.learning_curve.prequential_code import PrequentialCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +138,7 @@ def learning_curve(
     like: dict[int, Learner] = {}
     for r, split in enumerate(splits):
         cuts = _cuts(own[split.train], sizes)
-        code = Code()
+        code = PrequentialCode()
         coded.add(split.train[: cuts[0]], -np.log2(prior[y[split.train[: cuts[0]]]]))
         for s, cut in enumerate(cuts):
             seen = split.train[:cut]
@@ -152,9 +152,9 @@ def learning_curve(
             given = p[np.arange(len(rows)), y[rows]]
             m = len(split.held)
             accuracy[r, s] = float((p[:m].argmax(1) == y[split.held]).mean())
-            held_bits = code.price(given[:m], prior[y[split.held]])
+            held_bits = code.bits(given[:m], prior[y[split.held]])
             bits[r, s] = float(held_bits.mean())
-            coded.add(coming, code.extend(given[m:], prior[y[coming]]))
+            coded.add(coming, code.encode(given[m:], prior[y[coming]]))
             reached[r, s] = cut
             late[r, s] = _late(y[split.train], own[split.train], cut, n_classes)
         residual.add(split.held, held_bits)

@@ -139,13 +139,13 @@ class Forecast:
         if value > _FURTHEST * top:
             end = self.at(_FURTHEST * top)
             stands = f"the curve stands at {end.value:.3f} [{end.low:.3f}, {end.high:.3f}]"
-            reason = f"{middle:.3f} is not reached with {_FURTHEST} times the data, where {stands}"
+            reason = f"{middle:.3f} is not reached with {_FURTHEST} times the data: there {stands}"
             if share > 0.5:
                 reason += f"; {share:.0%} of the fits level off short of it, however much there is"
             return replace(Figure.missing(reason, "items", "refused"), detail=detail)
         reason = ""
         if not np.isfinite(high):
-            reason = f"{np.isinf(need).mean():.0%} of the fits never reach it: no upper end"
+            reason = f"{np.isinf(need).mean():.0%} of the fits never reach it, so there is no upper bound"
         return Figure(
             value,
             low,

@@ -72,7 +72,7 @@ def conversation_cell(column: str, value: Any) -> tuple[str, str]:
         raise UnusableError(column, "is empty")
     found = chat.turns(value)
     if found is None:
-        raise UnusableError(column, "is no list of turns with a role and a content")
+        raise UnusableError(column, "is not a list of chat turns with a role and a content")
     answer = chat.last_answer(found)
     if answer is None:
         raise UnusableError(column, "has no assistant turn after a prompt")

@@ -61,7 +61,7 @@ def _without_metadata(found: list[Reading], where: str) -> list[Reading]:
     answers = {c for r in found if r.task is Task.GENERATE for c in r.columns}
     kept = [r for r in found if r.task is Task.GENERATE or not set(r.texts) <= answers]
     dropped = "; ".join(str(r) for r in found if r not in kept)
-    note = f"{where}: not read as {dropped} (--task classify would)"
+    note = f"{where}: not treated as {dropped}; use --task classify for that"
     return [r.noting(note) for r in kept] if dropped else kept
 
 
@@ -101,7 +101,7 @@ def _by_flags(candidates: Candidates) -> Reading:
     asked = Task.CLASSIFY if flags.label else Task.GENERATE if generate else None
     if flags.task and asked and flags.task is not asked:
         raise AuditError(
-            f"--task {flags.task} does not go with the columns named, which are for {asked}",
+            f"--task {flags.task} conflicts with the named columns, which are for {asked}",
             f"Use --task {asked}, leave --task out, or name other columns",
         )
     if generate:
@@ -210,7 +210,7 @@ def _no_reading(candidates: Candidates) -> AuditError:
     if len(candidates.all) == 1:
         return AuditError(
             f"{candidates.where}: its only column holds no text: {listing}",
-            "An audit needs a column of text (--text-column), and mostly one of labels or responses",
+            "An audit needs a column of text (--text-column), and usually one of labels or responses",
         )
     return AuditError(
         f"{candidates.where}: no column of text: {listing}",

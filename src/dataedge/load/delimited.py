@@ -55,7 +55,7 @@ def read_csv(path: Path, name: str) -> Read:
     problem = f"{name}, line {line}: {why.rstrip('.')}"
     if (lost := sum(lines for *_, lines in bad)) > data.num_rows:
         raise AuditError(
-            f"{problem}; with it {lost:,} lines cannot be read, and {data.num_rows:,} can",
+            f"{problem}; in all {lost:,} lines cannot be read, and only {data.num_rows:,} can",
             f"Close the quote there, or export again with quoted fields; `dataedge plan {name}` checks it",
         )
     return data, [f"{problem}; {left_out(len(bad))}"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError
-from dataedge.load.formats import FORMATS, read_file
+from dataedge.load.formats import BY_SUFFIX, FORMATS, read_file
 from dataedge.load.saved import read_saved
 from dataedge.load.split_names import SPLIT_ORDER, file_split
 from dataedge.load.table import concat
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dataedge.load.table import Table
-
-PREFERENCE = ("parquet", "arrow", "jsonl", "csv", "json", "text")
-"""Formats, the preferred one first, where a folder holds several."""
 
 _NO_DATA = ("readme", "license", "licence", "source", "changelog")
 
@@ -48,7 +45,7 @@ def _read_folder(path: Path, name: str) -> Table:
         p
         for p in path.iterdir()
         if p.is_file()
-        and p.suffix.lower() in FORMATS
+        and p.suffix.lower() in BY_SUFFIX
         and not p.name.startswith(".")
         and not p.name.lower().startswith(_NO_DATA)
     )
@@ -79,9 +76,8 @@ def _choose(files: Sequence[Path]) -> list[tuple[str | None, Path]]:
         else [(None, p) for p in files]
     )
     anchor = [p for s, p in pool if s == "train"] or [p for _, p in pool]
-    kinds = {FORMATS[p.suffix.lower()] for p in anchor}
-    best = next(kind for kind in PREFERENCE if kind in kinds)
-    return [(s, p) for s, p in pool if FORMATS[p.suffix.lower()] == best]
+    best = min((BY_SUFFIX[p.suffix.lower()] for p in anchor), key=FORMATS.index)
+    return [(s, p) for s, p in pool if BY_SUFFIX[p.suffix.lower()] is best]
 
 
 def _rank(split: str | None) -> int:
@@ -92,7 +88,7 @@ def _no_data(path: Path, name: str) -> AuditError:
     there = sorted(f"{p.name}/" if p.is_dir() else p.name for p in path.iterdir())
     listing = ", ".join(there[:10]) + (f" and {len(there) - 10} more" if len(there) > 10 else "")
     folders = [entry for entry in there if entry.endswith("/") and not entry.startswith(".")]
-    hint = f"Name a data file with `dataedge audit FILE` ({', '.join(sorted(FORMATS))})"
+    hint = f"Name a data file with `dataedge audit FILE` ({', '.join(sorted(BY_SUFFIX))})"
     if folders:
         hint += f" or a folder with data, such as {name.rstrip('/')}/{folders[0]}"
     return AuditError(

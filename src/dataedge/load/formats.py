@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
@@ -18,19 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-FORMATS: Mapping[str, str] = {
-    ".parquet": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".json": "json",
-    ".txt": "text",
-    ".md": "text",
-}
-"""File suffix → format."""
 ANOTHER = "Name a file with data in it: `dataedge audit FILE`"
 
 
@@ -45,20 +32,20 @@ def read_file(path: Path, name: str, split: str | None = None) -> Table:
     Raises:
         AuditError: for an unknown format, an empty file, a broken one, or one that is not UTF-8.
     """
-    kind = FORMATS.get(path.suffix.lower())
-    if kind is None:
+    found = BY_SUFFIX.get(path.suffix.lower())
+    if found is None:
         raise AuditError(
-            f"{name}: a file of type '{path.suffix}' is not read"
+            f"{name}: files that end in '{path.suffix}' cannot be read"
             if path.suffix
-            else f"{name}: a file without a type, such as .csv, is not read",
-            f"Convert it to one of {', '.join(sorted(FORMATS))}, then run `dataedge audit FILE`",
+            else f"{name}: the file name has no extension (such as .csv), so its format is unknown",
+            f"Convert it to one of {', '.join(sorted(BY_SUFFIX))}, then run `dataedge audit FILE`",
         )
     try:
         if path.stat().st_size == 0:
             raise AuditError(f"{name} is empty", ANOTHER)
-        if kind not in ("parquet", "arrow"):
+        if found.is_text:
             _check_utf8(path, name)
-        data, notes = _READERS[kind](path, name)
+        data, notes = found.read(path, name)
     except OSError as error:
         raise AuditError(
             f"{name} cannot be read: {error.strerror or error}",
@@ -70,7 +57,7 @@ def read_file(path: Path, name: str, split: str | None = None) -> Table:
             f"{name} is empty: it has no rows{why}",
             ANOTHER,
         )
-    table = single(data, name, split=split, prose=kind == "text", notes=notes)
+    table = single(data, name, split=split, prose=found.is_prose, notes=notes)
     return with_class_names(table, _class_names(data.schema))
 
 
@@ -142,11 +129,32 @@ def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
     return class_names(info.get("info", {}).get("features", {}))
 
 
-_READERS: Mapping[str, Callable[[Path, str], Read]] = {
-    "parquet": _read_parquet,
-    "arrow": _read_arrow,
-    "jsonl": read_jsonl,
-    "csv": read_csv,
-    "json": read_json,
-    "text": _read_text,
-}
+class Format(NamedTuple):
+    """One input format.
+
+    Attributes:
+        name: as messages call it.
+        suffixes: of its files.
+        read: a file's path and name → its columns.
+        is_text: its files must be UTF-8.
+        is_prose: a row is a passage of running text.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    read: Callable[[Path, str], Read]
+    is_text: bool = True
+    is_prose: bool = False
+
+
+FORMATS = (
+    Format("parquet", (".parquet",), _read_parquet, is_text=False),
+    Format("arrow", (".arrow", ".feather"), _read_arrow, is_text=False),
+    Format("jsonl", (".jsonl", ".ndjson"), read_jsonl),
+    Format("csv", (".csv", ".tsv"), read_csv),
+    Format("json", (".json",), read_json),
+    Format("text", (".txt", ".md"), _read_text, is_prose=True),
+)
+"""Every format; where a folder holds several, the first one of these is the dataset."""
+BY_SUFFIX: Mapping[str, Format] = {suffix: f for f in FORMATS for suffix in f.suffixes}
+"""File suffix, in lower case, → format."""

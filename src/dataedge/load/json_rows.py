@@ -52,7 +52,7 @@ def _read(path: Path, name: str, layout: str) -> Read:
         except duckdb.Error as error:
             raise AuditError(
                 f"{name} cannot be read as JSON: {first_line(error)}",
-                f"Mend it at that place, or export it again; `dataedge plan {name}` checks it",
+                f"Fix the file at that position, or export it again; `dataedge plan {name}` checks it",
             ) from error
 
 

@@ -47,7 +47,7 @@ class Rows:
         ]
         if at := self.unlabelled:
             place = first_place(table, at)
-            found.append(f"{place}: no label; {_such(at)} kept for redundancy only")
+            found.append(f"{place}: no label; {_such(at)} used only to find duplicates")
         if self.crossed:
             found.append(f"{table.name}: copies in several splits: {self.crossed:,} items")
         return found

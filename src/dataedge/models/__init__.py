@@ -157,7 +157,7 @@ def open_model(spec: str, *, dtype: Wanted = "auto", proven: bool = False) -> Lo
     if wanted == "float32":
         return read(widen=True)
     model = read(widen=False)
-    if model.lower(insist=dtype == "bfloat16", measure=not proven):
+    if model.use_bfloat16(insist=dtype == "bfloat16", measure=not proven):
         return model
     share = model.capabilities.changed_answers
     del model

@@ -42,7 +42,7 @@ FAILURES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, Key
 MIN_GAIN = 0.02  # nats per token that a start must gain over none
 
 
-def doubt(
+def why_doubted(
     score: Callable[[Sequence[str], Sequence[str]], list[Scored]],
     count_tokens: Callable[[Sequence[str]], NDArray[np.int64]] | None,
     tolerance: float = 1e-3,
@@ -79,7 +79,7 @@ def doubt(
     return None
 
 
-def shake(model: Runner) -> None:
+def prove(model: Runner) -> None:
     """Prove what a local model can do, decide what starts a sequence, degrade with a reason.
 
     What is proven is the model's structure, so that all of it runs in float32 whatever the weights
@@ -123,7 +123,7 @@ def _prove_scores(model: Runner, notes: list[str]) -> str | None:
         notes.append("it does not follow a tree mask; choices are scored one by one.")
     if not model.tokens.adds_own:
         model.tokens.start = best_start(model)
-    return doubt(model.score, model.count_tokens, tolerance=1e-2)
+    return why_doubted(model.score, model.count_tokens, tolerance=1e-2)
 
 
 def best_start(model: Runner) -> tuple[int, ...]:

@@ -41,12 +41,12 @@ def prove(
     A proof that failed is not remembered: what stood in its way may be mended.
     """
     name = abilities_key(config)
-    known = store.recall(name)
+    known = store.get_note(name)
     if known is None:
         abilities = lazy_model.abilities()
         _check_answerable(dataset, lazy_model, abilities)
         if not abilities.doubted:
-            store.remember(name, asdict(abilities))
+            store.put_note(name, asdict(abilities))
     else:
         abilities = ModelAbilities(**{**known, "notes": tuple(known["notes"])})
         _check_answerable(dataset, lazy_model, abilities)

@@ -292,7 +292,7 @@ def _unsteady(values, state=random.Random(0)):  # noqa: B008
     ],
 )
 def test_the_handshake_finds_garbage(model, change, reason):
-    found = capability_tests.doubt(_with(change), model.count_tokens)
+    found = capability_tests.why_doubted(_with(change), model.count_tokens)
     assert found is None if reason is None else reason in found
 
 

@@ -4,8 +4,8 @@
 * client: one request: retries, usage, what went wrong in a sentence
 * journal: answers on disk until the store has them
 * reading: a server's arrays of log-probabilities → tokens that can be believed
-* walk: labels scored from the likeliest next tokens, or from what was written
-* proof: what the server was shown to do
+* label_scores: labels scored from the likeliest next tokens, or from what was written
+* capability_tests: what the server was shown to do
 * asking: single questions, by the means that were proven
 * model: the base model itself
 """

@@ -38,7 +38,9 @@ class Asker:
         self.client = client
         self.proven = proven or Proven(None, None, 0, both=False, notes=())
 
-    def given(self, way: Given, prefix: str, continuation: str, *, again: bool = False) -> Scored:
+    def score_given(
+        self, way: Given, prefix: str, continuation: str, *, again: bool = False
+    ) -> Scored:
         """A continuation as the server scores it, by one of the ways to ask for that.
 
         Raises:
@@ -57,7 +59,7 @@ class Asker:
         return parsing.continuation(pieces, prefix)
 
     def choose(self, prompt: str, choices: Sequence[str]) -> NDArray[np.float64]:
-        """Scores of all choices after a prompt, shape (K,); see `walk`."""
+        """Scores of all choices after a prompt, shape (K,); see `label_scores`."""
         width = self.proven.width
         if not width:
             return label_scores.written(choices, self.write(prompt, CHOICE_TOKENS))

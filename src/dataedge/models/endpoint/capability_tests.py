@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dataedge.models.capability_tests import QUESTION, SENTENCE, doubt
+from dataedge.models.capability_tests import QUESTION, SENTENCE, why_doubted
 from dataedge.models.endpoint import parsing
 from dataedge.models.endpoint.client import RefusedError, StatusError
 
@@ -162,7 +162,7 @@ def _doubt_given(
         return score(way, prefixes, continuations)
 
     try:
-        reasons = [doubt(plainly, None, tolerance=TOLERANCE)]
+        reasons = [why_doubted(plainly, None, tolerance=TOLERANCE)]
         reasons.append(_doubt_positions(client, plainly, width))
         return " ".join(reason for reason in reasons if reason) or None
     except parsing.UnreadableError as error:

@@ -121,7 +121,7 @@ class EndpointModel:
                 code=ExitCode.NO_CONCLUSION,
             )
         found = self._all(
-            lambda pair: self.ask.given(way, *pair), zip(prefixes, continuations, strict=True)
+            lambda pair: self.ask.score_given(way, *pair), zip(prefixes, continuations, strict=True)
         )
         self._check_unchanged()
         return found
@@ -215,7 +215,7 @@ class EndpointModel:
         self, way: Given, prefixes: Sequence[str], continuations: Sequence[str]
     ) -> list[Scored]:
         pairs = zip(prefixes, continuations, strict=True)
-        return [self.ask.given(way, *pair, again=True) for pair in pairs]
+        return [self.ask.score_given(way, *pair, again=True) for pair in pairs]
 
     # -- all of them ---------------------------------------------------------------------------
 
@@ -244,7 +244,7 @@ class EndpointModel:
         """What the server makes of a fixed sentence, by the means that are in use."""
         if self.proven.given is not None:
             first, rest = SENTENCE.split(" ", 1)
-            scored = self.ask.given(self.proven.given, first, " " + rest, again=True)
+            scored = self.ask.score_given(self.proven.given, first, " " + rest, again=True)
             return np.asarray(scored.logprobs)
         if self.proven.width:
             route = self.proven.route or "completions"

@@ -2,7 +2,7 @@
 
 Real servers ignore `echo`, return zeros, cut arrays short, shift them by a position, or corrupt
 what they have cached. What does not add up to the text that was sent is refused here; what adds up
-and is wrong all the same is found by `proof`.
+and is wrong all the same is found by `capability_tests`.
 """
 
 from __future__ import annotations

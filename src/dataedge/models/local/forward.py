@@ -60,7 +60,7 @@ class Forward:
             one = torch.zeros((1, 1), dtype=torch.long, device=self.device)
             return self.body(input_ids=one, use_cache=False).last_hidden_state.dtype
 
-    def lower(self) -> None:
+    def use_bfloat16(self) -> None:
         """Run in bfloat16 from now on; what the weights held beyond that is lost."""
         if self.device.type == "cuda":
             self.net.to(torch.bfloat16)

@@ -81,9 +81,9 @@ class LocalModel:
         if prove:
             from dataedge.models import capability_tests as hand
 
-            hand.shake(self)
+            hand.prove(self)
 
-    def lower(self, *, insist: bool = False, measure: bool = True) -> bool:
+    def use_bfloat16(self, *, insist: bool = False, measure: bool = True) -> bool:
         """Run in bfloat16 from now on, where that changes little.
 
         Args:
@@ -96,12 +96,12 @@ class LocalModel:
         from dataedge.models.local import scatter
 
         if not (measure and self.capabilities.token_logprobs):
-            self.forward.lower()
+            self.forward.use_bfloat16()
             self.capabilities = replace(self.capabilities, precision="bfloat16")
             return True
         with self.forward.in_float32():
             exact = scatter.answers(self)
-        self.forward.lower()
+        self.forward.use_bfloat16()
         found = scatter.measure(exact, self)
         self.capabilities = replace(
             self.capabilities,

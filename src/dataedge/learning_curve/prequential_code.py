@@ -15,7 +15,7 @@ _WEIGHTS = np.array([0.01, 0.03, 0.1, 0.3, 0.6, 0.9, 1.0])  # of label frequenci
 _FORGET = 0.05  # share of the code's belief that is spread evenly at each new size
 
 
-class Code:
+class PrequentialCode:
     """Bayesian mixture of learner and label frequencies, updated row by row as they are coded.
 
     Its weights come only from rows that the learner had not seen, so the code is prequential; it
@@ -25,11 +25,11 @@ class Code:
     def __init__(self) -> None:
         self._belief = np.full(len(_WEIGHTS), 1.0 / len(_WEIGHTS))
 
-    def price(self, given: Floats, frequency: Floats) -> Floats:
+    def bits(self, given: Floats, frequency: Floats) -> Floats:
         """Bits of labels with these two probabilities, each shape (m,), without learning."""
         return -np.log2(self._belief @ _mixtures(given, frequency))
 
-    def extend(self, given: Floats, frequency: Floats) -> Floats:
+    def encode(self, given: Floats, frequency: Floats) -> Floats:
         """Bits of labels coded one after the other, the weights learned on the way."""
         start = (1 - _FORGET) * self._belief + _FORGET / len(_WEIGHTS)
         each = np.log(start)[:, None] + np.cumsum(np.log(_mixtures(given, frequency)), 1)
