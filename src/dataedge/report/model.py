@@ -55,8 +55,8 @@ class EdgeModel(_Part):
     basis: Literal["estimated", "measured"]
     """Estimated by the proxy learner, or measured by a pilot fine-tune."""
     parts: dict[str, FigureModel] = Field(default_factory=dict)
-    """For generate: total, task and style; to classify, the same in the other unit: balanced accuracy,
-    or accuracy where balanced accuracy is the headline."""
+    """For text: total, task and style (of responses), and what n-grams have of it; to classify, the same
+    in the other unit: balanced accuracy, or accuracy where balanced accuracy is the headline."""
 
 
 class VerdictModel(_Part):
