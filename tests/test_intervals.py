@@ -8,7 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataedge.figures import Figure, bootstrap
-from dataedge.intervals import effective_pairs, paired_proportions, proportion, tango
+from dataedge.intervals import (
+    Added,
+    effective_pairs,
+    paired_proportions,
+    proportion,
+    refit_variance,
+    tango,
+    widened,
+)
 from dataedge.verdict.decision import decide
 from dataedge.verdict.evidence import FEWEST_CLUSTERS, Evidence
 
@@ -97,7 +105,7 @@ def test_below_sixty_clusters_no_edge_is_never_said_and_the_reason_is() -> None:
     sure = Figure(0.4, 0.3, 0.5, 400, "accuracy")
     found = decide(Evidence(tight, tight, sure, tight, sure, {}, DELTA, "accuracy", 59))
     assert found.label == "inconclusive"
-    assert any("59 independent groups; below 60" in sentence for sentence in found.why)
+    assert any("59 independent groups" in sentence for sentence in found.why)
     beaten = Figure(0.0, -0.01, 0.01, 400, "accuracy")
     worse = decide(Evidence(sure, sure, beaten, sure, sure, {}, DELTA, "accuracy", 59))
     assert worse.label == "inconclusive", "not above chance, but few clusters say so"
@@ -137,3 +145,67 @@ def test_whatever_the_pairs_the_interval_holds_the_value(
     turned = paired_proportions(-values, clusters, unit="accuracy")
     assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low), abs=1e-9)
     assert 0 < effective_pairs(values, clusters) <= len(values) + 1e-9
+
+
+def refitted(rng: np.random.Generator, refits: int, n: int, spread: float) -> np.ndarray:
+    """Hits (refits, n) of fits that are worth more or less, on items that they mostly agree on."""
+    worth = 0.5 + spread * rng.normal(size=(refits, 1))
+    own = np.where(rng.random((refits, n)) < 0.15, rng.random((refits, n)), rng.random((1, n)))
+    return (own < worth).astype(float)
+
+
+def test_refits_tell_what_they_are_worth_apart_from_the_luck_of_their_items() -> None:
+    """What moves between refits is not all theirs: without taking that off, nothing looks like 2 points."""
+    rng, n = np.random.default_rng(0), 200
+    for spread in (0.0, 0.03):
+        found, plain = [], []
+        for _ in range(400):
+            drawn = refitted(rng, 16, n, spread)
+            found.append(refit_variance(drawn, np.arange(n)))
+            plain.append(drawn.mean(axis=1).var(ddof=1))
+        assert np.mean(found) == pytest.approx(spread**2, abs=0.00005)
+        assert np.mean(plain) > spread**2 + 0.0001
+
+
+def test_items_in_clusters_move_together_with_a_refit() -> None:
+    rng, clusters = np.random.default_rng(1), np.repeat(np.arange(60), 5)
+    naive, aware = [], []
+    for _ in range(200):
+        drawn = refitted(rng, 12, 60, 0.0)[:, clusters]
+        naive.append(refit_variance(drawn, np.arange(300)))
+        aware.append(refit_variance(drawn, clusters))
+    assert abs(np.mean(aware)) < 0.0002
+    assert np.mean(naive) > 0.0005
+
+
+def test_refits_that_lean_to_one_label_or_the_other_are_no_luck_of_items() -> None:
+    """A pool near chance says yes more often or less: what it wins on one label it loses on the other."""
+    rng, n = np.random.default_rng(2), 300
+    classes = np.arange(n) % 2
+    pooled, within = [], []
+    for _ in range(200):
+        yes = rng.random((1, n)) < 0.5 + 0.2 * rng.normal(size=(12, 1))
+        hits = (yes == (classes == 1)).astype(float)
+        pooled.append(refit_variance(hits, np.arange(n)))
+        within.append(refit_variance(hits, np.arange(n), classes))
+    assert np.mean(pooled) < -0.0001
+    assert abs(np.mean(within)) < 0.00005
+
+
+@pytest.mark.parametrize("n", [40, 300])
+def test_the_widened_interval_covers_where_that_of_the_items_does_not(n: int) -> None:
+    """The expected difference over fits and items; each audit sees one fit, and 16 like it."""
+    rng, runs = np.random.default_rng(n), 300
+    for level in (0.90, 0.95):
+        was = now = 0
+        for _ in range(runs):
+            drawn = refitted(rng, 17, n, 0.06)
+            found = paired_proportions(drawn[0] - 0.0, np.arange(n), unit="accuracy", level=level)
+            added = max(refit_variance(drawn[1:], np.arange(n)), 0.0)
+            wide = widened(found, Added(added, freedom=(15.0, 1.0, 1.0)), level=level)
+            was += found.low <= 0.5 <= found.high
+            now += wide.low <= 0.5 <= wide.high
+        slack = 2 * np.sqrt(level * (1 - level) / runs)
+        assert now / runs >= level - slack
+        if n == 300:
+            assert was / runs < level - 0.15

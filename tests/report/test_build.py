@@ -10,6 +10,7 @@ import pytest
 from dataedge.config import AuditConfig
 from dataedge.engine.local import StageRecord
 from dataedge.figures import Figure
+from dataedge.intervals import Carried, Measured
 from dataedge.ladder.rungs import Repaired
 from dataedge.measure.definedness import Defined
 from dataedge.report.model import Report
@@ -30,6 +31,18 @@ def test_every_figure_arrives_with_its_interval_or_its_reason() -> None:
     assert made.measures["label_noise"].value == 0.031235
     assert list(made.measures) == ["label_noise", "definedness", "tokens"]
     assert made.reasons[0].evidence == {"edge": 0.12}
+
+
+def test_what_an_interval_carries_is_told() -> None:
+    """Of an edge from refits its shares, of one from evaluation items alone just that."""
+    alone = report().edge.carries
+    assert alone is not None
+    assert (alone.items, alone.train_side, "alone" in alone.sentence) == (1.0, 0.0, True)
+    shares = Carried(0.6, 0.2, 0.15, 0.05)
+    edge = Measured(0.12, 0.05, 0.19, 60, "accuracy", carried=shares)
+    told = report(task=replace(task_result(), edge=edge)).edge.carries
+    assert told is not None
+    assert told.model_dump() == {**vars(shares), "sentence": shares.sentence}
 
 
 def test_the_dataset_is_described_as_it_was_read() -> None:

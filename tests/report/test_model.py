@@ -45,8 +45,11 @@ def test_a_report_from_before_later_fields_opens() -> None:
         del data[name]
     for name in ("limits", "flag"):
         del data["verdict"][name]
+    for name in ("edge", "tuning_gain"):
+        del data[name]["carries"]
     old = Report.model_validate(json.loads(json.dumps(data)))
     assert (old.terms, old.exposure, old.run, old.verdict.flag) == ([], [], "", "")
+    assert old.edge.carries is None
 
 
 def test_two_runs_differ_in_their_timings_alone() -> None:

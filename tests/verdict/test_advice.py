@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataedge.figures import Figure
+from dataedge.intervals import Carried, Measured, carried
 from dataedge.verdict.advice import TABLE, advise
 from dataedge.verdict.decision import decide
 from dataedge.verdict.evidence import Evidence, Means, items_to_settle
@@ -174,3 +175,33 @@ def test_the_items_named_settle_it_in_four_cases_of_five() -> None:
     assert named == pytest.approx(2.04 * old, rel=0.01)
     assert items_to_settle(gain(0.02, 0.08), 0.02) is None
     assert items_to_settle(Figure.missing("x"), 0.02) is None
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.4])
+def test_more_items_narrow_their_own_share_of_the_interval_alone(share: float) -> None:
+    """Counted as if all of it fell with the items, too few are named where the train side has a share."""
+    rng, true, half = np.random.default_rng(1), 0.08, 0.05
+    figure = Measured(
+        true, true - half, true + half, 100, "accuracy", carried=Carried(1.0 - share, share)
+    )
+    named = items_to_settle(figure, DELTA)
+    assert named is not None
+
+    def settled(n: int) -> float:
+        error = half / 1.96 * np.sqrt((1.0 - share) * 100 / n + share)
+        return float((true + rng.normal(0, error, 4000) - 1.96 * error > DELTA).mean())
+
+    assert 0.77 <= settled(named) <= 0.83
+    if share == 0.4:
+        old = items_to_settle(replace(figure, carried=Carried()), DELTA)
+        assert settled(old) < 0.76
+
+
+def test_no_number_of_items_settles_what_the_train_side_leaves_open() -> None:
+    figure = Measured(0.05, 0.0, 0.10, 300, "accuracy", carried=Carried(0.4, 0.6))
+    assert items_to_settle(figure, DELTA) is None
+    assert items_to_settle(gain(0.05, 0.05), DELTA) is not None
+    found = decide(replace(BASE, edge=figure))
+    assert found.label == "inconclusive"
+    assert any("60% of its variance" in sentence for sentence in found.why)
+    assert found.why[1] == carried(figure).sentence

@@ -11,6 +11,7 @@ from dataedge.engine import Step
 from dataedge.figures import Figure
 from dataedge.intervals import paired_proportions, proportion
 from dataedge.ladder.label_prompts import LabelPrompts
+from dataedge.ladder.refits import Answers, Ladder, Refits
 from dataedge.ladder.rungs import Outcome, Repaired, Rungs, keep, valid_items
 from dataedge.ladder.shuffled_labels import shuffled_control
 from dataedge.ladder.stack import stack
@@ -19,6 +20,7 @@ from dataedge.learner.classifier import Learner
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from dataedge.ladder.label_prompts import Asked
     from dataedge.learner.item_features import Description
     from dataedge.prompt.pool import Pooled
     from dataedge.prompt.workspace import Workspace
@@ -54,6 +56,7 @@ class Learned:
 
 
 LEARNER = Step("learner", 1, (Learned,))
+REFITS = Step("refits", 1, (Refits, Answers))
 
 
 class ClassifyLadder(LabelPrompts):
@@ -136,6 +139,7 @@ class ClassifyLadder(LabelPrompts):
         own = self.learn(s.splits.train)
         outcomes["learned"], _ = self.learned(own, without)
         outcomes["with_data"], log_with = self.learned(own, asked.prompted)
+        refits = self._refits(asked, own)
         shuffled, shuffled_bits = shuffled_control(self)
         valid = valid_items(outcomes)
         index = s.evaluation[valid]
@@ -150,6 +154,7 @@ class ClassifyLadder(LabelPrompts):
             no_bits="the model's server gives no probabilities of labels"
             if s.abilities.choices == "text"
             else "",
+            refits=refits.items(valid),
         )
         rungs.special["repaired"] = self._repaired(rungs, without)
         return ClassifyRun(
@@ -159,6 +164,28 @@ class ClassifyLadder(LabelPrompts):
             asked.trials,
             shuffled[valid],
             shuffled_bits[valid],
+        )
+
+    def _refits(self, asked: Asked, own: Learned) -> Refits:
+        """The same ladder with another train side, other weights and other prompts."""
+        s = self.s
+        inputs: dict[str, Any] = {
+            "y": self.y,
+            "clusters": s.clusters,
+            "train": s.splits.train,
+            "development": s.development,
+            "evaluation": s.evaluation,
+            "log_prior": self.log_prior,
+            "panel": asked.panel,
+            "without": asked.without,
+            "prompted": asked.prompted,
+            "own": own,
+            "seed": s.seed,
+        }
+        return s.engine.once(
+            REFITS,
+            {**self.described.inputs, **inputs},
+            lambda _: Ladder(self.described.blocks, **inputs).refit(),
         )
 
     # -- the other rungs -----------------------------------------------------------------------

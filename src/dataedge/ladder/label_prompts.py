@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dataedge.engine import Step
+from dataedge.ladder.refits import Panel
 from dataedge.ladder.rungs import Outcome
 from dataedge.prompt import calibration, panel
 from dataedge.prompt.panel import FINALISTS
@@ -45,6 +46,7 @@ class Asked:
         trials: per strategy name: k, shots, mean accuracy on development items and their number.
         without: the pool of prompts that were shown nothing or random train items.
         prompted: the pool with retrieved ones too.
+        panel: the prompts of the latter, and what they say.
     """
 
     outcomes: dict[str, Outcome]
@@ -52,6 +54,21 @@ class Asked:
     trials: list[dict[str, Any]]
     without: Pooled
     prompted: Pooled
+    panel: Panel
+
+
+class PromptPool(NamedTuple):
+    """Several prompts as one.
+
+    Attributes:
+        outcome: what they reach.
+        pooled: what they say.
+        scores: shape (M, n_dev + n_eval, K), what each says by itself, nats.
+    """
+
+    outcome: Outcome
+    pooled: Pooled
+    scores: NDArray[np.float64]
 
 
 POOL = Step("prompt_pool", 1, (Pooled,))
@@ -97,12 +114,14 @@ class LabelPrompts:
             trials += [t.record(rung) for t in tried.values()]
             outcomes[rung] = self.prompting(ranked[0].candidate)
             pools[rung] = [t.candidate for t in ranked[: FINALISTS[rung]]]
+        kinds = [rung for rung, members in pools.items() for _ in members]
         cheap = [m for rung in ("zero_shot", "few_shot") for m in pools.get(rung, [])]
-        outcomes["without_data"], without = self.pool(cheap)
-        outcomes["prompted"], prompted = outcomes["without_data"], without
+        without = prompted = self.pool(cheap)
         if "retrieved" in pools:
-            outcomes["prompted"], prompted = self.pool([*cheap, *pools["retrieved"]])
-        return Asked(outcomes, missing, trials, without, prompted)
+            prompted = self.pool([*cheap, *pools["retrieved"]])
+        outcomes |= {"without_data": without.outcome, "prompted": prompted.outcome}
+        asked = Panel(prompted.scores, tuple(kinds))
+        return Asked(outcomes, missing, trials, without.pooled, prompted.pooled, asked)
 
     def scores(self, strategy: Strategy, indices: NDArray[np.int64]) -> NDArray[np.float64]:
         """Raw label scores, shape (m, K), nats."""
@@ -190,7 +209,7 @@ class LabelPrompts:
             balanced=self.balanced(evaluation, self.s.evaluation),
         )
 
-    def pool(self, members: Sequence[Strategy]) -> tuple[Outcome, Pooled]:
+    def pool(self, members: Sequence[Strategy]) -> PromptPool:
         """Several prompts as one, batch-calibrated on all held-out inputs."""
         s = self.s
         held = np.concatenate([s.development, s.evaluation])
@@ -219,7 +238,7 @@ class LabelPrompts:
             },
             balanced=self.balanced(pooled.evaluation, s.evaluation),
         )
-        return outcome, pooled
+        return PromptPool(outcome, pooled, inputs["scores"])
 
 
 def _calibrated(

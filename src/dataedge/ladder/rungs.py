@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure, mean_figure
-from dataedge.intervals import mean_of_classes, paired_proportions, proportion
+from dataedge.intervals import mean_of_classes, paired_proportions, proportion, widened
+from dataedge.ladder.refits import CONSTANT, Items
 from dataedge.prompt.search import Trial, rank
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from dataedge.ladder.refits import Refits
 
 RUNGS = (
     "chance",
@@ -102,6 +105,8 @@ class Rungs:
         special: rungs that are not measured on these items (repaired, more_data).
         no_bits: why nothing is said in bits, where the base model gives no probabilities.
         classes: shape (n,), label of each evaluation item; None where there are none.
+        refits: the same ladder with another train side, other weights and other prompts; None where
+            it was not fitted again, and intervals carry the luck of the evaluation items alone.
     """
 
     unit: str
@@ -114,6 +119,7 @@ class Rungs:
     special: dict[str, Figure] = field(default_factory=dict)
     no_bits: str = ""
     classes: NDArray[np.int64] | None = None
+    refits: Refits | None = None
 
     @property
     def sign(self) -> float:
@@ -140,9 +146,9 @@ class Rungs:
         }
         values = self.sign * self._counted(outcome)
         if self.unit == BALANCED:
-            return self._of_classes(values, paired=False, **detail)
+            return self._carrying(self._of_classes(values, paired=False, **detail), rung)
         if self.unit in PROPORTIONS:
-            return proportion(values, self.clusters, unit=self.unit, **detail)
+            return self._carrying(proportion(values, self.clusters, unit=self.unit, **detail), rung)
         return mean_figure(
             values, self.clusters, unit=self.unit, seed=self.seed, weights=self.weight, **detail
         )
@@ -153,7 +159,21 @@ class Rungs:
             gone = upper if upper not in self.outcomes else lower
             return Figure.missing(self.missing.get(gone, f"{gone} was not measured"), self.unit)
         difference = self._counted(self.outcomes[upper]) - self._counted(self.outcomes[lower])
-        return self.paired(difference, **detail)
+        return self._carrying(self.paired(difference, **detail), upper, lower)
+
+    def _carrying(self, figure: Figure, upper: str, lower: str | None = None) -> Figure:
+        """The figure of a rung, or of a difference, with what refits add to its interval."""
+        if self.refits is None or self.unit not in (*PROPORTIONS, BALANCED):
+            return figure
+        balanced, weight = self.unit == BALANCED, np.ones(len(self.index))
+        if balanced and self.classes is not None:
+            sizes = np.bincount(self.classes)
+            weight = len(weight) / np.count_nonzero(sizes) / sizes[self.classes]
+        on = Items(weight, self.clusters, self.classes)
+        added = self.refits.variances(upper, lower or CONSTANT, on, balanced=balanced)
+        if added is None:
+            return figure
+        return widened(figure, added, bounds=(0.0 if lower is None else -1.0, 1.0))
 
     def _counted(self, outcome: Outcome) -> NDArray[np.float64]:
         """The gain per item that the unit counts."""

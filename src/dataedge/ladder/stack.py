@@ -44,20 +44,28 @@ class Stacked(NamedTuple):
     base_weight: float
 
 
-def stack(own: Predictions, base: Predictions, labels: NDArray[np.int64]) -> Stacked:
+def stack(
+    own: Predictions,
+    base: Predictions,
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float64] | None = None,
+) -> Stacked:
     """Log p = log_softmax(a · own + b · base), a and b those that make development labels likeliest.
 
     Args:
         own: a learner's predictions.
         base: what it stands on; rows of NaN where it has no answer.
         labels: shape (n_dev,), of the development items.
+        weights: shape (n_dev,), how much each development item counts; 1 if None.
     """
-    rows = np.arange(len(labels))
     good = np.isfinite(base.development).all(axis=1)
+    counted = np.ones(len(labels)) if weights is None else weights
+    learner, stood_on, y = own.development[good], base.development[good], labels[good]
+    rows, counted = np.arange(len(y)), counted[good]
 
-    def loss(weights: tuple[float, float]) -> float:
-        mixed = log_softmax(weights[0] * own.development + weights[1] * base.development)
-        return float(-mixed[rows, labels][good].mean())
+    def loss(tried: tuple[float, float]) -> float:
+        mixed = log_softmax(tried[0] * learner + tried[1] * stood_on)
+        return float(-(counted @ mixed[rows, y]))
 
     a, b = min(((a, b) for a in OWN for b in BASE), key=loss)
     return Stacked(

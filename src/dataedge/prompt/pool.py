@@ -31,6 +31,8 @@ PRIOR = 1.0
 OFFSET = 8.0
 """Penalty on what is given back of the batch offset."""
 FOLDS = 5
+NEAR = 1e-6
+"""Relative fall of the loss at which a search that began nearby ends."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,13 @@ class Pool:
         return np.where(centred.answered[:, None], found, np.nan)
 
 
-def fit_pool(centred: Centred, labels: Ints, log_prior: Floats) -> Pool:
+def fit_pool(
+    centred: Centred,
+    labels: Ints,
+    log_prior: Floats,
+    weights: Floats | None = None,
+    start: Pool | None = None,
+) -> Pool:
     """The pool that makes the labels of development items likeliest, less penalties; convex.
 
     Penalties draw the weights towards their mean and their sum towards 0, the offset towards none
@@ -107,11 +115,14 @@ def fit_pool(centred: Centred, labels: Ints, log_prior: Floats) -> Pool:
         centred: shape (M, n, K), of development items, calibrated on more items than those.
         labels: shape (n,), their label numbers.
         log_prior: shape (K,), of the train side.
+        weights: shape (n,), how much each item counts; 1 if None.
+        start: a pool of the same prompts from which the search begins, and ends after fewer steps.
     """
     from scipy.optimize import minimize  # slow to import, and not needed for a stored pool
 
     good = centred.answered
     scores, y = centred.scores[:, good], labels[good]
+    counted = np.ones(len(y)) if weights is None else weights[good]
     M, n, _ = scores.shape
     rows = np.arange(n)
     level = centred.offset.mean(axis=0)
@@ -123,20 +134,27 @@ def fit_pool(centred: Centred, labels: Ints, log_prior: Floats) -> Pool:
         log_p = log_softmax(logits)
         residual = np.exp(log_p)
         residual[rows, y] -= 1.0  # (n, K)
+        residual *= counted[:, None]
         slope = np.concatenate(
             [np.einsum("mnk,nk->m", scores, residual), constant @ residual.sum(axis=0)]
         )
         apart = w - w.mean()
-        loss = -log_p[rows, y].sum() + APART * (apart @ apart) + LARGE * w.sum() ** 2
+        loss = -(counted @ log_p[rows, y]) + APART * (apart @ apart) + LARGE * w.sum() ** 2
         loss += OFFSET * share**2 + PRIOR * (prior - 1.0) ** 2
         slope[:M] += 2 * APART * apart + 2 * LARGE * w.sum()
         slope[M] += 2 * OFFSET * share
         slope[M + 1] += 2 * PRIOR * (prior - 1.0)
         return float(loss), slope
 
-    start = np.concatenate([np.full(M, 1.0 / M), [0.0, 1.0]])
+    begin = np.concatenate([np.full(M, 1.0 / M), [0.0, 1.0]])
+    options = {}
+    if start is not None:
+        begin = np.array([*start.weights, start.share, start.prior_weight])
+        options = {"ftol": NEAR}
     bounds = [(0.0, None)] * (M + 2)
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    found = minimize(
+        objective, begin, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+    ).x
     return Pool(found[:M], float(found[M]), float(found[M + 1]), log_prior)
 
 
@@ -167,26 +185,53 @@ def pool_prompts(scores: Floats, labels: Ints, log_prior: Floats) -> Pooled:
         labels: shape (n_dev,), label numbers of the development items.
         log_prior: shape (K,), of the train side.
     """
-    centred, n = centre(scores), len(labels)
+    return pool_centred(centre(scores), labels, log_prior)
+
+
+def pool_centred(
+    centred: Centred,
+    labels: Ints,
+    log_prior: Floats,
+    weights: Floats | None = None,
+    start: Pool | None = None,
+) -> Pooled:
+    """The same of calibrated scores, where some development items may count more than others.
+
+    Args:
+        centred: shape (M, n_dev + n_eval, K), development items first.
+        labels: shape (n_dev,).
+        log_prior: shape (K,).
+        weights: shape (n_dev,), how much each development item counts; 1 if None.
+        start: a pool of the same prompts from which the search begins.
+    """
+    n = len(labels)
+    counted = np.ones(n) if weights is None else weights
     development = centred.items(np.arange(n))
-    evaluation = centred.items(np.arange(n, scores.shape[1]))
-    pool = fit_pool(development, labels, log_prior)
-    held = pooled_out_of_fold(development, labels, log_prior)
+    evaluation = centred.items(np.arange(n, centred.scores.shape[1]))
+    pool = fit_pool(development, labels, log_prior, counted, start)
+    held = pooled_out_of_fold(development, labels, log_prior, counted, pool if start else None)
     gain = held[np.arange(n), labels] - log_prior[labels]
-    if np.nanmean(gain) <= 0:
-        pool = Pool(np.zeros(len(scores)), 0.0, 1.0, log_prior)
+    if np.nansum(counted * gain) <= 0:
+        pool = Pool(np.zeros(len(centred.scores)), 0.0, 1.0, log_prior)
         held = pool.log_proba(development)
     found = pool.log_proba(evaluation)
     return Pooled(held, found, pool.weights, pool.share, pool.prior_weight)
 
 
-def pooled_out_of_fold(centred: Centred, labels: Ints, log_prior: Floats) -> Floats:
+def pooled_out_of_fold(
+    centred: Centred,
+    labels: Ints,
+    log_prior: Floats,
+    weights: Floats | None = None,
+    start: Pool | None = None,
+) -> Floats:
     """Log-probabilities (n, K) of development items, each pooled with weights of the other folds."""
     n = len(labels)
+    counted = np.ones(n) if weights is None else weights
     out = np.empty(centred.scores.shape[1:])
     for k in range(min(FOLDS, n)):
         fold = np.arange(n)[k::FOLDS]
         rest = np.setdiff1d(np.arange(n), fold)
-        fitted = fit_pool(centred.items(rest), labels[rest], log_prior)
+        fitted = fit_pool(centred.items(rest), labels[rest], log_prior, counted[rest], start)
         out[fold] = fitted.log_proba(centred.items(fold))
     return out

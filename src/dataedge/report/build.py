@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure
+from dataedge.intervals import carried
 from dataedge.measure.registry import in_order
 from dataedge.report import model as m
 from dataedge.store import FILE
@@ -147,10 +148,11 @@ def _usage(usage: dict[str, int], config: AuditConfig) -> m.UsageModel | None:
 
 
 def _edge(figure: Figure, parts: Mapping[str, Figure]) -> m.EdgeModel:
-    plain_figure = _figure(figure)
+    plain_figure, shares = _figure(figure), carried(figure)
     return m.EdgeModel(
         **{k: plain_figure[k] for k in ("value", "low", "high", "unit", "n")},
         basis="estimated",
+        carries=m.CarriedModel(**plain(vars(shares)), sentence=shares.sentence),
         parts={name: m.FigureModel(**_figure(part)) for name, part in parts.items()},
     )
 

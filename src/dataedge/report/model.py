@@ -42,6 +42,23 @@ class RungModel(FigureModel):
     more_data."""
 
 
+class CarriedModel(_Part):
+    """What an interval carries: shares of its variance, 1 in all."""
+
+    items: float
+    """Which items were evaluated on."""
+    train_side: float
+    """Which items were learned from."""
+    development: float
+    """Which items weighted prompts and learner."""
+    prompts: float
+    """Which prompts, and which demonstrations in them."""
+    refits: int
+    """Fits that the last three were told from; 0 where the items alone were looked at."""
+    sentence: str
+    """The same in words."""
+
+
 class EdgeModel(_Part):
     """What the data adds, or what tuning adds."""
 
@@ -54,6 +71,9 @@ class EdgeModel(_Part):
     """Evaluation items."""
     basis: Literal["estimated", "measured"]
     """Estimated by the proxy learner, or measured by a pilot fine-tune."""
+    carries: CarriedModel | None = None
+    """What the interval carries; null in reports of versions whose intervals carried the evaluation
+    items alone."""
     parts: dict[str, FigureModel] = Field(default_factory=dict)
     """For text: total, task and style (of responses), and what n-grams have of it; to classify, the same
     in the other unit: balanced accuracy, or accuracy where balanced accuracy is the headline."""

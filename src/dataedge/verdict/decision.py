@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from dataedge.intervals import carried
 from dataedge.verdict.advice import Advice, advise, signed
 from dataedge.verdict.evidence import FEWEST_CLUSTERS, Evidence, Label
 from dataedge.verdict.limits import Limit, named
@@ -59,6 +60,8 @@ def _why(e: Evidence, label: Label, limited: Limit | None) -> tuple[str, ...]:
     counted = " for the task itself" if e.counts_task else ""
     gained = f"{signed(e.edge, e.unit)}{counted} over the best prompting without it"
     sentences = [f"{head}: {gained} (δ {e.delta:g})."]
+    if e.edge.value is not None:
+        sentences.append(carried(e.edge).sentence)
     if e.beside is not None:
         sentences.append(f"In the other unit: {signed(e.beside, e.beside.unit)}.")
     if e.parts:
@@ -97,6 +100,9 @@ def _unsettled(e: Evidence) -> list[str]:
         f"About {needed:,} evaluation items (now {e.open.n}) would settle it in four cases of five, if "
         "the gain stays as it is."
         if needed
+        else "No reasonable number of items settles it: the gain found lies too close to δ for what else "
+        f"its interval carries ({1.0 - carried(e.open).held_out:.0%} of its variance is not theirs)."
+        if carried(e.open).held_out < 1.0
         else "The gain found lies so close to δ that no reasonable number of items settles it."
     )
     return sentences

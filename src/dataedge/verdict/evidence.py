@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from dataedge.intervals import carried
 from dataedge.prepare.splits import LARGEST_SHARE
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ SAVED = 1.5
 """Times as many tokens in the best prompt as in a tuned model's from which tokens are saved."""
 _POWER = 2.04
 """(1.96 + 0.84)² / 1.96²: as many times the items for a power of 80 %, against one of 50 %."""
+MOST_TIMES = 900 * _POWER
+"""As many times the items from which no number of them is named."""
 _PILOT_ITEMS, _PILOT_EPOCHS = 256, 3
 _PILOT_TOKENS = 250_000
 """Train items, passes and tokens of a pilot: about an hour at 70 tokens a second."""
@@ -170,15 +173,21 @@ def surely_below(figure: Figure, bound: float) -> bool:
 def items_to_settle(figure: Figure, delta: float) -> int | None:
     """Evaluation items with which the interval leaves out δ with a power of 80 %.
 
-    n · 2.04 · (half-width / distance to δ)², the true gain being the one found; None where value and
-    δ coincide.
+    The interval has to be narrower by the square root of r = 2.04 · (half-width / distance to δ)², the
+    true gain being the one found. Of its variance only the share s falls with the held-out items, so
+    n · s / (1/r − (1 − s)) of them do it; None where value and δ nearly coincide, or where what the train
+    side and the prompts leave open is too much already.
     """
     if figure.value is None or figure.low is None or figure.high is None:
         return None
     half, distance = (figure.high - figure.low) / 2, abs(figure.value - delta)
-    if distance < half / 30:
+    if half == 0:
+        return 0
+    falls = carried(figure).held_out
+    left = (distance / half) ** 2 / _POWER - (1.0 - falls)
+    if falls > MOST_TIMES * left:
         return None
-    return math.ceil(figure.n * _POWER * (half / distance) ** 2 - 1e-6)
+    return math.ceil(figure.n * falls / left - 1e-6)
 
 
 def means_of(workspace: Workspace, rungs: Rungs) -> Means:
