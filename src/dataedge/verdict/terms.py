@@ -75,16 +75,16 @@ def four_terms(measures: Mapping[str, Figure], verdict: Verdict, *, delta: float
 
 
 def new_to_the_model(known: Figure) -> Term:
-    """How much of what the outputs say the base model knows before it sees the data."""
+    """How much of what the input tells about the output the base model has before it sees the data."""
     grade = _grade(known, _KNOWN)
     sentence = {
-        "low": "The base model knows little of it, asked as well as it can be.",
-        "middle": "The base model knows part of it.",
-        "high": "The base model knows most of it without the data.",
-        "": f"It is unclear how much of it the base model knows{_because(known)}.",
+        "low": "The base model has little of what the input tells, even with the best prompt.",
+        "middle": "The base model has part of what the input tells, without the data.",
+        "high": "The base model has most of what the input tells, without the data.",
+        "": f"It is unclear how much of what the input tells the base model has{_because(known)}.",
     }[grade]
     answers: dict[str, Answer] = {"low": "yes", "middle": "partly", "high": "no", "": "unknown"}
-    return Term("new", answers[grade], sentence, known, "share that the model knows already")
+    return Term("new", answers[grade], sentence, known, "share that the model has already")
 
 
 def enough_of_it(verdict: Verdict, *, delta: float) -> Term:
