@@ -29,7 +29,7 @@ from dataedge.prompt.calibration import log_softmax
 from dataedge.prompt.library import load_probes, searched_probe
 from dataedge.prompt.panel import FINALISTS
 from dataedge.prompt.pool import Pooled
-from dataedge.prompt.scores import Answer, ChoiceAnswers
+from dataedge.prompt.scores import ChoiceAnswers
 from dataedge.prompt.search import successive_halving
 from dataedge.prompt.templates import DEMONSTRATION_TOKENS, Strategy
 from dataedge.prompt.workspace import Workspace
@@ -269,34 +269,6 @@ def test_responses_are_chosen_on_development_items_too() -> None:
     assert {c.k for c in candidates} == {4, 8, 16}
     successive_halving(candidates, ladder.attempt, len(s.development))
     assert all(items <= set(s.development.tolist()) for _, items in asked)
-
-
-def test_only_finalists_are_asked_for_responses_of_evaluation_items() -> None:
-    """A mixture takes no more prompts than the pool of labels does, each drawn by itself."""
-    asked: list[tuple[Strategy, frozenset[int]]] = []
-
-    class Telling(Stand):
-        def answers(self, strategy: Strategy, indices: Any, prompts_of: Any = None) -> Any:
-            asked.append((strategy, frozenset(indices.tolist())))
-            tokens = np.arange(5)
-            return [
-                Answer(tokens, -drawn(strategy.name, int(i)).uniform(0.5, 3, 5), 9, cut=False)
-                for i in indices
-            ]
-
-    s = Telling(**vars(workspace(Task.GENERATE)))
-    found = GenerateLadder(s).ask()
-    evaluation = frozenset(s.evaluation.tolist())
-    development = frozenset(s.development.tolist())
-    reported = {strategy for strategy, items in asked if items & evaluation}
-    assert 3 <= len(reported) <= sum(FINALISTS.values())
-    assert all(items <= development or items == evaluation for _, items in asked)
-    assert all((strategy, development) in asked for strategy in reported)
-    assert {m.shots for m in found.without.members} <= {"none", "random"}
-    draws = {(c.template.name, c.draw) for c, _ in asked if c.shots == "random"}
-    assert len({name for name, _ in draws}) == len({draw for _, draw in draws}) == len(draws) == 2
-    bits = {rung: outcome.bits.mean() for rung, outcome in found.outcomes.items()}
-    assert bits["without_data"] < min(bits["zero_shot"], bits["few_shot"])
 
 
 def test_a_learner_that_knows_nothing_takes_nothing_from_the_pool() -> None:

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataedge.items import Task
-from dataedge.ladder.task_style import PROMPTS, items_asked
 from dataedge.prompt import panel
 from dataedge.prompt.answer_match import are_short
 from dataedge.prompt.closed_book import CONTEXTS, ITEMS, RETRIEVED_TOKENS, SAMPLES
-from dataedge.prompt.mixture import MOST
 from dataedge.prompt.search import schedule
 from dataedge.prompt.templates import DEMONSTRATION_TOKENS, label_names
 
@@ -27,6 +25,7 @@ TOKENS_PER_SECOND = 500.0
 """A 135M model on two cores in bfloat16, with room to spare."""
 TEXTS_PER_SECOND = 200.0
 SCAFFOLD_TOKENS = 8
+CONTROL_ITEMS = 100
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def _sent(
     server: Connection, dataset: Dataset, config: AuditConfig, passes: int, tokens: int
 ) -> Sent:
     """A server shares no beginnings between prompts: demonstrations are sent with every question."""
-    from dataedge.ladder.response_prompts import NGRAM_ITEMS
+    from dataedge.ladder.generate import NGRAM_ITEMS
     from dataedge.models.endpoint.asking import CHOICE_TOKENS
     from dataedge.models.endpoint.model import ECHO_AT_MOST
 
@@ -223,23 +222,21 @@ def _work(dataset: Dataset, probe: Probe, held: int) -> _Work:
     longest = max(retrieved) * item + bare
     templates, shown = len(probe.templates), len(fitting("random"))
     candidates = {"zero_shot": templates, "few_shot": 2 * shown, "retrieved": len(retrieved)}
-    if dataset.task is Task.CLASSIFY:
+    finalists, reported = dict.fromkeys(candidates, 2), dict.fromkeys(candidates, 1)
+    if dataset.task is Task.CLASSIFY:  # the finalists are pooled
         candidates = panel.sizes(templates, forms, shown, len(retrieved))
-    zero, few, near = (  # the finalists are pooled
-        schedule(candidates[rung], development, finalists) + finalists * evaluation
-        for rung, finalists in panel.FINALISTS.items()
+        finalists = reported = panel.FINALISTS
+    zero, few, near = (
+        schedule(candidates[rung], development, finalists[rung]) + reported[rung] * evaluation
+        for rung in candidates
     )
     passes, tokens = zero + few + near, (zero + few) * bare + near * longest
     if dataset.task is Task.CLASSIFY:
         passes, tokens = passes + evaluation, tokens + evaluation * item
     elif dataset.task is Task.GENERATE:
-        answer = sum(len(i.target.encode()) for i in dataset.items) / len(size) / BYTES_PER_TOKEN
-        behind = (
-            PROMPTS * items_asked(evaluation) * (MOST + 1)
-        )  # one more that was shown retrieved items
-        passes += evaluation + behind  # behind an empty prompt, and behind other items' prompts,
-        tokens += evaluation * bare  # whose beginnings are run once
-        tokens += behind * answer + PROMPTS * (MOST * bare + longest)
+        control = min(evaluation, CONTROL_ITEMS)
+        passes += 3 * evaluation + control  # under another prompt, without and with; and under none
+        tokens += evaluation * (2 * bare + longest) + control * longest
         if are_short([i.target for i in dataset.items]):  # answers are said as well
             said, drawn = min(evaluation, probe.items), min(evaluation, ITEMS)
             passes += 3 * said + (CONTEXTS + SAMPLES) * drawn

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure, mean_figure
-from dataedge.ladder.task_style import CodeLengths, widened, without_prompt
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,45 +78,36 @@ def of_labels(
 
 
 def of_responses(
-    lengths: CodeLengths,
-    behind: Floats,
+    with_: Floats,
+    with_other: Floats,
     size: Floats,
     clusters: Ints,
     *,
     seed: int,
-    error: float = 0.0,
+    with_third: Floats | None = None,
 ) -> Defined:
-    """L_with(y) − L_with(y|x) in bits per byte: what the prompt says about the response.
-
-    Both are defined in `ladder/task_style.py`. The control is L_with(y) behind one half of the other
-    prompts less that behind the other half, which take turns from item to item: it must be 0 within
-    its interval.
+    """L_with(y|x') − L_with(y|x) in bits per byte: what the prompt says about the response.
 
     Args:
-        lengths: shape (n,), bits of the response with the data, without its prompt and with it.
-        behind: shape (n, P), behind prompts of other clusters; NaN where the model failed.
+        with_: shape (n,), bits of the response with the data, under its own prompt.
+        with_other: shape (n,), under another item's prompt.
         size: shape (n,), bytes of the response.
         clusters: shape (n,).
         seed: of the bootstrap.
-        error: half-width that the draw of these prompts gives.
+        with_third: shape (n,), under yet another item's prompt, NaN where not measured;
+            L_with(y|x'') − L_with(y|x') is the control, which must be 0 within its interval.
 
     Example:
-        >>> lengths, behind = CodeLengths(np.full(8, 14.0), np.full(8, 10.0)), np.full((8, 4), 14.0)
-        >>> found = of_responses(lengths, behind, np.full(8, 8.0), np.arange(8), seed=0)
+        >>> own, other = np.full(8, 10.0), np.full(8, 14.0)
+        >>> found = of_responses(own, other, np.full(8, 8.0), np.arange(8), seed=0, with_third=other)
         >>> found.value, found.detail["control"]["value"]
         (0.5, 0.0)
     """
-    control: dict[str, Any] = {}
-    if behind.shape[1] > 1:
-        number = behind.shape[1]
-        turn = (np.arange(number) + np.arange(len(behind))[:, None]) % number < number // 2
-        one, other = (without_prompt(np.where(half, behind, np.nan)) for half in (turn, ~turn))
-        what = "L_with(y) behind half of the other prompts − behind the other half"
-        control = _control(what, one - other, size, clusters, seed)
-    found = mean_figure(
-        lengths.information, clusters, unit="bits/byte", seed=seed, weights=size, **control
-    )
-    return Defined(**vars(widened(found, error)), share=_ratio(lengths.information, lengths.alone))
+    saved = with_other - with_
+    third = None if with_third is None else with_third - with_other
+    control = _control("L_with(y|x'') − L_with(y|x')", third, size, clusters, seed)
+    found = mean_figure(saved, clusters, unit="bits/byte", seed=seed, weights=size, **control)
+    return Defined(**vars(found), share=_ratio(saved, with_other))
 
 
 def _control(

@@ -1,20 +1,16 @@
 """Which prompts are tried: every template, in both label forms, without and with demonstrations.
 
 Each template is shown demonstrations of its own: independent draws for every number of them, so
-that no luck of one draw is in all prompts of a pool. Free answers are dearer: there, the two best
-templates are shown demonstrations, each in one draw.
+that no luck of one draw is in all prompts of a pool.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataedge.prompt.templates import Form, Strategy, label_names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from dataedge.prompt.workspace import Workspace
 
 POOLED = 2
@@ -73,15 +69,6 @@ def few_shot(workspace: Workspace) -> list[Strategy]:
             found.append(Strategy(template, form, "random", k, draw))
             draw += 1
     return found
-
-
-def random_shots_of(workspace: Workspace, bases: Sequence[Strategy]) -> list[Strategy]:
-    """Each prompt with every number of random demonstrations, in a draw of its own."""
-    return [
-        replace(base, shots="random", k=k, draw=draw)
-        for k in workspace.shot_counts("random")
-        for draw, base in enumerate(bases)
-    ]
 
 
 def retrieved(workspace: Workspace, base: Strategy) -> list[Strategy]:

@@ -75,8 +75,8 @@ class EdgeModel(_Part):
     """What the interval carries; null in reports of versions whose intervals carried the evaluation
     items alone."""
     parts: dict[str, FigureModel] = Field(default_factory=dict)
-    """For text: total, task and style (of responses), and what n-grams have of it; to classify, the same
-    in the other unit: balanced accuracy, or accuracy where balanced accuracy is the headline."""
+    """For generate: total, task and style; to classify, the same in the other unit: balanced accuracy,
+    or accuracy where balanced accuracy is the headline."""
 
 
 class VerdictModel(_Part):

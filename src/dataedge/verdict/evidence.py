@@ -77,9 +77,6 @@ class Evidence:
         delta: smallest gain worth having.
         unit: of the edge.
         clusters: independent groups of evaluation items behind it.
-        total: with_data − without_data, where the edge is a part of it: an edge must not be a loss
-            as a whole.
-        ngrams: what n-grams of the train side have of the gain, for text; within its parts.
         means: what could be done next.
         parts: task and style for generate.
         beside: the edge in the other unit, accuracy beside balanced accuracy or the other way round.
@@ -99,8 +96,6 @@ class Evidence:
     parts: Mapping[str, Figure] = field(default_factory=dict)
     beside: Figure | None = None
     counts_task: bool = False
-    total: Figure | None = None
-    ngrams: Figure | None = None
 
     @property
     def label(self) -> Label:
@@ -110,39 +105,28 @@ class Evidence:
         if self.below:
             return "inconclusive" if self.clusters < FEWEST_CLUSTERS else "no_edge"
         above = surely_above(self.edge, self.delta) and surely_above(self.over_chance, self.delta)
-        return "edge" if above and not self.may_lose else "inconclusive"
-
-    @property
-    def may_lose(self) -> bool:
-        """Whether the data may cost as a whole what it gains in the part that counts."""
-        return self.total is not None and not surely_above(self.total, 0.0)
+        return "edge" if above else "inconclusive"
 
     @property
     def below(self) -> bool:
         """Whether the intervals exclude an edge, were they of enough clusters."""
         if self.edge.value is None:
             return False
-        loses = self.total is not None and surely_below(self.total, 0.0)
-        low = surely_below(self.edge, self.delta) or surely_below(self.over_chance, self.delta)
-        return loses or low
+        return surely_below(self.edge, self.delta) or surely_below(self.over_chance, self.delta)
 
     @property
     def open(self) -> Figure:
-        """What is not settled: the edge, that chance is beaten, the total, or what tuning adds."""
+        """What is not settled: the edge, that chance is beaten, or what tuning adds."""
         if self.label == "edge":
             return self.tuning_gain
-        if not surely_above(self.edge, self.delta):
-            return self.edge
-        if self.total is not None and surely_above(self.over_chance, self.delta):
-            return self.total
-        return self.over_chance
+        return self.over_chance if surely_above(self.edge, self.delta) else self.edge
 
     @property
     def items_needed(self) -> int | None:
         """Evaluation items that would settle what is open; None where no number does."""
         if self.label == "inconclusive" and self.below:
             return math.ceil(self.edge.n * FEWEST_CLUSTERS / max(self.clusters, 1))
-        return items_to_settle(self.open, 0.0 if self.open is self.total else self.delta)
+        return items_to_settle(self.open, self.delta)
 
     @property
     def probe_items(self) -> int:
@@ -217,8 +201,6 @@ def evidence_of(
     delta: float,
     edge: Figure | None = None,
     parts: Mapping[str, Figure] | None = None,
-    clusters: int | None = None,
-    ngrams: Figure | None = None,
 ) -> Evidence:
     """The evidence of a ladder.
 
@@ -229,12 +211,8 @@ def evidence_of(
         delta: smallest gain worth having.
         edge: what counts as the edge, where it is not with_data − without_data.
         parts: task and style for generate.
-        clusters: behind the edge, where it is measured on fewer than all evaluation items.
-        ngrams: what n-grams have of the gain, for text.
     """
     total = rungs.difference("with_data", "without_data")
-    task = (parts or {}).get("task")
-    counts_task = edge is not None and edge is task
     return Evidence(
         total if edge is None else edge,
         rungs.difference("learned", "prompted"),
@@ -244,10 +222,8 @@ def evidence_of(
         limits,
         delta,
         rungs.unit,
-        rungs.n_clusters if clusters is None else clusters,
+        rungs.n_clusters,
         means_of(workspace, rungs),
         parts or {},
-        counts_task=counts_task,
-        total=total if counts_task else None,
-        ngrams=ngrams,
+        counts_task=bool(parts) and edge is not None and edge is (parts or {}).get("task"),
     )
