@@ -241,7 +241,7 @@ def test_an_asymptote_short_of_the_target_is_never_a_number() -> None:
     unsure = near.examples_for(reached.value)
     assert unsure.value is not None
     assert unsure.high is None
-    assert "no upper end" in unsure.reason
+    assert "no upper bound" in unsure.reason
     assert 0.0 < unsure.detail["never"] < 0.5
 
 
