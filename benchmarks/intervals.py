@@ -30,11 +30,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dataedge.intervals import Measured, paired_proportions, widened
+from dataedge.intervals import paired_proportions
 from dataedge.ladder.refits import Items, Ladder, Panel
 from dataedge.ladder.stack import stack
 from dataedge.learner.classifier import Learner
 from dataedge.prompt.pool import centre, pool_prompts
+from dataedge.widened_intervals import Measured, widened
 from record import provenance
 
 LEVELS = (0.95, 0.90)

@@ -8,17 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataedge.figures import Figure, bootstrap
-from dataedge.intervals import (
-    Added,
-    effective_pairs,
-    paired_proportions,
-    proportion,
-    refit_variance,
-    tango,
-    widened,
-)
+from dataedge.intervals import effective_pairs, paired_proportions, proportion, tango
 from dataedge.verdict.decision import decide
 from dataedge.verdict.evidence import FEWEST_CLUSTERS, Evidence
+from dataedge.widened_intervals import Added, refit_variance, widened
 
 DELTA = 0.02
 

@@ -86,7 +86,7 @@ def audit(
     abilities = prove(store, lazy_model, config, dataset)
     workspace = Workspace.of(engine, lazy_model, abilities, data, config)
     tokens = every_task.tokens(workspace)
-    found = tasks.find(workspace, config, data, tokens)
+    found = tasks.find(workspace, config, tokens)
 
     measures = {**found.measures, **every_task.measures(engine, data, tokens, seed=seed)}
     terms = four_terms(measures, found.verdict, delta=found.verdict.delta)

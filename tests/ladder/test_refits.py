@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from dataedge.engine.values import pack, unpack
-from dataedge.intervals import Added, Carried, Measured, carried, proportion, widened
+from dataedge.intervals import proportion
 from dataedge.ladder import refits as module
 from dataedge.ladder.refits import REFITTED, Answers, Items, Ladder, Panel, Refits
 from dataedge.ladder.rungs import BALANCED, Outcome, Rungs
 from dataedge.learner.classifier import Learner
 from dataedge.prompt.pool import pool_prompts
+from dataedge.widened_intervals import Added, Carried, Measured, carried, widened
 
 K, WIDTH, DEVELOPMENT, EVALUATION = 6, 12, 40, 80
 

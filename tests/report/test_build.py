@@ -10,10 +10,10 @@ import pytest
 from dataedge.config import AuditConfig
 from dataedge.engine.local import StageRecord
 from dataedge.figures import Figure
-from dataedge.intervals import Carried, Measured
 from dataedge.ladder.rungs import Repaired
 from dataedge.measure.definedness import Defined
 from dataedge.report.model import Report
+from dataedge.widened_intervals import Carried, Measured
 from tests.report.made import N, dataset, report, task_result, term
 
 

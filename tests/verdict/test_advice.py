@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataedge.figures import Figure
-from dataedge.intervals import Carried, Measured, carried
 from dataedge.verdict.advice import TABLE, advise
 from dataedge.verdict.decision import decide
 from dataedge.verdict.evidence import Evidence, Means, items_to_settle
+from dataedge.widened_intervals import Carried, Measured, carried
 
 PAGE = Path(__file__).parents[2] / "docs" / "advice.md"
 DELTA = 0.02

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dataedge.intervals import Added, refit_variance
 from dataedge.ladder.stack import stack
 from dataedge.learner.classifier import Learner
 from dataedge.learning_curve.more_data import sample_clusters
 from dataedge.prompt.pool import Centred, Pool, centre, pool_centred
+from dataedge.widened_intervals import Added, refit_variance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure, mean_figure
-from dataedge.intervals import mean_of_classes, paired_proportions, proportion, widened
+from dataedge.intervals import mean_of_classes, paired_proportions, proportion
 from dataedge.ladder.refits import CONSTANT, Items
 from dataedge.prompt.search import Trial, rank
+from dataedge.widened_intervals import widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

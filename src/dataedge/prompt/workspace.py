@@ -57,6 +57,7 @@ class Workspace:
         by_text: for each input text its vectors, shape (n, d).
         seed: of draws and resampling.
         probes: all by name, for what is asked beside the ladder.
+        responses: shape (n, d), vectors of the items' responses; None where the task has none.
     """
 
     engine: Engine
@@ -70,6 +71,7 @@ class Workspace:
     by_text: tuple[NDArray[np.float32], ...]
     seed: int
     probes: Mapping[str, Probe]
+    responses: NDArray[np.float32] | None = None
 
     @classmethod
     def of(
@@ -99,6 +101,7 @@ class Workspace:
             data.by_text,
             config.seed,
             probes,
+            data.responses,
         )
         if not any(map(made.usable, probe.templates)):
             raise AuditError(

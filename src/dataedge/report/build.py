@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure
-from dataedge.intervals import carried
 from dataedge.measure.registry import in_order
 from dataedge.report import model as m
 from dataedge.store import FILE
 from dataedge.verdict.cut_prompts import cut_notes
 from dataedge.verdict.result import VIEW_SIZE
 from dataedge.verdict.terms import NAMES
+from dataedge.widened_intervals import carried
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

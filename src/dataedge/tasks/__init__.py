@@ -9,30 +9,16 @@ from dataedge.items import Task
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.figures import Figure
-    from dataedge.prepare.prepared import PreparedData
     from dataedge.prompt.workspace import Workspace
     from dataedge.verdict.result import TaskResult
 
 
-def find(
-    workspace: Workspace, config: AuditConfig, data: PreparedData, tokens: Figure
-) -> TaskResult:
-    """What the audit finds of a dataset, by the file of its task.
+def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResult:
+    """What the audit finds of a dataset, by the file of its task; arguments as there."""
+    from dataedge.tasks import classify, exact_match, generate
 
-    Args:
-        workspace: the data, its sides and vectors, and the base model.
-        config: thresholds.
-        data: the prepared dataset.
-        tokens: of the dataset, for the reasons.
-    """
     if workspace.dataset.task is Task.CLASSIFY:
-        from dataedge.tasks import classify
-
         return classify.find(workspace, config, tokens)
     if workspace.abilities.no_bits:
-        from dataedge.tasks import exact_match
-
-        return exact_match.find(workspace, config, data, tokens)
-    from dataedge.tasks import generate
-
-    return generate.find(workspace, config, data, tokens)
+        return exact_match.find(workspace, config, tokens)
+    return generate.find(workspace, config, tokens)

@@ -18,19 +18,15 @@ from dataedge.verdict.result import TaskResult, highest, scatter
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
-    from dataedge.prepare.prepared import PreparedData
     from dataedge.prompt.workspace import Workspace
 
 
-def find(
-    workspace: Workspace, config: AuditConfig, data: PreparedData, tokens: Figure
-) -> TaskResult:
+def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResult:
     """Everything the audit says about prompts and responses of a model that only writes.
 
     Args:
         workspace: the data, its sides and vectors, and the base model.
         config: thresholds.
-        data: the prepared dataset, for what is said of its responses.
         tokens: tokens of the dataset, for the reasons.
     """
     rungs, trials = ExactMatchLadder(workspace).run()
@@ -46,7 +42,7 @@ def find(
     figures: dict[str, Any] = {"edge": edge, "tuning": tuning, "tokens": tokens}
     reasons = four_reasons(workspace, config, rungs, verdict, trials=trials, **figures)
     n = len(workspace.dataset.items)
-    review = review_responses(workspace.engine, data)
+    review = review_responses(workspace)
     columns: dict[str, Any] = {
         "right_without": scatter(n, rungs.index, outcomes["without_data"].gain),
         "right_with": scatter(n, rungs.index, outcomes["with_data"].gain),

@@ -23,22 +23,18 @@ from dataedge.verdict.result import RESPONSE_SCHEMA, TaskResult, highest, scatte
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
-    from dataedge.prepare.prepared import PreparedData
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace
     from dataedge.verdict.decision import Verdict
     from dataedge.verdict.limits import Limit
 
 
-def find(
-    workspace: Workspace, config: AuditConfig, data: PreparedData, tokens: Figure
-) -> TaskResult:
+def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResult:
     """Everything the audit says about a dataset of responses or passages.
 
     Args:
         workspace: the data, its sides and vectors, and the base model.
         config: thresholds, and whether style counts.
-        data: the prepared dataset, for what is said of its responses.
         tokens: tokens of the dataset, for the reasons.
     """
     ladder_run = GenerateLadder(workspace).run()
@@ -88,7 +84,7 @@ def find(
         said = closed_book(workspace, ladder_run.chosen)
         columns["knowledge"] = said.column(len(workspace.dataset.items))
         losses = Losses(columns["loss_given"], columns["loss_alone"])
-        review = review_responses(workspace.engine, data, losses)
+        review = review_responses(workspace, losses)
         columns |= review.columns
         views["responses"] = review.view
         defects, responses = {"response_defects": review.defects}, review.table

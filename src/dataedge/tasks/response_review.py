@@ -22,10 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataedge.engine.local import Engine
     from dataedge.figures import Figure
     from dataedge.measure.responses import Losses
-    from dataedge.prepare.prepared import PreparedData
+    from dataedge.prompt.workspace import Workspace
 
 RESPONSES = Step("responses", 1, (Check, Finding))
 
@@ -46,25 +45,22 @@ class ResponseReview(NamedTuple):
     table: pa.Table
 
 
-def review_responses(
-    engine: Engine, data: PreparedData, losses: Losses | None = None
-) -> ResponseReview:
+def review_responses(workspace: Workspace, losses: Losses | None = None) -> ResponseReview:
     """Check every response of a dataset.
 
     Args:
-        engine: keeps what the checks found.
-        data: prompts and responses, with vectors of both.
+        workspace: prompts and responses, with vectors of both; its engine keeps what is found.
         losses: of each response; they tell outlying difficulty.
     """
-    items = data.dataset.items
+    items = workspace.dataset.items
     inputs: dict[str, Any] = {
         "prompts": [i.text for i in items],
         "responses": [i.target for i in items],
-        "vectors_prompt": data.vectors,
-        "vectors_response": data.responses,
+        "vectors_prompt": workspace.vectors,
+        "vectors_response": workspace.responses,
         "losses": losses,
     }
-    checks = engine.once(RESPONSES, inputs, lambda _: check_responses(**inputs))
+    checks = workspace.engine.once(RESPONSES, inputs, lambda _: check_responses(**inputs))
     by_item = _by_item(checks)
     rows = [f for i in sorted(by_item) for f in by_item[i]]
     found: dict[str, list[Any]] = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dataedge.intervals import carried
 from dataedge.verdict.advice import Advice, advise, signed
 from dataedge.verdict.evidence import FEWEST_CLUSTERS, Evidence, Label
 from dataedge.verdict.limits import Limit, named
+from dataedge.widened_intervals import carried
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

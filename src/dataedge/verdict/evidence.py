@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from dataedge.intervals import carried
 from dataedge.prepare.splits import LARGEST_SHARE
+from dataedge.widened_intervals import carried
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
