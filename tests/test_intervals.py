@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dataedge.figures import Figure, bootstrap
 from dataedge.intervals import effective_pairs, paired_proportions, proportion, tango
 from dataedge.verdict.decision import decide
-from dataedge.verdict.evidence import FEWEST_CLUSTERS, Evidence
+from dataedge.verdict.edge_rule import FEWEST_CLUSTERS, Evidence
 from dataedge.widened_intervals import Added, refit_variance, widened
 
 DELTA = 0.02

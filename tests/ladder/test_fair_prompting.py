@@ -26,12 +26,13 @@ from dataedge.models.lazy import ModelAbilities
 from dataedge.prepare.splits import Splits, split
 from dataedge.progress import Progress
 from dataedge.prompt.calibration import log_softmax
+from dataedge.prompt.demonstrations import DEMONSTRATION_TOKENS
 from dataedge.prompt.library import load_probes, searched_probe
 from dataedge.prompt.panel import FINALISTS
 from dataedge.prompt.pool import Pooled
 from dataedge.prompt.scores import ChoiceAnswers
 from dataedge.prompt.search import successive_halving
-from dataedge.prompt.templates import DEMONSTRATION_TOKENS, Strategy
+from dataedge.prompt.templates import Strategy
 from dataedge.prompt.workspace import Workspace
 from dataedge.store import Store
 from dataedge.verdict.reasons import prompting_ceiling

@@ -1,17 +1,9 @@
 from __future__ import annotations
 
-import numpy as np
-
 from dataedge.items import Dataset, Item, Task
 from dataedge.models.lazy import ModelAbilities
 from dataedge.prompt.probe import Template
-from dataedge.prompt.templates import (
-    Prompter,
-    Strategy,
-    humanise,
-    label_names,
-    random_shots,
-)
+from dataedge.prompt.templates import Prompter, Strategy, humanise, label_names
 
 FACTS = ModelAbilities(True, True, True, True, 512, (), chat_before="<user>", chat_after="</user>")
 TEMPLATE = Template(
@@ -50,12 +42,3 @@ def test_two_texts_carry_their_column_names() -> None:
 def test_humanised_labels_stay_apart() -> None:
     assert label_names(["A_b", "a b"], "humanised") == ("A_b", "a b")
     assert humanise("") == ""
-
-
-def test_random_shots_cover_labels_and_depend_on_the_seed_alone() -> None:
-    data = dataset()
-    train = np.arange(20)
-    shots = random_shots(data.items, train, 4, 0)
-    assert sorted(s.target for s in shots) == ["card_arrival"] * 2 + ["lostCard"] * 2
-    assert shots == random_shots(data.items, train, 4, 0)
-    assert shots != random_shots(data.items, train, 4, 1)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dataedge.figures import Figure
 from dataedge.verdict.advice import TABLE, advise
 from dataedge.verdict.decision import decide
-from dataedge.verdict.evidence import Evidence, Means, items_to_settle
+from dataedge.verdict.edge_rule import Evidence, NextSteps, items_to_settle
 from dataedge.widened_intervals import Carried, Measured, carried
 
 PAGE = Path(__file__).parents[2] / "docs" / "advice.md"
@@ -39,21 +39,21 @@ BASE = Evidence(
     delta=DELTA,
     unit="accuracy",
     clusters=300,
-    means=Means(400, 800, True, 300.0, 250.0),
+    next_steps=NextSteps(400, 800, True, 300.0, 250.0),
 )
-FULL = Means(400, 400, True, 300.0, 250.0)
-LONG = Means(400, 800, True, 900.0, 60.0)
+FULL = NextSteps(400, 400, True, 300.0, 250.0)
+LONG = NextSteps(400, 800, True, 900.0, 60.0)
 SITUATIONS: list[tuple[dict[str, Any], str]] = [
     ({"limits": {"label_quality": gain(0.05)}}, "fix_labels"),
     ({}, "fine_tune"),
-    ({"tuning_gain": gain(-0.005), "means": LONG}, "fine_tune"),
+    ({"tuning_gain": gain(-0.005), "next_steps": LONG}, "fine_tune"),
     ({"tuning_gain": gain(0.01, 0.03)}, "retrieve"),
     ({"edge": NONE, "limits": {"volume": gain(0.06)}}, "collect_more"),
     ({"edge": NONE}, "prompt"),
     ({"edge": NONE, "known": NONE}, "stop"),
     ({"edge": WIDE}, "measure_more"),
-    ({"edge": WIDE, "means": FULL}, "pilot"),
-    ({"edge": WIDE, "means": replace(FULL, pilot=False)}, "collect_more"),
+    ({"edge": WIDE, "next_steps": FULL}, "pilot"),
+    ({"edge": WIDE, "next_steps": replace(FULL, pilot=False)}, "collect_more"),
 ]
 """One for each row of the table, in its order."""
 
@@ -84,8 +84,8 @@ def test_each_row_is_taken_in_its_situation(number: int) -> None:
     "change",
     [
         {"tuning_gain": gain(0.03, 0.02)},  # its lower end is not above δ
-        {"tuning_gain": gain(-0.015), "means": LONG},  # may be worse than prompting by δ
-        {"tuning_gain": gain(0.0), "means": replace(LONG, best_prompt_tokens=80.0)},
+        {"tuning_gain": gain(-0.015), "next_steps": LONG},  # may be worse than prompting by δ
+        {"tuning_gain": gain(0.0), "next_steps": replace(LONG, best_prompt_tokens=80.0)},
         {"edge": WIDE, "tuning_gain": gain(0.2)},
     ],
 )
@@ -105,21 +105,21 @@ def test_retrieval_needs_its_own_gain() -> None:
 
 
 def test_measuring_more_names_the_flag_and_asks_no_more_than_there_is() -> None:
-    many = replace(BASE.means, at_hand=5000)
-    near = decide(replace(BASE, edge=gain(0.06, 0.05), means=many))
+    many = replace(BASE.next_steps, at_hand=5000)
+    near = decide(replace(BASE, edge=gain(0.06, 0.05), next_steps=many))
     needed = items_to_settle(gain(0.06, 0.05), DELTA)
     assert near.flag == f"--probe-items {math.ceil(needed * 400 / 300)}"
     assert near.flag in near.why[-1]
     far = decide(replace(BASE, edge=gain(0.03, 0.05)))
     assert far.flag == "--probe-items 800"
-    assert decide(replace(BASE, edge=WIDE, means=FULL)).flag == ""
+    assert decide(replace(BASE, edge=WIDE, next_steps=FULL)).flag == ""
 
 
 def test_few_clusters_ask_for_more_rows_and_never_for_a_pilot() -> None:
     few = replace(BASE, edge=NONE, clusters=40)
     assert decide(few).advice == "measure_more"
     assert decide(few).flag == "--probe-items 600"  # 60 / 40 of the 400 items
-    assert decide(replace(few, means=FULL)).advice == "collect_more"
+    assert decide(replace(few, next_steps=FULL)).advice == "collect_more"
 
 
 FIGURES = st.one_of(
@@ -139,7 +139,7 @@ def test_no_advice_says_more_than_was_measured(
 ) -> None:  # fmt: skip
     evidence = Evidence(
         edge, tuning, over, retrieved, known, {"volume": volume, "label_quality": repaired}, DELTA,
-        "accuracy", clusters, Means(400, at_hand, pilot, 300.0, 60.0),
+        "accuracy", clusters, NextSteps(400, at_hand, pilot, 300.0, 60.0),
     )  # fmt: skip
     found = decide(evidence)
     text = " ".join(found.why)

@@ -49,5 +49,8 @@ def test_what_limits_is_named_with_its_gain() -> None:
     )
     rest = decide(replace(BASE, limits={"volume": gain(0.0), "unexplained": gain(0.3)}))
     assert rest.limited_by == "unexplained"
-    assert any(sentence.startswith("Unexplained: +30.0 points") for sentence in rest.why)
+    assert any(
+        sentence.startswith("Unexplained: a perfect score would be +30.0 points")
+        for sentence in rest.why
+    )
     assert decide(replace(BASE, limits={})).limited_by is None

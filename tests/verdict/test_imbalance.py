@@ -11,7 +11,7 @@ from dataedge.intervals import mean_of_classes
 from dataedge.ladder.rungs import BALANCED, Outcome, Rungs
 from dataedge.tasks.classify import leads
 from dataedge.verdict.decision import decide
-from dataedge.verdict.evidence import Evidence
+from dataedge.verdict.edge_rule import Evidence
 
 N = 400
 

@@ -10,8 +10,9 @@ from dataedge.items import Task
 from dataedge.prompt import panel
 from dataedge.prompt.answer_match import are_short
 from dataedge.prompt.closed_book import CONTEXTS, ITEMS, RETRIEVED_TOKENS, SAMPLES
+from dataedge.prompt.demonstrations import DEMONSTRATION_TOKENS
 from dataedge.prompt.search import schedule
-from dataedge.prompt.templates import DEMONSTRATION_TOKENS, label_names
+from dataedge.prompt.templates import label_names
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from dataedge.ladder.label_prompts import Asked
     from dataedge.learner.item_features import Description
+    from dataedge.positions import Positions
     from dataedge.prompt.pool import Pooled
     from dataedge.prompt.workspace import Workspace
 
@@ -74,7 +75,7 @@ class ClassifyLadder(LabelPrompts):
         workspace: Workspace,
         described: Description,
         suspects: NDArray[np.bool_],
-        pruned: NDArray[np.int64],
+        pruned: Positions,
     ) -> None:
         super().__init__(workspace)
         self.described = described
@@ -83,7 +84,7 @@ class ClassifyLadder(LabelPrompts):
 
     # -- learning ------------------------------------------------------------------------------
 
-    def learn(self, train: NDArray[np.int64], y: NDArray[np.int64] | None = None) -> Learned:
+    def learn(self, train: Positions, y: NDArray[np.int64] | None = None) -> Learned:
         """What the proxy learner of some train items says of the held-out ones."""
         s, labels = self.s, self.y[train] if y is None else y
         inputs: dict[str, Any] = {

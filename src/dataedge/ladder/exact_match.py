@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.positions import Positions
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace
 
@@ -55,7 +56,7 @@ class ExactMatchLadder:
             )
 
     def hits(
-        self, strategy: Strategy, indices: NDArray[np.int64]
+        self, strategy: Strategy, indices: Positions
     ) -> tuple[NDArray[np.float64], float | None]:
         """Where what the model writes matches the item's response, and the share of cut prompts.
 
@@ -68,7 +69,7 @@ class ExactMatchLadder:
         first = [text.strip().split(between or "\n\n")[0] for text in said]
         return self.right(first, indices), cut_share(cut)
 
-    def right(self, said: Sequence[str], indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    def right(self, said: Sequence[str], indices: Positions) -> NDArray[np.float64]:
         """1 where an answer matches the item's response, shape (m,)."""
         items = self.s.dataset.items
         pairs = zip(said, indices, strict=True)
@@ -122,7 +123,7 @@ class ExactMatchLadder:
         )
         return rungs, prompted.trials
 
-    def _copied(self, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _copied(self, indices: Positions) -> NDArray[np.float64]:
         """1 where the response of the most similar train item is right, shape (m,)."""
         s = self.s
         near = nearest(s.vectors[indices], s.vectors[s.splits.train], 1)[:, 0]

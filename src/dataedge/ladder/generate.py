@@ -17,6 +17,7 @@ from dataedge.items import Task
 from dataedge.ladder.prompted import run_prompted
 from dataedge.ladder.rungs import Outcome, Rungs, choose, keep, valid_items
 from dataedge.learner.ngram import WEIGHTS, ByteUnigram, NGram
+from dataedge.positions import Positions
 from dataedge.prompt.scores import Tokens, ask_tokens, cut_share
 from dataedge.prompt.search import Trial
 from dataedge.prompt.templates import MAX_CHARACTERS
@@ -105,8 +106,8 @@ class GenerateLadder:
     def bits(
         self,
         strategy: Strategy,
-        indices: NDArray[np.int64],
-        prompts_of: NDArray[np.int64] | None = None,
+        indices: Positions,
+        prompts_of: Positions | None = None,
         ngram: tuple[NGram, float] | None = None,
     ) -> NDArray[np.float64]:
         """Code length of each response, shape (m,), NaN where the model failed.
@@ -159,9 +160,7 @@ class GenerateLadder:
     ) -> NGram:
         """N-gram model of train-side responses, written as the strategy's template writes them."""
         rng = np.random.default_rng(self.s.seed)
-        train = rng.permutation(np.sort(self.s.splits.train))[
-            : size or NGRAM_ITEMS[self.s.abilities.remote]
-        ]
+        train = rng.permutation(self.s.splits.train)[: size or NGRAM_ITEMS[self.s.abilities.remote]]
         key = (strategy.template.name, len(train), shuffled)
         if key not in self._ngrams:
             texts = [
@@ -249,21 +248,21 @@ class GenerateLadder:
             third[valid] if third is not None else None,
         )
 
-    def other_prompts(self, turn: int = 0) -> NDArray[np.int64]:
+    def other_prompts(self, turn: int = 0) -> Positions:
         """For each evaluation item another one, of another near-duplicate cluster.
 
         Args:
             turn: 0 for the first such item in a random order, 1 for the next.
         """
         s = self.s
-        order = np.random.default_rng(s.seed).permutation(np.sort(s.evaluation))
+        order = np.random.default_rng(s.seed).permutation(s.evaluation)
         position = {int(i): p for p, i in enumerate(order)}
         out = np.empty(len(s.evaluation), np.int64)
         for row, index in enumerate(s.evaluation):
             candidates = np.roll(order, -position[int(index)] - 1)
             others = (c for c in candidates if s.clusters[c] != s.clusters[index])
             out[row] = next(islice(others, turn, None), candidates[0])
-        return out
+        return Positions(out)
 
     def _chance(self) -> Outcome:
         items = self.s.dataset.items
@@ -271,9 +270,7 @@ class GenerateLadder:
         bits = np.array([model.bits(items[i].target[:MAX_CHARACTERS]) for i in self.s.evaluation])
         return Outcome("each byte by its frequency in the train side", None, -bits, bits)
 
-    def _curve(
-        self, strategy: Strategy, index: NDArray[np.int64]
-    ) -> list[tuple[int, NDArray[np.float64]]]:
+    def _curve(self, strategy: Strategy, index: Positions) -> list[tuple[int, NDArray[np.float64]]]:
         """Bits per response with n-grams of n/8, n/4, n/2 and n train items over the prompt without data."""
         total = min(len(self.s.splits.train), NGRAM_ITEMS[self.s.abilities.remote])
         points = []

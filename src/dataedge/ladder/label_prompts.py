@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.positions import Positions
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace
 
@@ -123,11 +124,11 @@ class LabelPrompts:
         asked = Panel(prompted.scores, tuple(kinds))
         return Asked(outcomes, missing, trials, without.pooled, prompted.pooled, asked)
 
-    def scores(self, strategy: Strategy, indices: NDArray[np.int64]) -> NDArray[np.float64]:
+    def scores(self, strategy: Strategy, indices: Positions) -> NDArray[np.float64]:
         """Raw label scores, shape (m, K), nats."""
         return self.answers(strategy, indices).scores
 
-    def answers(self, strategy: Strategy, indices: NDArray[np.int64]) -> ChoiceAnswers:
+    def answers(self, strategy: Strategy, indices: Positions) -> ChoiceAnswers:
         """The same, with which prompts were cut."""
         stage = Choices(self.s.lazy_model, self.s.prompter.choices(strategy))
         return ask_choices(self.s.engine, stage, self.s.prompts(strategy, indices))
@@ -164,14 +165,14 @@ class LabelPrompts:
         return self._trial(strategy, held, self.s.development[:m])
 
     def _trial(
-        self, strategy: Strategy | None, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
+        self, strategy: Strategy | None, log_proba: NDArray[np.float64], indices: Positions
     ) -> Trial[Any]:
         hits, bits = self.judge(log_proba, indices)
         m = len(indices)
         return Trial(strategy, m, np.nan_to_num(hits), np.nan_to_num(bits, nan=20.0), np.ones(m))
 
     def judge(
-        self, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
+        self, log_proba: NDArray[np.float64], indices: Positions
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Hits and bits of items under log-probabilities (m, K), shape (m,) each."""
         labels = self.y[indices]
@@ -179,9 +180,7 @@ class LabelPrompts:
         hits = np.where(np.isfinite(bits), log_proba.argmax(axis=1) == labels, np.nan)
         return hits.astype(np.float64), bits
 
-    def balanced(
-        self, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
+    def balanced(self, log_proba: NDArray[np.float64], indices: Positions) -> NDArray[np.float64]:
         """Hits of the label likeliest beyond its frequency, shape (m,): argmax p(y|x) / p(y)."""
         chosen = (log_proba - self.log_prior).argmax(axis=1)
         return np.asarray(chosen == self.y[indices], np.float64)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.ladder.refits import Refits
+    from dataedge.positions import Positions
 
 RUNGS = (
     "chance",
@@ -111,7 +112,7 @@ class Rungs:
     """
 
     unit: str
-    index: NDArray[np.int64]
+    index: Positions
     weight: NDArray[np.float64]
     clusters: NDArray[np.int64]
     outcomes: dict[str, Outcome]

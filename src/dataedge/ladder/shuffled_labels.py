@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.ladder.stack import Predictions
+    from dataedge.positions import Positions
     from dataedge.prompt.workspace import Workspace
 
 SHUFFLES = 20
@@ -36,11 +37,11 @@ class LabelLearning(Protocol):
     y: NDArray[np.int64]
     log_prior: NDArray[np.float64]
 
-    def learn(self, train: NDArray[np.int64], y: NDArray[np.int64] | None = None) -> Predictions:
+    def learn(self, train: Positions, y: NDArray[np.int64] | None = None) -> Predictions:
         """Learn from these train items, with these labels instead of their own."""
 
     def judge(
-        self, log_proba: NDArray[np.float64], indices: NDArray[np.int64]
+        self, log_proba: NDArray[np.float64], indices: Positions
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Hits and bits of items, shape (m,) each."""
 

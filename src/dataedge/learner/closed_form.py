@@ -56,7 +56,7 @@ class Ridge:
         counts, sums = moments.counts, moments.sums
         n = float(counts.sum())
         mean = sums.sum(0) / n
-        s, V = np.linalg.eigh(moments.scatter - n * np.outer(mean, mean))
+        s, V = np.linalg.eigh(moments.gram - n * np.outer(mean, mean))
         keep = s > max(float(s[-1]), 0.0) * 1e-10
         s, V = s[keep], V[:, keep]
         towards = V.T @ (sums - counts[:, None] * mean).T
@@ -114,7 +114,7 @@ class LinearDiscriminant:
         """Class means and within-class scatter."""
         counts = moments.counts
         means = moments.sums / np.maximum(counts, 1.0)[:, None]
-        within = moments.scatter - (means * counts[:, None]).T @ means
+        within = moments.gram - (means * counts[:, None]).T @ means
         s, V = np.linalg.eigh(within / counts.sum())
         dtype = moments.dtype
         return cls(means.astype(dtype), counts, V.astype(dtype), np.maximum(s, 0.0))

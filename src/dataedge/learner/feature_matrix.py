@@ -27,7 +27,7 @@ def blocks(n: int, times: int = 1) -> list[slice]:
     return [slice(i, min(i + size, n)) for i in range(0, n, size)]
 
 
-def scatter(X: Floats) -> NDArray[np.float64]:
+def gram(X: Floats) -> NDArray[np.float64]:
     """Xᵀ X in float64, by blocks, shape (d, d)."""
     out = np.zeros((X.shape[1], X.shape[1]))
     for rows in blocks(len(X)):
@@ -43,13 +43,13 @@ class Moments:
     Attributes:
         counts: shape (K,), items per class.
         sums: shape (K, d), sum of each class's rows.
-        scatter: shape (d, d), Xᵀ X.
+        gram: shape (d, d), Xᵀ X.
         dtype: of the features.
     """
 
     counts: NDArray[np.float64]
     sums: NDArray[np.float64]
-    scatter: NDArray[np.float64]
+    gram: NDArray[np.float64]
     dtype: np.dtype[np.floating[Any]]
 
     @classmethod
@@ -71,7 +71,7 @@ class Moments:
             X, m = features(rows[block]), len(rows[block])
             onehot = csr_array((np.ones(m, X.dtype), y[block], np.arange(m + 1)), (m, n_classes))
             sums += onehot.T @ X
-            total += scatter(X)
+            total += gram(X)
         counts = np.bincount(y, minlength=n_classes).astype(np.float64)
         return cls(counts, sums, total, first.dtype)
 
@@ -110,7 +110,7 @@ class FeatureMatrix:
 
     def whiten(self, moments: Moments) -> None:
         """Settle the mild whitening of `unit` by the moments of all items."""
-        variance, V = np.linalg.eigh(moments.scatter / moments.counts.sum())
+        variance, V = np.linalg.eigh(moments.gram / moments.counts.sum())
         scale = np.sqrt(np.maximum(variance, 0.0) + 10.0 * max(float(variance.mean()), 1e-12))
         self._whitening = (V / scale).astype(np.float32)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.learner.closed_form import left_out_groups, left_out_residuals
-from dataedge.learner.feature_matrix import FeatureMatrix, scatter
+from dataedge.learner.feature_matrix import FeatureMatrix, gram
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +42,7 @@ def left_out(X: Sequence[Floats], values: Floats, clusters: Ints) -> NDArray[np.
     y = np.asarray(values, np.float64)
     n = len(y)
     Z = FeatureMatrix(X).rows(np.arange(n)).astype(np.float64)
-    s, V = np.linalg.eigh(scatter(Z))
+    s, V = np.linalg.eigh(gram(Z))
     kept = s > max(float(s[-1]), 0.0) * 1e-10
     s, Z = s[kept], Z @ V[:, kept]
     if n < 3 or not len(s):

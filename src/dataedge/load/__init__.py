@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError
 from dataedge.items import Dataset, Task
-from dataedge.load.column_roles import Flags, Reading
+from dataedge.load.column_roles import ColumnRoles, Flags
 from dataedge.load.naming import SPLITS, Names
 
 if TYPE_CHECKING:
@@ -71,30 +71,30 @@ def load(
     group = one_column(table, "--group-column", group_column)
     time = one_column(table, "--time-column", time_column)
     column = _split_column(table, flags)
-    reading = read_columns(table, flags, [c for c in (column, group, time) if c is not None])
+    roles = read_columns(table, flags, [c for c in (column, group, time) if c is not None])
     rows = read_rows(
         table,
-        reading,
+        roles,
         _raw_splits(table, column),
         None if group is None else groups(table, group),
         None if time is None else times(table, time),
     )
-    _check(table, reading, rows, settled=flags.task is not None)
+    _check(table, roles, rows, settled=flags.task is not None)
     items, split_notes = _two_sides(rows.items, table)
     notes = [
         *table.notes,
         *rows.notes(table),
-        *_reading_notes(table, reading, column),
+        *_column_notes(table, roles, column),
         *split_notes,
     ]
     if limit is not None and limit < len(items):
         notes.append(f"{limit:,} of {len(items):,} distinct items were taken (--limit)")
         items = _sample(items, limit, seed)
-    roles = dict(reading.roles)
+    named = dict(roles.by_role)
     if column:
-        roles["split"] = column
-    roles |= {role: c for role, c in (("group", group), ("time", time)) if c is not None}
-    return Dataset(path, reading.task, tuple(items), rows.rows, roles, tuple(notes))
+        named["split"] = column
+    named |= {role: c for role, c in (("group", group), ("time", time)) if c is not None}
+    return Dataset(path, roles.task, tuple(items), rows.rows, named, tuple(notes))
 
 
 def _task(task: Task | str | None) -> Task | None:
@@ -150,10 +150,10 @@ def _on(item: Item, side: str | None) -> Item:
     return item if item.split == side else replace(item, split=side)
 
 
-def _check(table: Table, reading: Reading, rows: Rows, *, settled: bool) -> None:
+def _check(table: Table, roles: ColumnRoles, rows: Rows, *, settled: bool) -> None:
     """Raises where there is nothing to tell apart: one row, the same row, one class."""
     where, items = table.name, rows.items
-    unit = "passage" if reading.kind == "corpus" else "row"
+    unit = "passage" if roles.kind == "corpus" else "row"
     if len(items) == 1 and items[0].count > 1:
         raise AuditError(
             f"{where}: all {items[0].count:,} usable {unit}s are identical",
@@ -164,12 +164,12 @@ def _check(table: Table, reading: Reading, rows: Rows, *, settled: bool) -> None
             f"{where}: only one usable {unit}",
             "An audit needs at least 20 rows that differ: `dataedge plan DATA` counts them",
         )
-    if reading.task is Task.CORPUS and not settled:
+    if roles.task is Task.CORPUS and not settled:
         _check_empty_labels(table)
-    if reading.task is not Task.CLASSIFY:
+    if roles.task is not Task.CLASSIFY:
         return
-    named = f"column '{reading.target}'"
-    label = named if reading.target else f"columns {', '.join(reading.annotators)}"
+    named = f"column '{roles.target}'"
+    label = named if roles.target else f"columns {', '.join(roles.annotators)}"
     classes = {item.target for item in items if not item.label_missing}
     if not classes:
         hint = "Name another column with --label-column"
@@ -196,11 +196,11 @@ def _check_empty_labels(table: Table) -> None:
             )
 
 
-def _reading_notes(table: Table, reading: Reading, column: str | None) -> list[str]:
-    used = {*reading.columns, column}
+def _column_notes(table: Table, roles: ColumnRoles, column: str | None) -> list[str]:
+    used = {*roles.columns, column}
     extra = [n for n in table.names if n not in used]
     notes = [f"{table.name}: columns not used: {', '.join(extra)}"] if extra else []
-    return [*reading.notes, *notes]
+    return [*roles.notes, *notes]
 
 
 def _sample(items: Sequence[Item], limit: int, seed: int) -> list[Item]:

@@ -1,4 +1,4 @@
-"""The readings that a table's column names and values allow."""
+"""The column roles that a table's names and values allow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataedge.errors import AuditError
 from dataedge.items import Task
 from dataedge.load import naming
 from dataedge.load.annotators import share_values
-from dataedge.load.column_roles import Flags, Reading, resolve, undecided
+from dataedge.load.column_roles import ColumnRoles, Flags, resolve, undecided
 from dataedge.load.naming import Names
 from dataedge.load.profile import Profile, profiles
 
@@ -40,31 +40,31 @@ class Candidates:
         self.columns = {n: p for n, p in self.columns.items() if n not in taken}
         self.names = Names.of(self.columns)
 
-    def by_name(self) -> list[Reading]:
+    def by_name(self) -> list[ColumnRoles]:
         """Readings whose columns have the names that datasets use for them."""
         found = [*self._chats(), *self.preferences(), *self._pairs()]
         labelled = self.labelled_by_name(has_other=bool(found))
         return [*found, labelled] if labelled else found
 
-    def _chats(self) -> list[Reading]:
+    def _chats(self) -> list[ColumnRoles]:
         names = self.names.any(naming.CHATS)
-        return [Reading("chat", (n,)) for n in names if self.columns[n].nested]
+        return [ColumnRoles("chat", (n,)) for n in names if self.columns[n].nested]
 
-    def preferences(self) -> list[Reading]:
+    def preferences(self) -> list[ColumnRoles]:
         """A chosen and a rejected response, with the prompt if it stands apart."""
         chosen, rejected = self.names.get(naming.CHOSEN), self.names.get(naming.REJECTED)
         if not chosen or not rejected:
             return []
         prompts = tuple(self.names.any(list(naming.PROMPTS))[:1])
-        return [Reading("preference", prompts, chosen, rejected=rejected)]
+        return [ColumnRoles("preference", prompts, chosen, rejected=rejected)]
 
-    def _pairs(self) -> list[Reading]:
-        found: list[Reading] = []
+    def _pairs(self) -> list[ColumnRoles]:
+        found: list[ColumnRoles] = []
         for key, responses in naming.PROMPTS.items():
             prompt = self.names.get(key)
             if prompt and not any(prompt in r.texts for r in found):
                 texts = self.with_second(prompt)
-                found += [Reading("pair", texts, r) for r in self.names.any(responses)]
+                found += [ColumnRoles("pair", texts, r) for r in self.names.any(responses)]
         return found
 
     def with_second(self, prompt: str) -> tuple[str, ...]:
@@ -72,11 +72,11 @@ class Candidates:
         second = self.names.get(naming.SECOND_INPUTS.get(prompt.strip().lower(), ""))
         return (prompt, second) if second and not self.columns[second].nested else (prompt,)
 
-    def labelled_by_name(self, *, has_other: bool = False) -> Reading | None:
+    def labelled_by_name(self, *, has_other: bool = False) -> ColumnRoles | None:
         """A label, annotators or both.
 
         Args:
-            has_other: another reading fits, so that a label column which is none is no error.
+            has_other: other roles fit, so that a label column which is none is no error.
         """
         annotators = tuple(a for a in self.names.annotators() if self.columns[a].class_like)
         annotators = annotators if len(annotators) > 1 else ()
@@ -97,7 +97,7 @@ class Candidates:
             pairs = set(zip(first, map(str, self.table.column(other)), strict=True))
             if not len(pairs) == len({a for a, _ in pairs}) == len({b for _, b in pairs}):
                 texts = self.texts(labels)
-                raise undecided(self.where, [Reading("labelled", texts, n) for n in labels])
+                raise undecided(self.where, [ColumnRoles("labelled", texts, n) for n in labels])
         return next((n for n in labels if not self.columns[n].number), labels[0])
 
     def refuse_label(self, name: str) -> None:
@@ -111,13 +111,13 @@ class Candidates:
                 "with --label-column",
             )
 
-    def labelled(self, label: str | None, annotators: tuple[str, ...] = ()) -> Reading:
+    def labelled(self, label: str | None, annotators: tuple[str, ...] = ()) -> ColumnRoles:
         """A label (or annotators who vote) with the text beside it."""
         taken = [*([label] if label else []), *annotators]
-        reading = Reading("labelled", self.texts(taken), label, annotators)
+        roles = ColumnRoles("labelled", self.texts(taken), label, annotators)
         if label is None or not self.all[label].measured:
-            return reading
-        return reading.noting(
+            return roles
+        return roles.noting(
             f"{self.where}: '{label}' holds {self.all[label].distinct:,} different numbers: read as "
             "classes by quartile; suspects are judged by the numbers themselves"
         )
@@ -152,7 +152,7 @@ class Candidates:
             "An audit needs a column of text: name it with --text-column",
         )
 
-    def by_values(self) -> list[Reading]:
+    def by_values(self) -> list[ColumnRoles]:
         """Readings that the values allow where no name tells."""
         task = self.flags.task
         if task is not Task.GENERATE and (labelled := self.labelled_by_values()):
@@ -162,40 +162,40 @@ class Candidates:
         texts = [n for n, p in self.columns.items() if p.free_text]
         prompts = [n for n in self.names.any(list(naming.PROMPTS)) if n in texts][:1]
         if prompts and len(texts) > 1:
-            return [Reading("pair", (prompts[0],), n) for n in texts if n not in prompts]
+            return [ColumnRoles("pair", (prompts[0],), n) for n in texts if n not in prompts]
         corpus = () if task is Task.GENERATE else self.corpora()
         if len(texts) == 2 and len(corpus) != 1:
             a, b = texts
-            return [Reading("pair", (a,), b), Reading("pair", (b,), a)]
+            return [ColumnRoles("pair", (a,), b), ColumnRoles("pair", (b,), a)]
         return list(corpus)
 
-    def labelled_by_values(self) -> list[Reading]:
+    def labelled_by_values(self) -> list[ColumnRoles]:
         """Columns of a few values that repeat, beside the text; annotators if they agree."""
         known = self.names.pair(naming.TEXT_PAIRS) or self.names.any(naming.TEXTS[0])
         labels = [n for n, p in self.columns.items() if p.label_like and n not in known]
         if annotators := share_values(self.table, [self.columns[n] for n in labels]):
-            reading = self.labelled(None, annotators)
+            roles = self.labelled(None, annotators)
             note = (
                 f"{self.where}: {', '.join(annotators)} share their values and agree: read as "
                 "annotators (--label-column names one of them)"
             )
-            return [reading.noting(note)]
+            return [roles.noting(note)]
         if not labels:
             return []
         texts = self.texts(labels)
-        found = [Reading("labelled", texts, n) for n in labels]
+        found = [ColumnRoles("labelled", texts, n) for n in labels]
         rare = any(self.columns[n].rare for n in labels)
         if self.flags.task is None and (len(found) > 1 or rare):
-            found.append(Reading("corpus", texts[-1:]))
+            found.append(ColumnRoles("corpus", texts[-1:]))
         return found
 
-    def corpora(self) -> list[Reading]:
+    def corpora(self) -> list[ColumnRoles]:
         """Columns of running text: the only one, or the one whose name says so."""
         texts = [n for n, p in self.columns.items() if p.free_text]
         if not texts and len(self.columns) == 1:
             texts = [n for n, p in self.columns.items() if p.wordy and not p.label_like]
         named = [n for n in self.names.any(naming.CORPUS_TEXTS) if n in texts]
-        return [Reading("corpus", (n,)) for n in (named[:1] or texts)]
+        return [ColumnRoles("corpus", (n,)) for n in (named[:1] or texts)]
 
     def listing(self) -> str:
         """The columns and what they hold, for an error."""

@@ -1,4 +1,4 @@
-"""A reading: which columns play which role. What the user's flags say, and what errors list."""
+"""Which columns play which role in a table, what the user's flags say of it, and what errors list."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Flags:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ColumnRoles:
     """One way to read a table.
 
     Attributes:
@@ -54,17 +54,17 @@ class Reading:
 
     @property
     def task(self) -> Task:
-        """What the reading asks of a model."""
+        """What a table read in this way asks of a model."""
         return _TASKS.get(self.kind, Task.GENERATE)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """All columns that the reading uses."""
+        """All columns that have a role."""
         single = (self.target, self.rejected)
         return tuple(dict.fromkeys((*self.texts, *(c for c in single if c), *self.annotators)))
 
     @property
-    def roles(self) -> dict[str, str | tuple[str, ...]]:
+    def by_role(self) -> dict[str, str | tuple[str, ...]]:
         """Role → column name(s), as a report shows it."""
         named: dict[str, tuple[str, ...]] = {
             "text" if self.task is not Task.GENERATE else "prompt": self.texts,
@@ -90,13 +90,13 @@ class Reading:
             )
         return f"{'labels' if self.kind == 'labelled' else 'answers'} '{right}' to '{left}'"
 
-    def noting(self, note: str) -> Reading:
-        """The same reading with a sentence more for the report."""
+    def noting(self, note: str) -> ColumnRoles:
+        """The same roles with a sentence more for the report."""
         return replace(self, notes=(*self.notes, note))
 
     @property
     def flag(self) -> str:
-        """The flags that choose this reading."""
+        """The flags that choose these roles."""
         if self.kind == "labelled":
             labels = self.target or ",".join(self.annotators)
             return f"--text-column {','.join(self.texts)} --label-column {labels}"
@@ -108,7 +108,7 @@ class Reading:
         return f"{prompt}--response-column {self.target}"
 
 
-def undecided(where: str, readings: Sequence[Reading]) -> AuditError:
+def undecided(where: str, readings: Sequence[ColumnRoles]) -> AuditError:
     """The error for data that can be read in more than one way."""
     several = "two readings fit" if len(readings) == 2 else f"{len(readings)} readings fit"
     shown = [*readings[:5], *readings[5:][-1:]]  # the last one is of another kind than the rest

@@ -1,4 +1,4 @@
-"""Columns → the reading that fits: by the user's flags, by name, then by what the values are."""
+"""Columns → the roles that fit: by the user's flags, by name, then by what the values are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataedge.errors import AuditError
 from dataedge.items import Task
 from dataedge.load import naming
 from dataedge.load.candidates import Candidates
-from dataedge.load.column_roles import Flags, Reading, resolve, undecided
+from dataedge.load.column_roles import ColumnRoles, Flags, resolve, undecided
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dataedge.load.table import Table
 
 
-def read_columns(table: Table, flags: Flags, aside: Collection[str] = ()) -> Reading:
+def read_columns(table: Table, flags: Flags, aside: Collection[str] = ()) -> ColumnRoles:
     """Decides how a table is read.
 
     Args:
@@ -25,7 +25,7 @@ def read_columns(table: Table, flags: Flags, aside: Collection[str] = ()) -> Rea
         aside: columns that play no other role: of split names, groups, times.
 
     Raises:
-        AuditError: where no reading fits, two fit, or a flag does not fit.
+        AuditError: where no roles fit, two fit, or a flag does not fit.
 
     Example:
         >>> import pyarrow as pa
@@ -38,7 +38,7 @@ def read_columns(table: Table, flags: Flags, aside: Collection[str] = ()) -> Rea
     if not flags.silent:
         return _by_flags(candidates)
     if table.prose:
-        found = [Reading("corpus", ("text",))]
+        found = [ColumnRoles("corpus", ("text",))]
     elif flags.task is Task.CORPUS:
         found = candidates.corpora()
     else:
@@ -56,7 +56,7 @@ def read_columns(table: Table, flags: Flags, aside: Collection[str] = ()) -> Rea
     return _closed_answers(candidates, found[0])
 
 
-def _without_metadata(found: list[Reading], where: str) -> list[Reading]:
+def _without_metadata(found: list[ColumnRoles], where: str) -> list[ColumnRoles]:
     """A label beside a prompt and its response, with no text of its own, is metadata."""
     answers = {c for r in found if r.task is Task.GENERATE for c in r.columns}
     kept = [r for r in found if r.task is Task.GENERATE or not set(r.texts) <= answers]
@@ -65,32 +65,32 @@ def _without_metadata(found: list[Reading], where: str) -> list[Reading]:
     return [r.noting(note) for r in kept] if dropped else kept
 
 
-def _reread(candidates: Candidates, found: Sequence[Reading]) -> list[Reading]:
+def _reread(candidates: Candidates, found: Sequence[ColumnRoles]) -> list[ColumnRoles]:
     """A prompt and responses that repeat can be classified, if the task says so."""
     if candidates.flags.task is not Task.CLASSIFY:
         return []
     return [
-        Reading("labelled", r.texts, r.target)
+        ColumnRoles("labelled", r.texts, r.target)
         for r in found
         if r.kind == "pair" and r.target and candidates.columns[r.target].class_like
     ]
 
 
-def _closed_answers(candidates: Candidates, reading: Reading) -> Reading:
+def _closed_answers(candidates: Candidates, roles: ColumnRoles) -> ColumnRoles:
     """Answers out of a handful of short ones are labels, unless the task says otherwise."""
-    if reading.kind != "pair" or candidates.flags.task or not reading.target:
-        return reading
-    answers = candidates.columns[reading.target]
+    if roles.kind != "pair" or candidates.flags.task or not roles.target:
+        return roles
+    answers = candidates.columns[roles.target]
     if not answers.label_like or answers.distinct > 20 or answers.filled < 5 * answers.distinct:
-        return reading
+        return roles
     note = (
-        f"{candidates.where}: '{reading.target}' holds {answers.distinct} short answers that "
+        f"{candidates.where}: '{roles.target}' holds {answers.distinct} short answers that "
         "repeat: read as labels (--task generate reads them as responses)"
     )
-    return Reading("labelled", reading.texts, reading.target, notes=reading.notes).noting(note)
+    return ColumnRoles("labelled", roles.texts, roles.target, notes=roles.notes).noting(note)
 
 
-def _by_flags(candidates: Candidates) -> Reading:
+def _by_flags(candidates: Candidates) -> ColumnRoles:
     flags = candidates.flags
     generate = bool(flags.prompt or flags.response)
     if flags.label and generate:
@@ -110,7 +110,7 @@ def _by_flags(candidates: Candidates) -> Reading:
         return _classify(candidates, flags.label)
     texts = candidates.texts(())
     if flags.task is Task.CORPUS:
-        return Reading("corpus", texts[:1])
+        return ColumnRoles("corpus", texts[:1])
     if flags.task is Task.GENERATE:
         raise AuditError(
             "--text-column does not go with --task generate",
@@ -119,7 +119,7 @@ def _by_flags(candidates: Candidates) -> Reading:
     return _label_beside(candidates, texts)
 
 
-def _label_beside(candidates: Candidates, texts: tuple[str, ...]) -> Reading:
+def _label_beside(candidates: Candidates, texts: tuple[str, ...]) -> ColumnRoles:
     """The label that goes with texts named by a flag; without one, a text is a corpus."""
     candidates.without(texts)
     if named := candidates.labelled_by_name():
@@ -129,10 +129,10 @@ def _label_beside(candidates: Candidates, texts: tuple[str, ...]) -> Reading:
         raise undecided(candidates.where, found)
     if not found and candidates.flags.task is Task.CLASSIFY:
         raise _no_reading(candidates)
-    return found[0] if found else Reading("corpus", texts[:1])
+    return found[0] if found else ColumnRoles("corpus", texts[:1])
 
 
-def _classify(candidates: Candidates, value: str) -> Reading:
+def _classify(candidates: Candidates, value: str) -> ColumnRoles:
     where = candidates.where
     labels = resolve(where, "--label-column", value, tuple(candidates.all))
     for name in labels:
@@ -154,7 +154,7 @@ def _classify(candidates: Candidates, value: str) -> Reading:
     return candidates.labelled(labels[0], annotators if len(annotators) > 1 else ())
 
 
-def _generate(candidates: Candidates) -> Reading:
+def _generate(candidates: Candidates) -> ColumnRoles:
     where, flags, names = candidates.where, candidates.flags, tuple(candidates.all)
     prompts: tuple[str, ...] = ()
     responses: tuple[str, ...] = ()
@@ -165,10 +165,10 @@ def _generate(candidates: Candidates) -> Reading:
     if responses and responses[0].lower() == naming.CHOSEN and candidates.preferences():
         (preference,) = candidates.preferences()
         texts = prompts or preference.texts
-        return Reading("preference", texts, responses[0], rejected=preference.rejected)
+        return ColumnRoles("preference", texts, responses[0], rejected=preference.rejected)
     only = prompts or responses
     if not (prompts and responses) and candidates.all[only[0]].nested:
-        return Reading("chat", only[:1])
+        return ColumnRoles("chat", only[:1])
     if not responses:
         known = naming.PROMPTS.get(prompts[0].lower(), ())
         responses = _partner(candidates, prompts, candidates.names.any(known))
@@ -182,7 +182,7 @@ def _generate(candidates: Candidates) -> Reading:
             f"{where}: it is unclear which column goes with '{only[0]}' ({candidates.listing()})",
             f"Name it with {missing}",
         )
-    return Reading("pair", prompts, responses[0])
+    return ColumnRoles("pair", prompts, responses[0])
 
 
 def _partner(

@@ -14,17 +14,17 @@ from dataedge.load.quantities import Bins
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dataedge.load.column_roles import Reading
+    from dataedge.load.column_roles import ColumnRoles
     from dataedge.load.table import Table
 
 
-def parse_labelled(table: Table, reading: Reading) -> Callable[[int], Iterator[Item]]:
+def parse_labelled(table: Table, roles: ColumnRoles) -> Callable[[int], Iterator[Item]]:
     """Reads a row as a text with its label: given, voted by annotators, or the class of a number."""
-    texts = [(name, table.column(name)) for name in reading.texts]
-    label = _labels(table, reading.target) if reading.target else None
-    annotators = [_labels(table, name) for name in reading.annotators]
-    if reading.target and profile(table, reading.target).measured:
-        return _measured(table, reading, reading.target)
+    texts = [(name, table.column(name)) for name in roles.texts]
+    label = _labels(table, roles.target) if roles.target else None
+    annotators = [_labels(table, name) for name in roles.annotators]
+    if roles.target and profile(table, roles.target).measured:
+        return _measured(table, roles, roles.target)
 
     def parse(at: int) -> Iterator[Item]:
         inputs = tuple(text_cell(name, column[at]) for name, column in texts)
@@ -35,9 +35,9 @@ def parse_labelled(table: Table, reading: Reading) -> Callable[[int], Iterator[I
     return parse
 
 
-def _measured(table: Table, reading: Reading, name: str) -> Callable[[int], Iterator[Item]]:
+def _measured(table: Table, roles: ColumnRoles, name: str) -> Callable[[int], Iterator[Item]]:
     """Quantities: the class by quartile, and the number itself."""
-    texts = [(text, table.column(text)) for text in reading.texts]
+    texts = [(text, table.column(text)) for text in roles.texts]
     column = table.column(name)
 
     def number(at: int) -> float | None:

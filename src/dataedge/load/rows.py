@@ -1,4 +1,4 @@
-"""A table under a reading → items: rows that cannot be used are counted, duplicates collapse."""
+"""A table and its columns' roles → items: rows that cannot be used are counted, duplicates collapse."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataedge.load.passages import head_and_rest, row_passages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dataedge.load.column_roles import Reading
+    from dataedge.load.column_roles import ColumnRoles
     from dataedge.load.table import Table
 
     Parse = Callable[[int], Iterator[Item]]
@@ -55,7 +55,7 @@ class Rows:
 
 def read_rows(
     table: Table,
-    reading: Reading,
+    roles: ColumnRoles,
     splits: list[str | None],
     groups: list[str] | None = None,
     times: list[float] | None = None,
@@ -64,7 +64,7 @@ def read_rows(
 
     Args:
         table: the data.
-        reading: the columns' roles.
+        roles: the columns' roles.
         splits: raw split of each row.
         groups: group of each row, "" for none; None without a column of them.
         times: when each row came about; None without a column of them.
@@ -72,7 +72,7 @@ def read_rows(
     Raises:
         AuditError: if no row can be used.
     """
-    parse = _PARSERS[reading.kind](table, reading)
+    parse = _PARSERS[roles.kind](table, roles)
     rows = Rows(rows=len(table))
     collected = _Collected()
     for at in range(len(table)):
@@ -91,7 +91,7 @@ def read_rows(
         except UnusableError as error:
             rows.problems.setdefault(str(error), []).append(at)
     rows.items, rows.crossed = collected.items(), len(collected.crossed)
-    if reading.kind == "corpus":
+    if roles.kind == "corpus":
         unusable = sum(map(len, rows.problems.values()))
         rows.rows = sum(item.count for item in rows.items) + unusable
     if not rows.items:
@@ -148,11 +148,11 @@ class _Collected:
         ]
 
 
-def _pair(table: Table, reading: Reading) -> Parse:
-    prompt_name, *beside = reading.texts
+def _pair(table: Table, roles: ColumnRoles) -> Parse:
+    prompt_name, *beside = roles.texts
     prompts = table.column(prompt_name)
     others = [(name, table.column(name)) for name in beside]
-    name = str(reading.target)
+    name = str(roles.target)
     responses = table.column(name)
 
     def parse(at: int) -> Iterator[Item]:
@@ -168,8 +168,8 @@ def _pair(table: Table, reading: Reading) -> Parse:
     return parse
 
 
-def _chat(table: Table, reading: Reading) -> Parse:
-    name = reading.texts[0]
+def _chat(table: Table, roles: ColumnRoles) -> Parse:
+    name = roles.texts[0]
     column = table.column(name)
 
     def parse(at: int) -> Iterator[Item]:
@@ -179,14 +179,14 @@ def _chat(table: Table, reading: Reading) -> Parse:
     return parse
 
 
-def _preference(table: Table, reading: Reading) -> Parse:
-    prompts = table.column(reading.texts[0]) if reading.texts else None
-    names = str(reading.target), str(reading.rejected)
+def _preference(table: Table, roles: ColumnRoles) -> Parse:
+    prompts = table.column(roles.texts[0]) if roles.texts else None
+    names = str(roles.target), str(roles.rejected)
     chosen, rejected = (table.column(name) for name in names)
 
     def parse(at: int) -> Iterator[Item]:
         if prompts is not None:
-            prompt = text_cell(reading.texts[0], prompts[at], dialogue=True)
+            prompt = text_cell(roles.texts[0], prompts[at], dialogue=True)
             good, bad = answer_cell(names[0], chosen[at]), answer_cell(names[1], rejected[at])
         elif chat.turns(chosen[at]):
             prompt, good = conversation_cell(names[0], chosen[at])
@@ -206,8 +206,8 @@ def _preference(table: Table, reading: Reading) -> Parse:
     return parse
 
 
-def _corpus(table: Table, reading: Reading) -> Parse:
-    name = reading.texts[0]
+def _corpus(table: Table, roles: ColumnRoles) -> Parse:
+    name = roles.texts[0]
     column = table.column(name)
 
     def parse(at: int) -> Iterator[Item]:
@@ -221,7 +221,7 @@ def _corpus(table: Table, reading: Reading) -> Parse:
     return parse
 
 
-_PARSERS: dict[str, Callable[[Table, Reading], Parse]] = {
+_PARSERS: dict[str, Callable[[Table, ColumnRoles], Parse]] = {
     "labelled": parse_labelled,
     "pair": _pair,
     "chat": _chat,

@@ -7,19 +7,18 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Task
+from dataedge.positions import Positions, positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from dataedge.items import Dataset
 
-    Indices = NDArray[np.int64]
 
 FEWEST = 20
 """Items below which there is nothing to split."""
@@ -29,7 +28,7 @@ LARGEST_SHARE = 0.4
 
 @dataclass(frozen=True)
 class Splits:
-    """Indices into the dataset's items, ascending; no cluster is on two sides.
+    """Positions of the dataset's items, ascending; no cluster is on two sides.
 
     Attributes:
         train: learned from, and drawn on for demonstrations.
@@ -41,10 +40,10 @@ class Splits:
         notes: sentences for the report.
     """
 
-    train: Indices
-    development: Indices
-    evaluation: Indices
-    leaked: Indices
+    train: Positions
+    development: Positions
+    evaluation: Positions
+    leaked: Positions
     source: Literal["dataset", "made"]
     notes: tuple[str, ...] = ()
 
@@ -64,7 +63,7 @@ class _Cluster:
     stratum: str
 
 
-def split(dataset: Dataset, clusters: Indices, *, probe_items: int, seed: int) -> Splits:
+def split(dataset: Dataset, clusters: NDArray[np.int64], *, probe_items: int, seed: int) -> Splits:
     """Splits a dataset so that near duplicates are never on two sides.
 
     Where items have a time, the latest clusters are held out: those whose first item came last.
@@ -122,7 +121,11 @@ def _by_time(
 
 
 def _own(
-    dataset: Dataset, clusters: Indices, usable: Sequence[int], probe_items: int, seed: int
+    dataset: Dataset,
+    clusters: NDArray[np.int64],
+    usable: Sequence[int],
+    probe_items: int,
+    seed: int,
 ) -> Splits | tuple[str, ...]:
     """The dataset's own split, or the notes that say why it was not kept."""
     test = [i for i in usable if dataset.items[i].split == "test"]
@@ -172,7 +175,7 @@ def _sides(
 
 
 def _clusters(
-    dataset: Dataset, clusters: Indices, chosen: Iterable[int], seed: int
+    dataset: Dataset, clusters: NDArray[np.int64], chosen: Iterable[int], seed: int
 ) -> list[_Cluster]:
     """The chosen items by cluster, in the order of their ranks."""
     groups: dict[int, list[int]] = {}
@@ -236,5 +239,5 @@ def _hash(seed: int, content: str) -> str:
     return hashlib.sha256(f"{seed}:{content}".encode()).hexdigest()
 
 
-def _array(indices: Iterable[int]) -> Indices:
-    return np.array(sorted(indices), dtype=np.int64)
+def _array(indices: Iterable[int]) -> Positions:
+    return positions(sorted(indices))

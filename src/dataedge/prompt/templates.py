@@ -1,4 +1,4 @@
-"""From items to prompts: templates, label forms, and which demonstrations are shown."""
+"""From items to prompts: a template filled in, its labels in one of two forms."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from dataedge.items import Dataset, Item
     from dataedge.models.lazy import ModelAbilities
@@ -20,10 +16,6 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 6000
 """Longer texts are clipped in prompts (about 1,500 tokens); bytes are counted after clipping."""
-DEMONSTRATION_TOKENS = {"random": 1100, "retrieved": 420}
-"""Demonstrations take at most this many tokens of a prompt, on average. Random ones are the same
-for every item and run once; retrieved ones are run anew for each."""
-
 Shots = Literal["none", "random", "retrieved"]
 Form = Literal["given", "humanised"]
 
@@ -155,17 +147,3 @@ class Prompter:
 def _fill(pattern: str, **values: str) -> str:
     """Put values in their {places}; braces inside of values stay as they are."""
     return _PLACE.sub(lambda m: values.get(m.group(1), m.group(0)), pattern)
-
-
-def random_shots(items: Sequence[Item], train: NDArray[np.int64], k: int, seed: int) -> list[Item]:
-    """K train items as anyone might pick them: at random, over as many labels as fit."""
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(train)
-    seen: dict[str, int] = {}
-    rank = []
-    for position, index in enumerate(order):
-        label = items[index].target
-        seen[label] = seen.get(label, 0) + 1
-        rank.append((seen[label], position))
-    picked = [order[position] for _, position in sorted(rank)[:k]]
-    return [items[i] for i in rng.permutation(np.asarray(picked, np.int64))]

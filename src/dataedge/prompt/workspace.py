@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataedge.errors import AuditError
+from dataedge.positions import Positions, positions
 from dataedge.prepare.neighbours import nearest
+from dataedge.prompt.demonstrations import (
+    counts_that_fit,
+    random_demonstrations,
+    retrieved_demonstrations,
+)
 from dataedge.prompt.library import load_probes, searched_probe
 from dataedge.prompt.scores import Likelihood, Tokens, ask_likelihood, ask_tokens
-from dataedge.prompt.templates import (
-    DEMONSTRATION_TOKENS,
-    Prompter,
-    Shots,
-    Strategy,
-    random_shots,
-)
+from dataedge.prompt.templates import Prompter, Shots, Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -123,19 +123,19 @@ class Workspace:
         return np.array(given, np.int64)
 
     @cached_property
-    def development(self) -> NDArray[np.int64]:
+    def development(self) -> Positions:
         """Development items in the order in which they are tried."""
-        return np.random.default_rng(self.seed).permutation(np.sort(self.splits.development))
+        return positions(np.random.default_rng(self.seed).permutation(self.splits.development))
 
     @property
-    def evaluation(self) -> NDArray[np.int64]:
+    def evaluation(self) -> Positions:
         """Evaluation items."""
         return self.splits.evaluation
 
     @cached_property
     def item_tokens(self) -> float:
         """Mean tokens of a train item, question and answer, from a sample."""
-        sample = np.random.default_rng(self.seed).permutation(np.sort(self.splits.train))
+        sample = np.random.default_rng(self.seed).permutation(self.splits.train)
         sample = sample[: COUNTED[self.abilities.remote][0]]
         items = [self.dataset.items[i] for i in sample]
         texts = [f"{i.text} {i.target}"[:12_000] for i in items]
@@ -146,14 +146,13 @@ class Workspace:
     def shot_counts(self, shots: Shots) -> list[int]:
         """Those k of the probe whose demonstrations fit the budget; as many as fit if none does."""
         wanted = getattr(self.probe.demonstrations, shots)
-        limit = min(DEMONSTRATION_TOKENS[shots], self.abilities.context // 2)
-        fitting = [
-            k for k in wanted if k * self.item_tokens <= limit and k <= len(self.splits.train)
-        ]
-        if fitting or not wanted:
-            return fitting
-        single = max(1, int(limit // max(self.item_tokens, 1.0)))
-        return [single] if single * self.item_tokens <= limit else []
+        return counts_that_fit(
+            wanted,
+            shots,
+            item_tokens=self.item_tokens if wanted else 0.0,
+            context=self.abilities.context,
+            train=len(self.splits.train),
+        )
 
     def usable(self, template: Template) -> bool:
         """Whether the model can be asked this way."""
@@ -161,7 +160,7 @@ class Workspace:
 
     def prompt_tokens(self, strategy: Strategy) -> float:
         """Mean tokens of a prompt, over a sample of evaluation items."""
-        some = np.sort(self.evaluation)[: COUNTED[self.abilities.remote][1]]
+        some = positions(self.evaluation[: COUNTED[self.abilities.remote][1]])
         prompts = self.prompts(strategy, some)
         return float(
             np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.lazy_model), prompts)])
@@ -178,7 +177,7 @@ class Workspace:
             Strategy(b.template, b.form, shots, k) for k in self.shot_counts(shots) for b in bases
         ]
 
-    def prompts(self, strategy: Strategy, indices: NDArray[np.int64]) -> list[str]:
+    def prompts(self, strategy: Strategy, indices: Positions) -> list[str]:
         """The prompt of each item under a strategy."""
         items = self.dataset.items
         shots = self.shots(strategy, indices)
@@ -192,17 +191,17 @@ class Workspace:
             for i, shown in zip(indices, shots, strict=True)
         ]
 
-    def shots(self, strategy: Strategy, indices: NDArray[np.int64]) -> list[list[Item]]:
+    def shots(self, strategy: Strategy, indices: Positions) -> list[list[Item]]:
         """The demonstrations that each item is shown."""
         items, train = self.dataset.items, self.splits.train
         if strategy.shots == "random":
-            drawn = random_shots(
-                items, np.sort(train), strategy.k, self.seed + APART * strategy.draw
-            )
+            seed = self.seed + APART * strategy.draw
+            drawn = random_demonstrations(items, train, strategy.k, seed)
             return [drawn] * len(indices)
         if strategy.shots == "retrieved":
-            near = nearest(self.vectors[indices], self.vectors[train], strategy.k)
-            return [[items[train[j]] for j in row] for row in near]
+            return retrieved_demonstrations(
+                items, train, self.vectors[train], self.vectors[indices], strategy.k
+            )
         return [[] for _ in indices]
 
     def answer_among_nearest(self, k: int = NEAREST) -> float:
@@ -218,8 +217,8 @@ class Workspace:
     def answers(
         self,
         strategy: Strategy,
-        indices: NDArray[np.int64],
-        prompts_of: NDArray[np.int64] | None = None,
+        indices: Positions,
+        prompts_of: Positions | None = None,
     ) -> list[Answer | None]:
         """Each item's own response as the model sees it, None where it failed.
 

@@ -19,13 +19,14 @@ from dataedge.learning_curve.more_data import MoreData, edge_target, measure_mor
 from dataedge.learning_curve.scaling_laws import Fit
 from dataedge.measure import definedness, disagreement, label_leak, novelty
 from dataedge.measure.shared_pieces import edge_of_unseen_pieces
+from dataedge.positions import Positions, per_item, positions
 from dataedge.prompt.scores import Likelihood, ask_likelihood
 from dataedge.tasks.label_review import review_annotators, review_labels
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
 from dataedge.verdict.evidence import evidence_of
 from dataedge.verdict.reasons import four_reasons
-from dataedge.verdict.result import TaskResult, highest, scatter
+from dataedge.verdict.result import TaskResult, highest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -217,7 +218,7 @@ def _pieces(workspace: Workspace, rungs: Rungs) -> dict[str, Figure]:
     return {"edge_unseen_pieces": edge_of_unseen_pieces(gains, asked, learned, unit=rungs.unit)}
 
 
-def _leak(workspace: Workspace, index: NDArray[np.int64]) -> label_leak.Leak:
+def _leak(workspace: Workspace, index: Positions) -> label_leak.Leak:
     """Whether labelled texts say their own label; examples are named by the items' identity."""
     items = workspace.dataset.items
     inputs: dict[str, Any] = {
@@ -283,13 +284,13 @@ def _columns(
     workspace: Workspace,
     ladder_run: ClassifyRun,
     quality: label_noise.LabelQuality,
-    index: NDArray[np.int64],
+    index: Positions,
     suspects: NDArray[np.bool_],
 ) -> dict[str, Any]:
     n, rungs = len(workspace.dataset.items), ladder_run.rungs
     known = np.nan if rungs.no_bits else 1.0
-    without = scatter(n, rungs.index, known * 2.0 ** -rungs.outcomes["without_data"].bits)
-    with_ = scatter(n, rungs.index, known * 2.0 ** -rungs.outcomes["with_data"].bits)
+    without = per_item(n, rungs.index, known * 2.0 ** -rungs.outcomes["without_data"].bits)
+    with_ = per_item(n, rungs.index, known * 2.0 ** -rungs.outcomes["with_data"].bits)
     names = workspace.dataset.labels
     proposed: list[str | None] = [None] * n
     reasons: list[str | None] = [None] * n
@@ -300,8 +301,8 @@ def _columns(
         "p_without": without,
         "p_with": with_,
         "edge_bits": np.log2(with_) - np.log2(without),
-        "p_given": scatter(n, index, quality.p_given.astype(np.float64)),
-        "label_score": scatter(n, index, quality.score.astype(np.float64)),
+        "p_given": per_item(n, index, quality.p_given.astype(np.float64)),
+        "label_score": per_item(n, index, quality.score.astype(np.float64)),
         "suspect": suspects.tolist(),
         "proposed": proposed,
         "reason": reasons,
@@ -309,12 +310,12 @@ def _columns(
 
 
 def _views(
-    columns: dict[str, Any], quality: label_noise.LabelQuality, index: NDArray[np.int64]
-) -> dict[str, NDArray[np.int64]]:
+    columns: dict[str, Any], quality: label_noise.LabelQuality, index: Positions
+) -> dict[str, Positions]:
     flagged = index[quality.suspect]
-    order = flagged[np.argsort(columns["label_score"][flagged], kind="stable")]
+    order = positions(flagged[np.argsort(columns["label_score"][flagged], kind="stable")])
     return {
-        "suspects": order[:50],
+        "suspects": positions(order[:50]),
         "edge": highest(columns["edge_bits"], above=0.0),
         "known": highest(columns["p_without"], above=0.5),
         "hard": highest(-np.maximum(columns["p_without"], columns["p_with"]), above=-0.5),

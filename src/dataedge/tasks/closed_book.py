@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure
+from dataedge.positions import Positions, per_item, positions
 from dataedge.prompt.closed_book import (
     CONTEXTS,
     ITEMS,
@@ -19,9 +20,9 @@ from dataedge.prompt.closed_book import (
     knowledge,
     unasked,
 )
+from dataedge.prompt.demonstrations import random_demonstrations
 from dataedge.prompt.scores import Likelihood, Tokens, ask_likelihood, ask_tokens
-from dataedge.prompt.templates import Strategy, random_shots
-from dataedge.verdict.result import scatter
+from dataedge.prompt.templates import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +103,7 @@ def closed_book(workspace: Workspace, chosen: Mapping[str, Strategy]) -> ClosedB
 
 
 def _match(
-    workspace: Workspace, speaker: ClosedBook, strategy: Strategy, rows: NDArray[np.int64]
+    workspace: Workspace, speaker: ClosedBook, strategy: Strategy, rows: Positions
 ) -> Figure:
     """Exact match of a way to prompt, on as many of the items as can be afforded."""
     if strategy.shots == "retrieved":
@@ -161,28 +162,26 @@ def both_losses(workspace: Workspace, ladder_run: GenerateRun) -> dict[str, NDAr
         "ifd_loss_ratio": ratio,
     }
     n = len(workspace.dataset.items)
-    return {name: scatter(n, rungs.index, values) for name, values in found.items()}
+    return {name: per_item(n, rungs.index, values) for name, values in found.items()}
 
 
-def _sample(workspace: Workspace) -> tuple[NDArray[np.int64], int]:
+def _sample(workspace: Workspace) -> tuple[Positions, int]:
     """Evaluation items whose answer is short enough, as many as the probe says, and the longest."""
     rng = np.random.default_rng(workspace.seed)
-    rows = rng.permutation(np.sort(workspace.evaluation))[: 2 * workspace.probe.items]
+    rows = rng.permutation(workspace.evaluation)[: 2 * workspace.probe.items]
     texts = [workspace.dataset.items[i].target for i in rows]
     sizes = np.array(
         [len(t) for t in ask_tokens(workspace.engine, Tokens(workspace.lazy_model), texts)],
         np.int64,
     )
     fits = np.flatnonzero(sizes <= MOST_TOKENS)[: workspace.probe.items]
-    return rows[fits], int(sizes[fits].max(initial=0))
+    return positions(rows[fits]), int(sizes[fits].max(initial=0))
 
 
-def _prompts(
-    workspace: Workspace, strategy: Strategy, rows: NDArray[np.int64], turn: int
-) -> list[str]:
+def _prompts(workspace: Workspace, strategy: Strategy, rows: Positions, turn: int) -> list[str]:
     """Prompts under one draw of four demonstrations, other than those of the ladder."""
-    items, train = workspace.dataset.items, np.sort(workspace.splits.train)
-    shots = random_shots(items, train, SHOTS, workspace.seed + 1 + turn)
+    items, train = workspace.dataset.items, workspace.splits.train
+    shots = random_demonstrations(items, train, SHOTS, workspace.seed + 1 + turn)
     shown = Strategy(strategy.template, strategy.form, "random", SHOTS)
     written = [workspace.prompter.prompt(shown, items[i].texts, shots) for i in rows]
     return [prompt + _lead(strategy) for prompt in written]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from dataedge.figures import Figure
 from dataedge.ladder.exact_match import EXACT_MATCH, ExactMatchLadder
 from dataedge.measure import disagreement
+from dataedge.positions import per_item
 from dataedge.prompt.answer_match import normalise
 from dataedge.tasks.response_review import review_responses
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
 from dataedge.verdict.evidence import evidence_of
 from dataedge.verdict.reasons import four_reasons
-from dataedge.verdict.result import TaskResult, highest, scatter
+from dataedge.verdict.result import TaskResult, highest
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
@@ -44,8 +45,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     n = len(workspace.dataset.items)
     review = review_responses(workspace)
     columns: dict[str, Any] = {
-        "right_without": scatter(n, rungs.index, outcomes["without_data"].gain),
-        "right_with": scatter(n, rungs.index, outcomes["with_data"].gain),
+        "right_without": per_item(n, rungs.index, outcomes["without_data"].gain),
+        "right_with": per_item(n, rungs.index, outcomes["with_data"].gain),
         **review.columns,
     }
     without, with_ = outcomes["without_data"].gain, outcomes["with_data"].gain
@@ -67,10 +68,10 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         },
         columns=columns,
         views={
-            "edge": highest(scatter(n, rungs.index, with_ - without), above=0.0),
-            "known": highest(scatter(n, rungs.index, without), above=0.0),
-            "hard": highest(scatter(n, rungs.index, 1.0 - with_), above=0.0),
-            "overwritten": highest(scatter(n, rungs.index, without - with_), above=0.0),
+            "edge": highest(per_item(n, rungs.index, with_ - without), above=0.0),
+            "known": highest(per_item(n, rungs.index, without), above=0.0),
+            "hard": highest(per_item(n, rungs.index, 1.0 - with_), above=0.0),
+            "overwritten": highest(per_item(n, rungs.index, without - with_), above=0.0),
             "responses": review.view,
         },
         responses=review.table,

@@ -13,13 +13,14 @@ from dataedge.ladder.generate import GenerateLadder, GenerateRun
 from dataedge.measure import definedness, disagreement, novelty
 from dataedge.measure.responses import Losses
 from dataedge.measure.verbatim_recall import recall
+from dataedge.positions import per_item
 from dataedge.tasks.closed_book import ClosedBookResult, both_losses, closed_book
 from dataedge.tasks.response_review import review_responses
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
 from dataedge.verdict.evidence import evidence_of
 from dataedge.verdict.reasons import four_reasons
-from dataedge.verdict.result import RESPONSE_SCHEMA, TaskResult, highest, scatter
+from dataedge.verdict.result import RESPONSE_SCHEMA, TaskResult, highest
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
@@ -207,7 +208,7 @@ def _columns(workspace: Workspace, ladder_run: GenerateRun) -> dict[str, Any]:
     n, rungs = len(workspace.dataset.items), ladder_run.rungs
     without, with_ = rungs.outcomes["without_data"].bits, rungs.outcomes["with_data"].bits
     return {
-        "bits_per_byte_without": scatter(n, rungs.index, without / rungs.weight),
-        "bits_per_byte_with": scatter(n, rungs.index, with_ / rungs.weight),
-        "edge_bits": scatter(n, rungs.index, without - with_),
+        "bits_per_byte_without": per_item(n, rungs.index, without / rungs.weight),
+        "bits_per_byte_with": per_item(n, rungs.index, with_ / rungs.weight),
+        "edge_bits": per_item(n, rungs.index, without - with_),
     }

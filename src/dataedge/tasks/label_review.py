@@ -11,7 +11,8 @@ from dataedge.engine import Step
 from dataedge.learner.classifier import Learner
 from dataedge.learner.regression import left_out
 from dataedge.measure import annotators, label_noise, quantities
-from dataedge.verdict.result import highest, scatter
+from dataedge.positions import Positions, per_item, positions
+from dataedge.verdict.result import highest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class LabelReview:
             annotators, who are judged by them.
     """
 
-    index: NDArray[np.int64]
+    index: Positions
     quality: label_noise.LabelQuality
     proba: NDArray[np.float32] | None
 
@@ -41,9 +42,7 @@ LABEL_QUALITY = Step("label_quality", 1, (LabelReview, label_noise.LabelQuality)
 ANNOTATORS = Step("annotators", 1, (annotators.Crowd,))
 
 
-def review_labels(
-    workspace: Workspace, described: Description, index: NDArray[np.int64]
-) -> LabelReview:
+def review_labels(workspace: Workspace, described: Description, index: Positions) -> LabelReview:
     """Label quality of some labelled items, each out of sample, by these items alone."""
     inputs: dict[str, Any] = {
         "index": index,
@@ -64,7 +63,7 @@ def review_labels(
 def _judged(
     blocks: list[NDArray[np.float32]],
     *,
-    index: NDArray[np.int64],
+    index: Positions,
     y: NDArray[np.int64],
     clusters: NDArray[np.int64],
     names: tuple[str, ...],
@@ -126,7 +125,7 @@ class Annotated:
 
     agreement: Figure
     columns: dict[str, Any]
-    disputed: NDArray[np.int64]
+    disputed: Positions
 
 
 def review_annotators(workspace: Workspace, judged: LabelReview) -> Annotated | None:
@@ -157,7 +156,7 @@ def review_annotators(workspace: Workspace, judged: LabelReview) -> Annotated | 
     present = np.where(given >= 0, given, given.max(1, keepdims=True))
     split = (present != present[:, :1]).any(1)
     certain = found.quality.astype(np.float64)
-    quality = scatter(n, judged.index, certain)
-    disputed = scatter(n, judged.index[split], -certain[split])
+    quality = per_item(n, judged.index, certain)
+    disputed = per_item(n, positions(judged.index[split]), -certain[split])
     columns = {"consensus": consensus, "consensus_quality": quality}
     return Annotated(found.agreement, columns, highest(disputed))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from dataedge.engine import Step
@@ -15,12 +14,11 @@ from dataedge.measure.responses import (
     check_responses,
     response_defects,
 )
+from dataedge.positions import Positions, positions
 from dataedge.verdict.result import RESPONSE_SCHEMA, VIEW_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from dataedge.figures import Figure
     from dataedge.measure.responses import Losses
@@ -40,7 +38,7 @@ class ResponseReview(NamedTuple):
     """
 
     defects: Figure
-    view: NDArray[np.int64]
+    view: Positions
     columns: dict[str, Sequence[Any]]
     table: pa.Table
 
@@ -77,7 +75,7 @@ def review_responses(workspace: Workspace, losses: Losses | None = None) -> Resp
     )
 
 
-def ranked(by_item: dict[int, Sequence[Finding]]) -> NDArray[np.int64]:
+def ranked(by_item: dict[int, Sequence[Finding]]) -> Positions:
     """Positions of a view: each kind's plainest item in turn, so that no kind crowds out the rest.
 
     Args:
@@ -92,7 +90,7 @@ def ranked(by_item: dict[int, Sequence[Finding]]) -> NDArray[np.int64]:
     }
     longest = max(map(len, queues.values()), default=0)
     turns = [q[turn] for turn in range(longest) for q in queues.values() if turn < len(q)]
-    return np.array(list(dict.fromkeys(turns))[:VIEW_SIZE], np.int64)
+    return positions(list(dict.fromkeys(turns))[:VIEW_SIZE])
 
 
 def _by_item(checks: dict[str, Check]) -> dict[int, Sequence[Finding]]:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dataedge.figures import Figure
-from dataedge.verdict.evidence import FEWEST_CLUSTERS, surely_above, surely_below
+from dataedge.verdict.edge_rule import FEWEST_CLUSTERS, surely_above, surely_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dataedge.verdict.evidence import Evidence
+    from dataedge.verdict.edge_rule import Evidence
 
 Advice = Literal[
     "fine_tune", "prompt", "retrieve", "fix_labels", "pilot", "measure_more", "collect_more", "stop"
@@ -83,7 +83,7 @@ def _retrieval_does(e: Evidence) -> bool:
 
 def _cheaper(e: Evidence) -> bool:
     no_worse = surely_above(e.tuning_gain, -e.delta)
-    return e.label == "edge" and no_worse and e.means.saves_tokens
+    return e.label == "edge" and no_worse and e.next_steps.saves_tokens
 
 
 def _open(e: Evidence) -> bool:
@@ -98,7 +98,7 @@ def _question(e: Evidence) -> str:
 def _measure_more(e: Evidence) -> str:
     return (
         f"Advice: measure more to find out {_question(e)}: run again with --probe-items "
-        f"{e.probe_items} (now {e.means.asked} held-out items)."
+        f"{e.probe_items} (now {e.next_steps.asked} held-out items)."
     )
 
 
@@ -125,8 +125,8 @@ TABLE: tuple[Row, ...] = (
         _cheaper,
         lambda e: (
             "Advice: fine-tune on it: no worse than the best prompt by δ, with "
-            f"{e.means.tuned_prompt_tokens:.0f} tokens a request instead of "
-            f"{e.means.best_prompt_tokens:.0f}."
+            f"{e.next_steps.tuned_prompt_tokens:.0f} tokens a request instead of "
+            f"{e.next_steps.best_prompt_tokens:.0f}."
         ),
     ),
     Row(
@@ -167,14 +167,14 @@ TABLE: tuple[Row, ...] = (
     Row(
         "inconclusive, or an edge of which it is open whether tuning adds to it; rows are left to ask",
         "measure_more",
-        lambda e: _open(e) and e.means.more,
+        lambda e: _open(e) and e.next_steps.more,
         _measure_more,
         lambda e: f"--probe-items {e.probe_items}",
     ),
     Row(
         "the same, no rows left; at least 60 clusters, local weights, and a pilot fits an hour",
         "pilot",
-        lambda e: _open(e) and e.means.pilot and e.clusters >= FEWEST_CLUSTERS,
+        lambda e: _open(e) and e.next_steps.pilot and e.clusters >= FEWEST_CLUSTERS,
         lambda e: (
             f"Advice: run a pilot to find out {_question(e)}: fine-tune this model on a part of the "
             "train side, and judge it on the same held-out items."

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dataedge.verdict.advice import Advice, advise, signed
-from dataedge.verdict.evidence import FEWEST_CLUSTERS, Evidence, Label
+from dataedge.verdict.edge_rule import FEWEST_CLUSTERS, Evidence, Label
 from dataedge.verdict.limits import Limit, named
 from dataedge.widened_intervals import carried
 
@@ -90,8 +90,8 @@ def _unsettled(e: Evidence) -> list[str]:
         over = signed(e.over_chance, e.unit)
         sentences.append(f"It is not certain that the data brings it above chance: {over}.")
     sentences.append(
-        f"About {needed:,} evaluation items (now {e.open.n}) would settle it in four cases of five, if "
-        "the gain stays as it is."
+        f"About {needed:,} evaluation items (now {e.open.n}) would settle it with a power of 80 %, if the "
+        "gain found is the true one."
         if needed
         else "No reasonable number of items settles it: the gain found lies too close to δ for what else "
         f"its interval carries ({1.0 - carried(e.open).held_out:.0%} of its variance is not theirs)."
@@ -110,6 +110,6 @@ def _limited(limit: Limit, figure: Figure, unit: str) -> str:
         "label_quality": f"Limited by label quality: leaving out the suspect train labels gains {gain}.",
         "definedness": f"Limited by definedness: {figure.detail.get('shown_by', '')}, which puts "
         f"{gain} out of reach of any data.",
-        "unexplained": f"Unexplained: {gain} are missing to a perfect score, and none of novelty, "
-        "volume, label quality and definedness was shown to be the reason.",
+        "unexplained": f"Unexplained: a perfect score would be {gain} higher, and neither novelty, "
+        "volume, label quality nor definedness was shown to be the reason.",
     }[limit]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from dataedge.positions import Positions
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -60,7 +62,7 @@ class TaskResult:
     measures: Mapping[str, Figure]
     columns: Mapping[str, Sequence[Any]]
     parts: Mapping[str, Figure] = field(default_factory=dict)
-    views: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    views: Mapping[str, Positions] = field(default_factory=dict)
     responses: pa.Table = field(default_factory=RESPONSE_SCHEMA.empty_table)
     notes: tuple[str, ...] = ()
 
@@ -97,20 +99,8 @@ class AuditResult:
         return pa.table(table)
 
 
-def scatter(n: int, index: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Values of some items as a column over all n, NaN elsewhere.
-
-    Example:
-        >>> scatter(3, np.array([1]), np.array([0.5])).tolist()
-        [nan, 0.5, nan]
-    """
-    column = np.full(n, np.nan)
-    column[index] = values
-    return column
-
-
-def highest(column: NDArray[np.float64], *, above: float = -np.inf) -> NDArray[np.int64]:
+def highest(column: NDArray[np.float64], *, above: float = -np.inf) -> Positions:
     """Positions of the highest values, at most a view's size, those not above a floor left out."""
     order = np.argsort(-np.nan_to_num(column, nan=-np.inf), kind="stable")
     kept = [i for i in order[:VIEW_SIZE] if np.isfinite(column[i]) and column[i] > above]
-    return np.asarray(kept, np.int64)
+    return Positions(np.asarray(kept, np.int64))

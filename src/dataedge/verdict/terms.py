@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dataedge.figures import Figure
 from dataedge.measure.definedness import Defined
-from dataedge.verdict.evidence import surely_above, surely_below
+from dataedge.verdict.edge_rule import surely_above, surely_below
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
