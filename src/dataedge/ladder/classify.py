@@ -16,13 +16,13 @@ from dataedge.ladder.rungs import Outcome, Repaired, Rungs, keep, valid_items
 from dataedge.ladder.shuffled_labels import shuffled_control
 from dataedge.ladder.stack import stack
 from dataedge.learner.classifier import Learner
+from dataedge.positions import Positions, positions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.ladder.label_prompts import Asked
     from dataedge.learner.item_features import Description
-    from dataedge.positions import Positions
     from dataedge.prompt.pool import Pooled
     from dataedge.prompt.workspace import Workspace
 
@@ -143,7 +143,7 @@ class ClassifyLadder(LabelPrompts):
         refits = self._refits(asked, own)
         shuffled, shuffled_bits = shuffled_control(self)
         valid = valid_items(outcomes)
-        index = s.evaluation[valid]
+        index = positions(s.evaluation[valid])
         rungs = Rungs(
             "accuracy",
             index,
@@ -208,7 +208,7 @@ class ClassifyLadder(LabelPrompts):
             return Figure.missing("too little is left without the suspect labels", "accuracy")
         position = {int(i): at for at, i in enumerate(self.s.evaluation)}
         rows = np.array([position[int(i)] for i in rungs.index])
-        outcome, _ = self.learned(self.learn(kept), base)
+        outcome, _ = self.learned(self.learn(positions(kept)), base)
         gain = outcome.gain[rows][clean]
         before = rungs.outcomes["learned"].gain[clean]
         clusters = rungs.clusters[clean]

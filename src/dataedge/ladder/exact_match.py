@@ -15,6 +15,7 @@ import numpy as np
 from dataedge.errors import AuditError, ExitCode
 from dataedge.ladder.prompted import run_prompted
 from dataedge.ladder.rungs import Outcome, Rungs, choose
+from dataedge.positions import Positions, positions
 from dataedge.prepare.neighbours import nearest
 from dataedge.prompt.answer_match import SHORT_WORDS, normalised_match
 from dataedge.prompt.scores import Generate, ask_text, cut_share
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataedge.positions import Positions
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace
 
@@ -77,7 +77,7 @@ class ExactMatchLadder:
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
         """Answers that are right among the first m development items."""
-        return _trial(strategy, self.hits(strategy, self.s.development[:m])[0])
+        return _trial(strategy, self.hits(strategy, positions(self.s.development[:m]))[0])
 
     def prompting(self, strategy: Strategy) -> Outcome:
         """Report a chosen strategy on the evaluation items."""

@@ -17,7 +17,7 @@ from dataedge.items import Task
 from dataedge.ladder.prompted import run_prompted
 from dataedge.ladder.rungs import Outcome, Rungs, choose, keep, valid_items
 from dataedge.learner.ngram import WEIGHTS, ByteUnigram, NGram
-from dataedge.positions import Positions
+from dataedge.positions import Positions, positions
 from dataedge.prompt.scores import Tokens, ask_tokens, cut_share
 from dataedge.prompt.search import Trial
 from dataedge.prompt.templates import MAX_CHARACTERS
@@ -126,7 +126,7 @@ class GenerateLadder:
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
         """Bits per byte on the first m development items."""
-        return self._trial(strategy, self.bits(strategy, self.s.development[:m]))
+        return self._trial(strategy, self.bits(strategy, positions(self.s.development[:m])))
 
     def _outcome(
         self, how: str, dev: NDArray[np.float64], ev: NDArray[np.float64], **detail: Any
@@ -221,13 +221,12 @@ class GenerateLadder:
             )
             third = np.full(len(s.evaluation), np.nan)
             few = slice(CONTROL_ITEMS)
-            third[few] = self.bits(
-                with_data[0], s.evaluation[few], self.other_prompts(1)[few], with_data[1]
-            )
+            asked, behind = (positions(x[few]) for x in (s.evaluation, self.other_prompts(1)))
+            third[few] = self.bits(with_data[0], asked, behind, with_data[1])
         valid = valid_items(outcomes) & np.isfinite(shuffled)
         for bits in others:
             valid &= np.isfinite(bits)
-        index = s.evaluation[valid]
+        index = positions(s.evaluation[valid])
         rungs = Rungs(
             "bits/byte",
             index,

@@ -10,6 +10,7 @@ import numpy as np
 from dataedge.engine import Step
 from dataedge.ladder.refits import Panel
 from dataedge.ladder.rungs import Outcome
+from dataedge.positions import Positions, positions
 from dataedge.prompt import calibration, panel
 from dataedge.prompt.panel import FINALISTS
 from dataedge.prompt.pool import Pooled, pool_prompts
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataedge.positions import Positions
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace
 
@@ -135,7 +135,7 @@ class LabelPrompts:
 
     def calibrate(self, strategy: Strategy, m: int) -> Calibrated:
         """Fit on the first m development items, and judge them out of fold."""
-        indices = self.s.development[:m]
+        indices = positions(self.s.development[:m])
         scores = self.scores(strategy, indices)
         content_free = None
         if strategy.shots != "retrieved" and "contextual" in self.s.probe.calibration:
@@ -151,7 +151,7 @@ class LabelPrompts:
 
     def _content_free(self, strategy: Strategy) -> NDArray[np.float64] | None:
         stage = Choices(self.s.lazy_model, self.s.prompter.choices(strategy))
-        shots = self.s.shots(strategy, self.s.development[:1])[0]
+        shots = self.s.shots(strategy, positions(self.s.development[:1]))[0]
         texts = len(self.s.dataset.items[0].texts)
         prompts = [
             self.s.prompter.prompt(strategy, [empty] * texts, shots) for empty in CONTENT_FREE
@@ -162,7 +162,7 @@ class LabelPrompts:
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
         """Accuracy and code length on the first m development items, calibrated out of fold."""
         held = self.calibrate(strategy, m).development
-        return self._trial(strategy, held, self.s.development[:m])
+        return self._trial(strategy, held, positions(self.s.development[:m]))
 
     def _trial(
         self, strategy: Strategy | None, log_proba: NDArray[np.float64], indices: Positions
@@ -211,7 +211,7 @@ class LabelPrompts:
     def pool(self, members: Sequence[Strategy]) -> PromptPool:
         """Several prompts as one, batch-calibrated on all held-out inputs."""
         s = self.s
-        held = np.concatenate([s.development, s.evaluation])
+        held = positions(np.concatenate([s.development, s.evaluation]))
         asked = [self.answers(strategy, held) for strategy in members]
         inputs: dict[str, Any] = {
             "scores": np.stack([a.scores for a in asked]),

@@ -9,12 +9,12 @@ import numpy as np
 
 from dataedge.ladder.stack import stack
 from dataedge.learning_curve.more_data import sample_clusters
+from dataedge.positions import Positions, positions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.ladder.stack import Predictions
-    from dataedge.positions import Positions
     from dataedge.prompt.workspace import Workspace
 
 SHUFFLES = 20
@@ -56,7 +56,8 @@ def shuffled_control(ladder: LabelLearning) -> tuple[NDArray[np.float64], NDArra
         ladder: gives learner, labels and items.
     """
     s, rng = ladder.s, np.random.default_rng(ladder.s.seed)
-    train = s.splits.train[sample_clusters(s.clusters[s.splits.train], ITEMS, s.seed)]
+    side = s.splits.train
+    train = positions(side[sample_clusters(s.clusters[side], ITEMS, s.seed)])
     prior = _Prior(*(np.tile(ladder.log_prior, (len(i), 1)) for i in (s.development, s.evaluation)))
     hits, bits = np.zeros((2, SHUFFLES, len(s.evaluation)))
     for turn in range(SHUFFLES):

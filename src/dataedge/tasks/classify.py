@@ -55,12 +55,12 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         tokens: tokens of the dataset, for the reasons.
     """
     described = describe(workspace)
-    index = np.flatnonzero(workspace.label_numbers >= 0)
+    index = positions(np.flatnonzero(workspace.label_numbers >= 0))
     judged = review_labels(workspace, described, index)
     quality = judged.quality
     # what is pruned from the train side must not have looked at evaluation labels
     train = workspace.splits.train
-    pruned = train[review_labels(workspace, described, train).quality.suspect]
+    pruned = positions(train[review_labels(workspace, described, train).quality.suspect])
     annotated = review_annotators(workspace, judged)
     suspects = np.zeros(len(workspace.dataset.items), bool)
     suspects[index[quality.suspect]] = True

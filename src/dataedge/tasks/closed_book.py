@@ -93,7 +93,7 @@ def closed_book(workspace: Workspace, chosen: Mapping[str, Strategy]) -> ClosedB
     if workspace.abilities.remote:
         reason = "answers are drawn from a model on this machine alone, not from a server"
         return ClosedBookResult({**found, "knowledge": Figure.missing(reason, "share")}, rungs)
-    few = rows[:ITEMS]
+    few = positions(rows[:ITEMS])
     answers = [_answer(workspace, zero, targets[i]) for i in range(len(few))]
     contexts = [_prompts(workspace, zero, few, turn) for turn in range(CONTEXTS)]
     found["knowledge"], categories = knowledge(
@@ -108,7 +108,7 @@ def _match(
     """Exact match of a way to prompt, on as many of the items as can be afforded."""
     if strategy.shots == "retrieved":
         length = workspace.prompt_tokens(strategy)
-        rows = rows[: int(RETRIEVED_TOKENS // max(length, 1.0))]
+        rows = positions(rows[: int(RETRIEVED_TOKENS // max(length, 1.0))])
         if len(rows) < FEWEST_RETRIEVED:
             reason = f"prompts of {length:,.0f} tokens are too long to ask for answers"
             return Figure.missing(reason, "share")
