@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.sparse import coo_array
 
 from dataedge.prepare.neighbours import Neighbours, neighbours, unit_rows
 
@@ -140,6 +139,8 @@ def _stars(near: Neighbours, own: Ints, threshold: float) -> Ints:
     rows, columns = np.nonzero((near.cosine >= threshold) & (near.index >= 0))
     a, b = own[rows], own[near.index[rows, columns]]
     groups = int(own.max()) + 1
+    from scipy.sparse import coo_array  # slow to import, and not needed for stored clusters
+
     links = coo_array(
         (np.ones(2 * len(a), np.int8), (np.concatenate([a, b]), np.concatenate([b, a]))),
         shape=(groups, groups),

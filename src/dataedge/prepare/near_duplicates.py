@@ -16,8 +16,6 @@ from bisect import bisect
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from dataedge.prepare.shingles import ShingleSets, cut, fold
 
@@ -125,6 +123,9 @@ class _Links:
 
 def components(n: int, a: Ints, b: Ints) -> Ints:
     """Connected components of n nodes under the edges (a, b), shape (n,)."""
+    from scipy.sparse import coo_array  # slow to import, and not needed for stored clusters
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(a), np.int8), (a, b)), shape=(n, n))
     labels: Ints = connected_components(graph, directed=False)[1].astype(np.int64)
     return labels

@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_array
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+    from scipy.sparse import csr_array
 
     Ints = NDArray[np.int64]
 
@@ -195,6 +195,8 @@ class ShingleSets:
         self._columns = []
         pointers = np.concatenate([[0], np.cumsum(np.concatenate(self._sizes))])
         ones = np.broadcast_to(np.int8(1), columns.shape)
+        from scipy.sparse import csr_array  # slow to import, and not needed for stored clusters
+
         return csr_array((ones, columns, pointers), shape=(len(pointers) - 1, 2**31 - 1))
 
     def comparable(self, a: Ints, b: Ints, threshold: float) -> NDArray[np.bool_]:
