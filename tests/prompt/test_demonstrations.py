@@ -22,14 +22,14 @@ def test_random_demonstrations_cover_labels_and_depend_on_the_seed_alone() -> No
     assert shown != random_demonstrations(ITEMS, train, 4, 1)
 
 
-def test_retrieved_demonstrations_are_the_nearest_of_the_train_side() -> None:
+def test_retrieved_demonstrations_are_the_nearest_of_the_train_side_the_nearest_last() -> None:
     angles = np.linspace(0.0, 1.5, 20)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     train = positions([1, 2, 9, 15])
     shown = retrieved_demonstrations(ITEMS, train, vectors[train], vectors[[3, 14]], 2)
     assert [[item.texts[0] for item in row] for row in shown] == [
-        ["text 2", "text 1"],
-        ["text 15", "text 9"],
+        ["text 1", "text 2"],
+        ["text 9", "text 15"],
     ]
 
 

@@ -63,7 +63,7 @@ def retrieved_demonstrations(
     asked: NDArray[np.float32],
     k: int,
 ) -> list[list[Item]]:
-    """For each question the k train items whose inputs are nearest to it, the nearest first.
+    """For each question the k train items whose inputs are nearest to it, the nearest last.
 
     Args:
         items: of the dataset.
