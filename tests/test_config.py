@@ -24,12 +24,27 @@ def test_flags_before_environment_before_file(
     assert "limit" not in passed
 
 
+def test_prices_may_stand_in_a_table_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dataedge.toml").write_text(
+        "[prices]\nin = 2.0\nout = 8\ntuned_in = 3\ntuning = 40\n"
+    )
+    config, passed = make_config({"price_in": 1.0}, tmp_path)
+    assert (config.price_in, config.price_out, config.price_tuned_in) == (1.0, 8.0, 3.0)
+    assert (config.price_tuned_out, config.price_tuning) == (None, 40.0)
+    assert "prices" not in passed
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [
         ("seeds = 1\n", ("dataedge.toml", "seeds", "seed")),
         ("seed = -1\n", ("dataedge.toml", "seed")),
         ("seed = \n", ("dataedge.toml", "TOML")),
+        ("[prices]\nread = 1\n", ("dataedge.toml", "[prices]", "read")),
+        ("prices = 3\n", ("dataedge.toml", "prices")),
     ],
 )
 def test_a_bad_file_is_named(

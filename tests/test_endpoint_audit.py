@@ -60,7 +60,7 @@ def test_an_audit_by_text_is_the_local_one(
     )
     assert near.measures["surprisal_bits_per_byte"].value is not None
     latency = next(r for r in near.reasons if r.id == "latency_and_cost")
-    assert latency.evidence["cost"]["best_prompt_per_1000_requests"] > 0
+    assert latency.evidence["cost_per_1000_requests"]["best_prompt"] > 0
 
 
 @pytest.mark.parametrize("fault", ["shift", "nan"])

@@ -14,7 +14,14 @@ from dataedge.models.embedded import base_gguf
 
 ROOT = Path(__file__).parents[1]
 AUDITS = ROOT / "audits"
-SAMPLES = ("outfits", "workouts", "library/inhouse", "library/popular")
+SAMPLES = (
+    "outfits",
+    "workouts",
+    "workouts/strict",
+    "library/inhouse",
+    "library/popular",
+    "query_language",
+)
 
 pytestmark = [
     pytest.mark.models,
@@ -23,7 +30,10 @@ pytestmark = [
 ]
 
 
-PROBE_ITEMS = {"workouts": 100}  # long responses, and a small sample settles it
+PROBE_ITEMS = {
+    "workouts": 100,  # long responses, and a small sample settles it
+    "query_language": 100,  # few rows, which are better learned from
+}
 
 
 @cache
@@ -71,6 +81,25 @@ def test_workouts_are_barely_defined_and_outfits_are_not() -> None:
     assert share["workouts"] < 0.05 < share["outfits"]
 
 
+def reasons_of(sample: str) -> dict[str, str]:
+    return {reason.id: reason.answer for reason in audit_of(sample).reasons}
+
+
+def test_a_language_that_does_not_fit_the_prompt_is_a_reason_to_tune() -> None:
+    assert reasons_of("query_language")["prompting_impractical"] == "supported"
+    audit = audit_of("query_language")
+    evidence = next(r.evidence for r in audit.reasons if r.id == "prompting_impractical")
+    assert evidence["train_tokens"] > evidence["own_context_tokens"] > evidence["context_tokens"]
+    assert evidence["filled"]["prompt_tokens"] > 0.85 * evidence["context_tokens"]
+
+
+def test_the_same_workouts_have_an_edge_under_criteria_that_can_be_checked() -> None:
+    assert (audit_of("workouts").verdict.label, audit_of("workouts/strict").verdict.label) == (
+        "inconclusive",
+        "edge",
+    )
+
+
 def test_the_popular_library_is_known_better_and_gives_less() -> None:
     popular, inhouse = audit_of("library/popular"), audit_of("library/inhouse")
     assert (
@@ -88,7 +117,7 @@ def test_the_control_shows_no_edge() -> None:
 
 
 def test_nothing_in_src_knows_the_samples() -> None:
-    words = ("outfit", "workout", "inhouse", "tarnwick")
+    words = ("outfit", "workout", "inhouse", "tarnwick", "skerrow", "query_language")
     for path in (ROOT / "src").rglob("*.py"):
         text = path.read_text(encoding="utf-8").lower()
         docless = text.replace("data/outfits", "")

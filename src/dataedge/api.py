@@ -41,6 +41,9 @@ def audit(
     timeout: float | None = None,
     price_in: float | None = None,
     price_out: float | None = None,
+    price_tuned_in: float | None = None,
+    price_tuned_out: float | None = None,
+    price_tuning: float | None = None,
     embedder: str | None = None,
     probe_items: int | None = None,
     probes: str | Path | None = None,
@@ -80,6 +83,10 @@ def audit(
         timeout: seconds after which a request counts as lost and is tried again; 120 by default.
         price_in: what a million tokens cost that a server reads, in a currency of your own.
         price_out: what a million tokens cost that it writes, in the same currency.
+        price_tuned_in: what a million tokens cost that a tuned model reads; `price_in` by default.
+        price_tuned_out: what a million tokens cost that it writes; `price_out` by default.
+        price_tuning: what the fine-tune costs, once; the report says after how many requests it
+            has paid.
         embedder: what makes the vectors: `embedded` (the default) or `st/<path or hub id>`.
         probe_items: held-out items that the model is asked about, 20 to 100,000: a quarter to
             choose prompts on, the rest to report on; 400 by default.

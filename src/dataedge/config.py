@@ -39,6 +39,12 @@ class AuditConfig(BaseModel):
     """What a million tokens cost that a server reads, in a currency of your own."""
     price_out: float | None = Field(default=None, ge=0)
     """What a million tokens cost that it writes."""
+    price_tuned_in: float | None = Field(default=None, ge=0)
+    """What a million tokens cost that a tuned model reads; `price_in` if not given."""
+    price_tuned_out: float | None = Field(default=None, ge=0)
+    """What a million tokens cost that a tuned model writes; `price_out` if not given."""
+    price_tuning: float | None = Field(default=None, ge=0)
+    """What the fine-tune costs, once."""
     embedder: str = "embedded"
     """embedded, st/<hub id or path>."""
     probe_items: int = Field(default=400, ge=20, le=100_000)
@@ -93,6 +99,7 @@ def make_config(
         ("environment", _environment()),
         ("flags", {k: _path(v) for k, v in passed.items() if v is not None}),
     ):
+        values = _with_prices(source, values)
         _check_keys(source, values)
         merged |= values
         try:
@@ -105,6 +112,16 @@ def make_config(
                 f"{shown}: {first['msg']} (got {first['input']!r})", hint=_hint(name)
             ) from error
     return AuditConfig.model_validate(merged), merged
+
+
+def _with_prices(source: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Keys of a table `[prices]` under the names that flags have: `in` is price_in, and so on."""
+    table = values.get("prices")
+    if not isinstance(table, dict):
+        return values
+    named = {f"price_{key}": value for key, value in table.items()}
+    _check_keys(f"{source} [prices]", named)
+    return {k: v for k, v in values.items() if k != "prices"} | named
 
 
 def _path(value: Any) -> Any:

@@ -72,3 +72,11 @@ def test_a_plan_refuses_what_the_audit_would_refuse(rows: Path) -> None:
         made(rows, probe_items=3)
     with pytest.raises(AuditError, match="no column 'nowhere'"):
         made(rows, label_column="nowhere")
+
+
+def test_a_filled_context_is_counted_and_not_sent_to_a_server(rows: Path) -> None:
+    """The curve over demonstrations asks about held-out items with as many as fit 4,096 tokens."""
+    here = plan(str(rows), {})
+    assert 0 < here.filled <= here.held_out
+    assert f"{here.filled:,} of them with a context filled" in "\n".join(here.lines())
+    assert made(rows).filled == 0

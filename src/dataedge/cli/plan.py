@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataedge.items import Task
+from dataedge.ladder import prompt_curve
+from dataedge.models.base import MAX_CONTEXT
 from dataedge.prompt import panel
 from dataedge.prompt.answer_match import are_short
 from dataedge.prompt.closed_book import CONTEXTS, ITEMS, RETRIEVED_TOKENS, SAMPLES
 from dataedge.prompt.demonstrations import DEMONSTRATION_TOKENS
-from dataedge.prompt.search import schedule
+from dataedge.prompt.latency import REQUESTS
+from dataedge.prompt.search import FIRST_ROUND, schedule
 from dataedge.prompt.templates import label_names
 
 if TYPE_CHECKING:
@@ -80,6 +83,7 @@ class Plan:
         held_out: development and evaluation items.
         data_tokens: tokens of all distinct items.
         passes: prompts that the base model is asked.
+        filled: of these, prompts with as many demonstrations as fit its context.
         tokens: tokens that it runs.
         seconds: how long that takes, embedding included.
         model: which base model.
@@ -95,6 +99,7 @@ class Plan:
     held_out: int
     data_tokens: int
     passes: int
+    filled: int
     tokens: int
     seconds: float
     model: str
@@ -114,7 +119,8 @@ class Plan:
                 if self.sent
                 else (
                     f"base model      {self.model}, on this machine; nothing leaves it",
-                    f"forward passes  {self.passes:,} prompts, about {self.tokens:,} tokens",
+                    f"forward passes  {self.passes:,} prompts, about {self.tokens:,} tokens; "
+                    f"{self.filled:,} of them with a context filled with demonstrations",
                     f"time            about {_time(self.seconds)} on two cores",
                 )
             ),
@@ -141,7 +147,8 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     server = connection(config)
     held = min(config.probe_items, int(0.4 * len(dataset.items)))
     probe = searched_probe(dataset.task.value, load_probes(config.probes))
-    passes, tokens, data_tokens = _work(dataset, probe, held)
+    asked = _work(dataset, probe, held, remote=server is not None)
+    passes, tokens, data_tokens = asked.prompts, asked.tokens, asked.data_tokens
     if config.exposure or config.control:
         from dataedge.exposure import work
 
@@ -159,19 +166,34 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
         held_out=held,
         data_tokens=data_tokens,
         passes=passes,
+        filled=asked.filled,
         tokens=tokens,
         seconds=tokens / TOKENS_PER_SECOND + texts / TEXTS_PER_SECOND,
         model=model,
         out=out,
         stored=(Path(out) / FILE).is_file(),
-        sent=_sent(server, dataset, config, passes, tokens) if server else None,
+        sent=_sent(server, dataset, config, passes, tokens, asked.repeated) if server else None,
     )
 
 
 def _sent(
-    server: Connection, dataset: Dataset, config: AuditConfig, passes: int, tokens: int
+    server: Connection,
+    dataset: Dataset,
+    config: AuditConfig,
+    passes: int,
+    tokens: int,
+    repeated: int,
 ) -> Sent:
-    """A server shares no beginnings between prompts: demonstrations are sent with every question."""
+    """A server shares no beginnings between prompts: demonstrations are sent with every question.
+
+    Args:
+        server: where it is.
+        dataset: what is asked about.
+        config: prices.
+        passes: prompts.
+        tokens: that would be run if prompts shared their beginnings.
+        repeated: tokens of the curve over demonstrations beyond that.
+    """
     from dataedge.ladder.generate import NGRAM_ITEMS
     from dataedge.models.endpoint.asking import CHOICE_TOKENS
     from dataedge.models.endpoint.model import ECHO_AT_MOST
@@ -181,7 +203,7 @@ def _sent(
     # train responses, for their tokens
     spelt = 0 if labels else min(NGRAM_ITEMS[True], len(dataset.items))
     requests = passes * each + spelt
-    tokens_in = tokens * each + int(passes * each * DEMONSTRATION_TOKENS["retrieved"])
+    tokens_in = (tokens + repeated) * each + int(passes * each * DEMONSTRATION_TOKENS["retrieved"])
     tokens_out = requests * (CHOICE_TOKENS if labels > ECHO_AT_MOST else 1)
     cost = None
     if config.price_in is not None or config.price_out is not None:
@@ -192,15 +214,25 @@ def _sent(
 
 
 class _Work(NamedTuple):
-    """What the base model is asked."""
+    """What the base model is asked. Estimates.
+
+    Attributes:
+        prompts: questions.
+        tokens: to run.
+        data_tokens: of all distinct items.
+        filled: questions with as many demonstrations as fit the context.
+        repeated: tokens more where prompts do not share their beginnings.
+    """
 
     prompts: int
     tokens: int
     data_tokens: int
+    filled: int
+    repeated: int
 
 
-def _work(dataset: Dataset, probe: Probe, held: int) -> _Work:
-    """Prompts, tokens to run, and tokens of the data; estimates."""
+def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) -> _Work:
+    """Prompts, tokens to run, and tokens of the data."""
     size = [len(i.text.encode()) + len(i.target.encode()) for i in dataset.items]
     item = sum(size) / len(size) / BYTES_PER_TOKEN
     development, evaluation = held // 4, held - held // 4
@@ -243,7 +275,29 @@ def _work(dataset: Dataset, probe: Probe, held: int) -> _Work:
             passes += 3 * said + (CONTEXTS + SAMPLES) * drawn
             tokens += (2 * said + (CONTEXTS + SAMPLES) * drawn) * (bare + item)
             tokens += min(said * longest, RETRIEVED_TOKENS)
-    return _Work(passes, int(tokens), int(sum(size) / BYTES_PER_TOKEN))
+    calibrated = 0
+    if dataset.task is Task.CLASSIFY:
+        items = 0 if remote else prompt_curve.number_of_items(evaluation, bare, remote=False)
+        calibrated = min(development, max(FIRST_ROUND, items))
+    curve = prompt_curve.work(
+        evaluation,
+        calibrated,
+        item,
+        bare,
+        MAX_CONTEXT,
+        len(dataset.items) - held,
+        usual=fitting("random"),
+        remote=remote,
+    )
+    passes += curve.prompts + 2 * REQUESTS
+    tokens += curve.tokens + REQUESTS * (longest + bare)
+    return _Work(
+        passes,
+        int(tokens),
+        int(sum(size) / BYTES_PER_TOKEN),
+        curve.filled,
+        int(curve.sent - curve.tokens),
+    )
 
 
 def _time(seconds: float) -> str:

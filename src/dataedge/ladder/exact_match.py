@@ -8,6 +8,7 @@ whether the answer that is written matches the response, after the normalisation
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,13 +83,18 @@ class ExactMatchLadder:
     def prompting(self, strategy: Strategy) -> Outcome:
         """Report a chosen strategy on the evaluation items."""
         hits, cut = self.hits(strategy, self.s.evaluation)
-        return _outcome(
+        outcome = _outcome(
             strategy.name,
             self.hits(strategy, self.s.development)[0],
             hits,
             self.s.prompt_tokens(strategy),
             cut_share=cut,
         )
+        return replace(outcome, strategy=strategy)
+
+    def on(self, strategy: Strategy, indices: Positions) -> Outcome:
+        """What a strategy reaches on some evaluation items."""
+        return _outcome(strategy.name, None, self.hits(strategy, indices)[0])
 
     def run(self) -> tuple[Rungs, list[dict[str, Any]]]:
         """All rungs, and the trials of every strategy."""

@@ -6,7 +6,7 @@ says what the answer is (task). Asking for it under another item's prompt tells 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -144,7 +144,7 @@ class GenerateLadder:
     def prompting(self, strategy: Strategy) -> Outcome:
         """Report a chosen strategy on the evaluation items."""
         answers = self.s.answers(strategy, self.s.evaluation)
-        return self._outcome(
+        outcome = self._outcome(
             strategy.name,
             self.bits(strategy, self.s.development),
             code_lengths(answers),
@@ -152,6 +152,12 @@ class GenerateLadder:
             strategy=strategy.name,
             cut_share=cut_share([a.cut for a in answers if a is not None]),
         )
+        return replace(outcome, strategy=strategy)
+
+    def on(self, strategy: Strategy, indices: Positions) -> Outcome:
+        """What a strategy reaches on some evaluation items."""
+        bits = code_lengths(self.s.answers(strategy, indices, together=True))
+        return Outcome(strategy.name, None, -bits, bits)
 
     # -- learning ------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from dataedge.prompt import calibration, panel
 from dataedge.prompt.panel import FINALISTS
 from dataedge.prompt.pool import Pooled, pool_prompts
 from dataedge.prompt.scores import ChoiceAnswers, Choices, ask_choices, cut_share
-from dataedge.prompt.search import Trial, successive_halving
+from dataedge.prompt.search import FIRST_ROUND, Trial, successive_halving
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,9 +137,7 @@ class LabelPrompts:
         """Fit on the first m development items, and judge them out of fold."""
         indices = positions(self.s.development[:m])
         scores = self.scores(strategy, indices)
-        content_free = None
-        if strategy.shots != "retrieved" and "contextual" in self.s.probe.calibration:
-            content_free = self._content_free(strategy)
+        content_free = self._content_free(strategy) if self._empty_prompts(strategy) else None
         inputs: dict[str, Any] = {
             "scores": scores,
             "labels": self.y[indices],
@@ -151,13 +149,16 @@ class LabelPrompts:
 
     def _content_free(self, strategy: Strategy) -> NDArray[np.float64] | None:
         stage = Choices(self.s.lazy_model, self.s.prompter.choices(strategy))
+        scores, _ = ask_choices(self.s.engine, stage, self._empty_prompts(strategy))
+        return scores if np.isfinite(scores).all() else None
+
+    def _empty_prompts(self, strategy: Strategy) -> list[str]:
+        """What a contextual calibration asks."""
+        if strategy.shots == "retrieved" or "contextual" not in self.s.probe.calibration:
+            return []
         shots = self.s.shots(strategy, positions(self.s.development[:1]))[0]
         texts = len(self.s.dataset.items[0].texts)
-        prompts = [
-            self.s.prompter.prompt(strategy, [empty] * texts, shots) for empty in CONTENT_FREE
-        ]
-        scores, _ = ask_choices(self.s.engine, stage, prompts)
-        return scores if np.isfinite(scores).all() else None
+        return [self.s.prompter.prompt(strategy, [empty] * texts, shots) for empty in CONTENT_FREE]
 
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
         """Accuracy and code length on the first m development items, calibrated out of fold."""
@@ -206,7 +207,25 @@ class LabelPrompts:
                 "cut_share": cut_share(cut),
             },
             balanced=self.balanced(evaluation, self.s.evaluation),
+            strategy=strategy,
         )
+
+    def on(self, strategy: Strategy, indices: Positions) -> Outcome:
+        """What a strategy reaches on some evaluation items, calibrated on development items.
+
+        All are asked at once, so that many demonstrations are run once for all of them.
+        """
+        s = self.s
+        most = FIRST_ROUND if s.abilities.remote else max(FIRST_ROUND, len(indices))
+        tried = s.development[:most]
+        stage = Choices(s.lazy_model, s.prompter.choices(strategy))
+        stage.batch_size = s.batch_of(stage)
+        asked = s.prompts(strategy, positions(np.concatenate([tried, indices])))
+        ask_choices(s.engine, stage, [*asked, *self._empty_prompts(strategy)])
+        fitted = self.calibrate(strategy, len(tried)).fitted
+        said = fitted.log_proba(self.scores(strategy, indices))
+        hits, bits = self.judge(said, indices)
+        return Outcome(strategy.name, None, hits, bits, balanced=self.balanced(said, indices))
 
     def pool(self, members: Sequence[Strategy]) -> PromptPool:
         """Several prompts as one, batch-calibrated on all held-out inputs."""

@@ -14,6 +14,7 @@ import numpy as np
 from dataedge.figures import Figure, mean_figure
 from dataedge.intervals import mean_of_classes, paired_proportions, proportion
 from dataedge.ladder.refits import CONSTANT, Items
+from dataedge.positions import positions
 from dataedge.prompt.search import Trial, rank
 from dataedge.widened_intervals import widened
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from dataedge.ladder.refits import Refits
     from dataedge.positions import Positions
+    from dataedge.prompt.templates import Strategy
 
 RUNGS = (
     "chance",
@@ -71,6 +73,8 @@ class Outcome:
     same_as: str = ""
     base_weight: float = 0.0
     balanced: NDArray[np.float64] | None = None
+    strategy: Strategy | None = None
+    """The prompt, where it is a single one."""
 
 
 @dataclass(frozen=True)
@@ -204,10 +208,41 @@ class Rungs:
         skipped = () if self.unit in ("accuracy", BALANCED) else ONLY_LABELS
         return {rung: self.figure(rung) for rung in RUNGS if rung not in skipped}
 
+    def on(self, rows: NDArray[np.int64], outcomes: dict[str, Outcome]) -> Rungs:
+        """The same ladder on some of its items, with further rungs that were asked about these alone.
+
+        Args:
+            rows: of this ladder, shape (m,).
+            outcomes: further rungs, of m items each.
+        """
+        mask = np.zeros(len(self.index), bool)
+        mask[rows] = True
+        return replace(
+            self,
+            index=positions(self.index[mask]),
+            weight=self.weight[mask],
+            clusters=self.clusters[mask],
+            outcomes={**keep(self.outcomes, mask), **outcomes},
+            special={},
+            classes=None if self.classes is None else self.classes[mask],
+            refits=None,  # they are of all items
+        )
+
     @property
     def best_prompting(self) -> str:
         """The prompting rung, retrieval included, that development items put first."""
         return better(self.outcomes, ("zero_shot", "few_shot", "retrieved"))
+
+    @property
+    def best_prompt(self) -> Strategy | None:
+        """That rung's prompt."""
+        return self.outcomes[self.best_prompting].strategy
+
+    @property
+    def shown_prompt(self) -> Strategy | None:
+        """The chosen prompt with random demonstrations; the one without where none fit."""
+        found = (self.outcomes.get(rung) for rung in ("few_shot", "zero_shot"))
+        return next((o.strategy for o in found if o is not None), None)
 
 
 def better(outcomes: dict[str, Outcome], rungs: tuple[str, ...]) -> str:

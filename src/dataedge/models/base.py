@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from dataedge.models.precision import Precision
 
 
+MAX_CONTEXT = 4096
+"""Tokens of prompt and continuation that are used, however many more a model takes."""
 ChoiceScores = Literal["logprobs", "likeliest", "text", "none"]
 
 
@@ -36,6 +38,8 @@ class Capabilities:
         scatter_nats: how far that moves a label's summed log-probability from float32's, root mean
             square; None where it was not measured, as for float32 itself.
         changed_answers: share of decisions between two labels that this turns round.
+        own_context: tokens that the model itself takes, of which `context` are used; 0 where nobody
+            tells.
     """
 
     token_logprobs: bool
@@ -50,6 +54,7 @@ class Capabilities:
     precision: Precision | Literal[""] = ""
     scatter_nats: float | None = None
     changed_answers: float | None = None
+    own_context: int = 0
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from dataedge.prepare.prepared import PreparedData
     from dataedge.prepare.splits import Splits
     from dataedge.prompt.probe import Probe, Template
-    from dataedge.prompt.scores import Answer
+    from dataedge.prompt.scores import Answer, Ask
 
 NEAREST = 8
+ONE_BATCH = 1000
+"""Questions at once where they share many demonstrations."""
 APART = 7919
 """Between the seeds of two draws of demonstrations."""
 COUNTED = {False: (200, 30), True: (32, 8)}
@@ -166,10 +168,14 @@ class Workspace:
             np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.lazy_model), prompts)])
         )
 
-    def tuned_tokens(self) -> float:
-        """Mean tokens of the prompt that a tuned model needs: the shortest template, nothing shown."""
+    def bare_strategy(self) -> Strategy:
+        """The prompt that a tuned model needs: the shortest template, nothing shown."""
         usable = [t for t in self.probe.templates if not t.chat] or list(self.probe.templates)
-        return self.prompt_tokens(Strategy(min(usable, key=lambda t: len(t.instruction))))
+        return Strategy(min(usable, key=lambda t: len(t.instruction)))
+
+    def tuned_tokens(self) -> float:
+        """Mean tokens of the prompt that a tuned model needs."""
+        return self.prompt_tokens(self.bare_strategy())
 
     def strategies(self, bases: Sequence[Strategy], shots: Shots) -> list[Strategy]:
         """Every base strategy with every k of the probe that fits."""
@@ -219,6 +225,8 @@ class Workspace:
         strategy: Strategy,
         indices: Positions,
         prompts_of: Positions | None = None,
+        *,
+        together: bool = False,
     ) -> list[Answer | None]:
         """Each item's own response as the model sees it, None where it failed.
 
@@ -226,7 +234,15 @@ class Workspace:
             strategy: how to ask.
             indices: whose response is scored.
             prompts_of: whose prompt it is scored under; their own if None.
+            together: ask in one batch, which pays where they share many demonstrations.
         """
         prompts = self.prompts(strategy, indices if prompts_of is None else prompts_of)
         targets = [self.prompter.answer(strategy, self.dataset.items[i].target) for i in indices]
-        return ask_likelihood(self.engine, Likelihood(self.lazy_model), prompts, targets)
+        stage = Likelihood(self.lazy_model)
+        if together:
+            stage.batch_size = self.batch_of(stage)
+        return ask_likelihood(self.engine, stage, prompts, targets)
+
+    def batch_of(self, stage: Ask) -> int:
+        """Questions asked at once where they share many demonstrations, which are run once a batch."""
+        return stage.batch_size if self.abilities.remote else ONE_BATCH

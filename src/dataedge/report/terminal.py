@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
-    from dataedge.report.model import EdgeModel, FigureModel, Report, TermModel
+    from dataedge.report.model import EdgeModel, FigureModel, ReasonModel, Report, TermModel
 
 COLOURS = {"edge": "green", "no_edge": "yellow", "inconclusive": "cyan"}
 ANSWER_COLOURS = {"yes": "green", "partly": "cyan", "no": "yellow", "unknown": "dim"}
@@ -154,8 +154,19 @@ def _reasons(report: Report) -> Table:
     table.add_column("", no_wrap=True)
     table.add_column("why", style="dim")
     for reason in report.reasons:
-        table.add_row(reason.id, ANSWERS[reason.answer], reason.why)
+        table.add_row(
+            reason.id, ANSWERS[reason.answer], " ".join(filter(None, (reason.why, timed(reason))))
+        )
     return table
+
+
+def timed(reason: ReasonModel) -> str:
+    """What the clock said of requests; empty for reasons that it has no say in."""
+    seconds = reason.evidence.get("seconds")
+    if not seconds:
+        return ""
+    best, tuned = (seconds[name]["median"] for name in ("best_prompt", "tuned"))
+    return f"Measured: {best:.2f} s against {tuned:.2f} s to {seconds['to']}."
 
 
 def _exposure(report: Report) -> Table:

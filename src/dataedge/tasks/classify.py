@@ -10,6 +10,7 @@ import numpy as np
 from dataedge.engine import Step
 from dataedge.figures import Figure
 from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
+from dataedge.ladder.prompt_curve import prompt_curve
 from dataedge.ladder.rungs import BALANCED
 from dataedge.learner import item_features
 from dataedge.learning_curve.checks import CurvePoints
@@ -20,6 +21,7 @@ from dataedge.learning_curve.scaling_laws import Fit
 from dataedge.measure import definedness, disagreement, label_leak, novelty
 from dataedge.measure.shared_pieces import edge_of_unseen_pieces
 from dataedge.positions import Positions, per_item, positions
+from dataedge.prompt.latency import request
 from dataedge.prompt.scores import Likelihood, ask_likelihood
 from dataedge.tasks.label_review import review_annotators, review_labels
 from dataedge.verdict import limits
@@ -64,7 +66,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     annotated = review_annotators(workspace, judged)
     suspects = np.zeros(len(workspace.dataset.items), bool)
     suspects[index[quality.suspect]] = True
-    ladder_run = ClassifyLadder(workspace, described, suspects, pruned).run()
+    ladder = ClassifyLadder(workspace, described, suspects, pruned)
+    ladder_run = ladder.run()
     rungs = replace(ladder_run.rungs, classes=workspace.label_numbers[ladder_run.rungs.index])
     outcomes = rungs.outcomes
     known, defined = _in_bits(workspace, ladder_run)
@@ -102,10 +105,11 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         reasons=four_reasons(
             workspace,
             config,
-            headline,
             verdict,
             edge=edge,
             tuning=tuning,
+            curve=prompt_curve(workspace, headline, ladder.on),
+            request=request(workspace, headline.best_prompt),
             trials=ladder_run.trials,
             tokens=tokens,
         ),

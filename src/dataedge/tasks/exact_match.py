@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from dataedge.figures import Figure
 from dataedge.ladder.exact_match import EXACT_MATCH, ExactMatchLadder
+from dataedge.ladder.prompt_curve import prompt_curve
 from dataedge.measure import disagreement
 from dataedge.positions import per_item
 from dataedge.prompt.answer_match import normalise
+from dataedge.prompt.latency import request
 from dataedge.tasks.response_review import review_responses
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
@@ -30,7 +32,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         config: thresholds.
         tokens: tokens of the dataset, for the reasons.
     """
-    rungs, trials = ExactMatchLadder(workspace).run()
+    ladder = ExactMatchLadder(workspace)
+    rungs, trials = ladder.run()
     outcomes, why = rungs.outcomes, rungs.no_bits
     edge = rungs.difference("with_data", "without_data")
     if not any(outcomes[rung].gain.any() for rung in ("without_data", "with_data")):
@@ -40,8 +43,14 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     open_ = limits.of_proportions(rungs, {"definedness": _open(twins)})
     evidence = evidence_of(workspace, rungs, open_, delta=config.delta, edge=edge)
     tuning, verdict = evidence.tuning_gain, decide(evidence)
-    figures: dict[str, Any] = {"edge": edge, "tuning": tuning, "tokens": tokens}
-    reasons = four_reasons(workspace, config, rungs, verdict, trials=trials, **figures)
+    figures: dict[str, Any] = {
+        "edge": edge,
+        "tuning": tuning,
+        "curve": prompt_curve(workspace, rungs, ladder.on),
+        "request": request(workspace, rungs.best_prompt),
+        "tokens": tokens,
+    }
+    reasons = four_reasons(workspace, config, verdict, trials=trials, **figures)
     n = len(workspace.dataset.items)
     review = review_responses(workspace)
     columns: dict[str, Any] = {

@@ -10,10 +10,12 @@ import numpy as np
 from dataedge.figures import Figure
 from dataedge.items import Task
 from dataedge.ladder.generate import GenerateLadder, GenerateRun
+from dataedge.ladder.prompt_curve import prompt_curve
 from dataedge.measure import definedness, disagreement, novelty
 from dataedge.measure.responses import Losses
 from dataedge.measure.verbatim_recall import recall
 from dataedge.positions import per_item
+from dataedge.prompt.latency import request
 from dataedge.tasks.closed_book import ClosedBookResult, both_losses, closed_book
 from dataedge.tasks.response_review import review_responses
 from dataedge.verdict import limits
@@ -38,7 +40,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         config: thresholds, and whether style counts.
         tokens: tokens of the dataset, for the reasons.
     """
-    ladder_run = GenerateLadder(workspace).run()
+    ladder = GenerateLadder(workspace)
+    ladder_run = ladder.run()
     rungs, seed = ladder_run.rungs, workspace.seed
     outcomes = rungs.outcomes
     total = rungs.difference("with_data", "without_data")
@@ -99,10 +102,11 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         reasons=four_reasons(
             workspace,
             config,
-            rungs,
             verdict,
             edge=counted,
             tuning=tuning,
+            curve=prompt_curve(workspace, rungs, ladder.on),
+            request=request(workspace, rungs.best_prompt),
             trials=ladder_run.trials,
             tokens=tokens,
             task_gain=gain,

@@ -1,47 +1,39 @@
-"""The four reasons to fine-tune, each answered with evidence."""
+"""The four reasons to fine-tune, each answered with evidence of its own.
+
+Each asks something that the others do not: whether more demonstrations would help, whether they
+would fit, whether the data is worth anything, whether a request would get cheaper.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from dataedge.items import Task
+from dataedge.verdict.costs import Prices, cost
+from dataedge.verdict.edge_rule import SAVED, surely_above, surely_below
+from dataedge.verdict.grounds import Answer, Grounds, Reason
+from dataedge.verdict.prompting import prompting_ceiling, prompting_impractical
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.figures import Figure
-    from dataedge.ladder.rungs import Rungs
+    from dataedge.ladder.prompt_curve import PromptCurve
+    from dataedge.prompt.latency import Request
     from dataedge.prompt.workspace import Workspace
     from dataedge.verdict.decision import Verdict
-
-Answer = Literal["supported", "not_supported", "unknown"]
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One reason, whether the data supports it, and why.
-
-    Attributes:
-        id: prompting_ceiling, prompting_impractical, data_edge or latency_and_cost.
-        answer: supported, not_supported or unknown.
-        why: a sentence.
-        evidence: the figures behind it.
-    """
-
-    id: str
-    answer: Answer
-    why: str
-    evidence: dict[str, Any]
 
 
 def four_reasons(
     workspace: Workspace,
     config: AuditConfig,
-    rungs: Rungs,
     verdict: Verdict,
     *,
     edge: Figure,
     tuning: Figure,
+    curve: PromptCurve,
+    request: Request,
     trials: list[dict[str, Any]],
     tokens: Figure,
     task_gain: Figure | None = None,
@@ -50,176 +42,113 @@ def four_reasons(
 
     Args:
         workspace: the data, its sides and vectors, and the base model.
-        config: thresholds and prices.
-        rungs: the ladder.
+        config: prices.
         verdict: on the edge.
         edge: with the data − without it.
-        tuning: learned − the best prompt.
+        tuning: learned − the best prompting.
+        curve: prompting over the number of demonstrations.
+        request: tokens and seconds of a request.
         trials: what each strategy reached on development items.
         tokens: of the dataset.
         task_gain: what of the tuning gain is a reason to tune, if not all of it.
     """
-    counted = tuning if task_gain is None else task_gain
     prompted = workspace.dataset.task is not Task.CORPUS
-    covered = workspace.answer_among_nearest() if prompted else None
-    return [
-        prompting_ceiling(trials, counted, delta=verdict.delta, higher_is_better=rungs.sign > 0),
-        prompting_impractical(
-            tokens, workspace.abilities.context, counted, covered, delta=verdict.delta
-        ),
-        data_edge(verdict, edge, tuning),
-        latency_and_cost(
-            rungs.outcomes[rungs.best_prompting].prompt_tokens,
-            workspace.tuned_tokens(),
-            counted,
-            config.price_in,
-        ),
-    ]
-
-
-def prompting_ceiling(
-    trials: list[dict[str, Any]],
-    learned_over_prompting: Figure,
-    *,
-    delta: float,
-    higher_is_better: bool,
-) -> Reason:
-    """Has the curve over the number of demonstrations flattened below what is learned?
-
-    Args:
-        trials: what each strategy reached on development items.
-        learned_over_prompting: tuning gain.
-        delta: smallest gain worth having.
-        higher_is_better: accuracy, or bits per byte.
-    """
-    sign = 1 if higher_is_better else -1
-    curve: dict[str, dict[int, float]] = {"random": {}, "retrieved": {}}
-    for t in trials:
-        kinds = ("random", "retrieved") if t["k"] == 0 else (t["shots"],)
-        for kind in kinds:
-            best = curve[kind].get(t["k"])
-            if best is None or sign * t["development"] > sign * best:
-                curve[kind][t["k"]] = t["development"]
-    evidence = {
-        "curve_over_k": {kind: sorted(points.items()) for kind, points in curve.items()},
-        "measured_on": "development items",
-        "tried": [
-            {name: t[name] for name in ("rung", "strategy", "development", "n") if name in t}
-            for t in trials
-        ],
-        "tuning_gain": learned_over_prompting.brief,
-    }
-    steps = [
-        sign * (points[-1][1] - points[-2][1])
-        for points in evidence["curve_over_k"].values()  # type: ignore[attr-defined]
-        if len(points) > 1
-    ]
-    if not steps or learned_over_prompting.low is None or learned_over_prompting.high is None:
-        return Reason(
-            "prompting_ceiling", "unknown", "No curve over demonstrations was measured.", evidence
+    return reasons_from(
+        Grounds(
+            verdict,
+            edge,
+            tuning,
+            tuning if task_gain is None else task_gain,
+            curve,
+            request,
+            verdict.delta,
+            workspace.abilities.context,
+            workspace.abilities.own_context,
+            Prices(
+                config.price_in,
+                config.price_out,
+                config.price_tuned_in,
+                config.price_tuned_out,
+                config.price_tuning,
+            ),
+            workspace.answer_among_nearest() if prompted else None,
+            tokens.value,
+            trials,
         )
-    flat = max(steps) < delta
-    if learned_over_prompting.low > 0 and flat:
-        why = "More demonstrations no longer help, and learning from the data reaches further."
-        return Reason("prompting_ceiling", "supported", why, evidence)
-    if learned_over_prompting.high < delta:
-        why = "Learning from the data does not reach beyond the best prompt."
-        return Reason("prompting_ceiling", "not_supported", why, evidence)
-    why = (
-        "Learning reaches further, but more demonstrations still help."
-        if not flat
-        else "The gain of learning over the best prompt is within its error."
     )
-    return Reason("prompting_ceiling", "unknown", why, evidence)
 
 
-def prompting_impractical(
-    data_tokens: Figure,
-    context: int,
-    with_over_prompt: Figure,
-    covered: float | None,
-    *,
-    delta: float,
-) -> Reason:
-    """Does what the data teaches fit a prompt?
-
-    Args:
-        data_tokens: tokens of the distinct train items.
-        context: of the model, in tokens.
-        with_over_prompt: learned − the best prompt that fits.
-        covered: share of held-out items whose answer stands among the nearest train items.
-        delta: smallest gain worth having.
-    """
-    evidence = {
-        "data_tokens": data_tokens.value,
-        "context_tokens": context,
-        "answer_among_nearest": covered,
-        "learned_over_best_prompt": with_over_prompt.brief,
-    }
-    if data_tokens.value is None:
-        return Reason("prompting_impractical", "unknown", "Tokens were not counted.", evidence)
-    if data_tokens.value <= context:
-        why = f"All {data_tokens.value:,.0f} tokens of the data fit the context of {context:,}."
-        return Reason("prompting_impractical", "not_supported", why, evidence)
-    times = data_tokens.value / context
-    if with_over_prompt.low is not None and with_over_prompt.low > 0:
-        why = f"The data is {times:.1f} times the context, and the best prompt that fits stays behind."
-        return Reason("prompting_impractical", "supported", why, evidence)
-    if with_over_prompt.high is not None and with_over_prompt.high < delta:
-        why = f"The data is {times:.1f} times the context, but the best prompt that fits loses nothing."
-        return Reason("prompting_impractical", "not_supported", why, evidence)
-    why = f"The data is {times:.1f} times the context; what the best prompt loses is within its error."
-    return Reason("prompting_impractical", "unknown", why, evidence)
+def reasons_from(g: Grounds) -> list[Reason]:
+    """All four from their figures."""
+    return [prompting_ceiling(g), prompting_impractical(g), data_edge(g), latency_and_cost(g)]
 
 
-def data_edge(verdict: Verdict, edge: Figure, tuning_gain: Figure) -> Reason:
+def data_edge(g: Grounds) -> Reason:
     """The verdict, and the tuning gain beside it."""
     answers: dict[str, Answer] = {
         "edge": "supported",
         "no_edge": "not_supported",
         "inconclusive": "unknown",
     }
-    evidence = {"edge": edge.brief, "tuning_gain": tuning_gain.brief}
-    return Reason("data_edge", answers[verdict.label], verdict.why[0], evidence)
+    evidence = {"edge": g.edge.brief, "tuning_gain": g.tuning.brief}
+    return Reason("data_edge", answers[g.verdict.label], g.verdict.why[0], evidence)
 
 
-def latency_and_cost(
-    best_tokens: float | None,
-    zero_tokens: float | None,
-    tuning_gain: Figure,
-    price_in: float | None = None,
-) -> Reason:
-    """What a request costs with the best prompt against the bare prompt of a tuned model.
-
-    Args:
-        best_tokens: mean prompt tokens of the best prompting rung.
-        zero_tokens: mean prompt tokens of the shortest prompt without demonstrations.
-        tuning_gain: a tuned model must not be worse.
-        price_in: of a million tokens read; the price of tuning and of a tuned model is not known.
-    """
+def latency_and_cost(g: Grounds) -> Reason:
+    """What a request costs with the best prompt against the bare prompt of a tuned model."""
+    r, priced = g.request, cost(g.request, g.prices)
     evidence: dict[str, Any] = {
-        "best_prompt_tokens": best_tokens,
-        "tuned_prompt_tokens": zero_tokens,
-        "cost": "no prices were given",
+        "best_prompt": r.prompt or None,
+        "best_prompt_tokens": r.prompt_tokens,
+        "tuned_prompt_tokens": r.bare_tokens,
+        "answer_tokens": r.answer_tokens,
+        "ratio_tokens": r.saved,
+        "seconds": None if r.seconds is None else _seconds(r),
+        "cost_per_1000_requests": None
+        if priced is None
+        else {"best_prompt": priced.prompt, "tuned": priced.tuned},
+        "break_even_requests": None if priced is None else priced.break_even,
+        "tuning_gain": g.tuning.brief,
     }
-    if price_in is not None and best_tokens is not None and zero_tokens is not None:
-        evidence["cost"] = {
-            "best_prompt_per_1000_requests": best_tokens * price_in / 1e3,
-            "tuned_prompt_per_1000_requests": zero_tokens * price_in / 1e3,
-        }
-    if best_tokens is None or zero_tokens is None:
-        return Reason("latency_and_cost", "unknown", "Prompt tokens were not counted.", evidence)
-    ratio = best_tokens / max(zero_tokens, 1.0)
-    evidence["ratio"] = ratio
-    sentence = f"The best prompt takes {best_tokens:.0f} tokens, a tuned model {zero_tokens:.0f}"
-    if ratio < 1.5:
-        return Reason("latency_and_cost", "not_supported", f"{sentence}: little to save.", evidence)
-    if tuning_gain.low is not None and tuning_gain.low > 0:
-        return Reason(
-            "latency_and_cost",
-            "supported",
-            f"{sentence} ({ratio:.1f} times less) and is better.",
-            evidence,
+
+    def answered(answer: Answer, why: str) -> Reason:
+        return Reason("latency_and_cost", answer, why, evidence)
+
+    if r.prompt_tokens is None or r.bare_tokens is None or r.saved is None:
+        return answered("unknown", "Prompt tokens were not counted.")
+    told = f"The best prompt takes {r.prompt_tokens:,.0f} tokens, a tuned "
+    told += f"model {r.bare_tokens:,.0f}"
+    # what is paid for is what counts, where the user says what that is
+    cheaper = r.saved if priced is None else priced.prompt / max(priced.tuned, 1e-12)
+    if priced is not None:
+        told += f"; {priced.prompt:,.2f} against {priced.tuned:,.2f} for a thousand requests"
+    surely_faster = r.slower is not None and r.slower[1] >= SAVED
+    if cheaper < SAVED and not surely_faster:
+        return answered("not_supported", f"{told}: little to save.")
+    if surely_below(g.tuning, -g.delta):
+        return answered("not_supported", f"{told}, but learning falls short of that prompt.")
+    if not surely_above(g.tuning, -g.delta):
+        why = f"{told}; whether tuning keeps the quality is within its error."
+        return answered("unknown", why)
+    if priced is not None and g.prices.tuning is not None:
+        pays = priced.break_even
+        told += (
+            "; it never pays for the fine-tune"
+            if pays is None
+            else f"; the fine-tune has paid after {pays:,.0f} requests"
         )
-    why = f"{sentence} ({ratio:.1f} times less); whether tuning keeps the quality is not settled."
-    return Reason("latency_and_cost", "unknown", why, evidence)
+    return answered("supported", f"{told}, and nothing that counts is lost.")
+
+
+def _seconds(request: Request) -> dict[str, Any]:
+    """The measured seconds for the report."""
+    assert request.seconds is not None
+    sides = {"best_prompt": request.seconds.prompt, "tuned": request.seconds.bare}
+    return {
+        "to": f"read the prompt and write {request.written} tokens",
+        "requests": len(request.seconds.bare),
+        **{
+            name: {"median": float(np.median(s)), "low": float(s.min()), "high": float(s.max())}
+            for name, s in sides.items()
+        },
+    }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dataedge.models.lazy import ModelAbilities
     from dataedge.prepare.prepared import PreparedData
     from dataedge.verdict.decision import Verdict
-    from dataedge.verdict.reasons import Reason
+    from dataedge.verdict.grounds import Reason
     from dataedge.verdict.terms import Term
 
 VIEW_SIZE = 50

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.errors import AuditError, ExitCode
-from dataedge.models.base import Capabilities, Scored
+from dataedge.models.base import MAX_CONTEXT, Capabilities, Scored
 from dataedge.models.capability_tests import SENTENCE
 from dataedge.models.endpoint import parsing
 from dataedge.models.endpoint.asking import CHAT, START, Asker
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from dataedge.models.endpoint.capability_tests import Given
     from dataedge.models.endpoint.connection import Connection
 
-CONTEXT = 4096
-"""Tokens that are taken to fit; servers do not say."""
 ECHO_AT_MOST = 8
 """Labels that are sent in full per prompt; of more, those that the likeliest next tokens put first."""
 
@@ -80,7 +78,7 @@ class EndpointModel:
             full_vocabulary=False,
             generation=True,
             chat=self.proven.both and given is None and not width,
-            context=CONTEXT,
+            context=MAX_CONTEXT,  # taken to fit; servers do not say
             notes=self.proven.notes,
             choices="logprobs" if given else "likeliest" if width else "text",
             remote=True,

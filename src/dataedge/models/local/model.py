@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.errors import AuditError, ExitCode
-from dataedge.models.base import Capabilities, Scored
+from dataedge.models.base import MAX_CONTEXT, Capabilities, Scored
 from dataedge.models.local.batching import Row, batches, common_prefix, windows
 from dataedge.models.local.choices import choose
 from dataedge.models.local.forward import Forward
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from dataedge.models.base import Moments
     from dataedge.models.local.prefix import SharedPrefix
 
-MAX_CONTEXT = 4096
 BATCH_TOKENS = 512  # per thread; more is no faster and takes more memory
 MAX_BATCH_TOKENS = 8192
 MIN_SAVING = 64  # tokens that a shared prefix must save before it is run apart
@@ -77,6 +76,7 @@ class LocalModel:
             context=min(context, max_context),
             notes=tuple(notes),
             precision="float32" if self.forward.exact else "bfloat16",
+            own_context=context,
         )
         if prove:
             from dataedge.models import capability_tests as hand
