@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Ask = Callable[[Strategy, Positions], Outcome]
     """What a strategy reaches on evaluation items, NaN where the model failed."""
 
-OWN_TOKENS = 8_000
+OWN_TOKENS = 4_000
 """Tokens of questions and all their answers at one point of the curve, demonstrations aside."""
 ITEMS = {False: (30, 100_000), True: (24, 40)}
 """Evaluation items that are asked about, at least and at most; few where every question has its
@@ -181,8 +181,8 @@ def number_of_items(evaluation: int, own: float, *, remote: bool) -> int:
     """How many items the curve is asked about.
 
     Example:
-        >>> number_of_items(300, 20.0, remote=False), number_of_items(300, 200.0, remote=False)
-        (300, 40)
+        >>> number_of_items(300, 20.0, remote=False), number_of_items(300, 100.0, remote=False)
+        (200, 40)
     """
     least, most = ITEMS[remote]
     return min(evaluation, most, max(least, int(OWN_TOKENS / max(own, 1.0))))
