@@ -82,5 +82,5 @@ def test_the_command_offers_the_same_fields() -> None:
     assert set(CONFIGURED) <= set(AuditConfig.model_fields)
     hints = get_type_hints(audit)
     assert all(name in hints for name in CONFIGURED)
-    only_audit = {"delta", "delta_balanced", "target", "count"}
+    only_audit = {"delta", "delta_balanced", "delta_r2", "target", "count"}
     assert set(CONFIGURED) - set(inspect.signature(plan).parameters) == only_audit

@@ -49,7 +49,7 @@ def read_from_details(source: str) -> set[str]:
     return keys
 
 
-SHOWN = {"cut_share", "shown_by", "power", "how", "is"}
+SHOWN = {"absolute_error", "cut_share", "shown_by", "power", "how", "is"}
 """Keys that are read in order to be shown. What decides something is a typed field."""
 
 

@@ -58,6 +58,7 @@ def audit(
     time_column: str | None = None,
     delta: float | None = None,
     delta_balanced: float | None = None,
+    delta_r2: float | None = None,
     target: float | None = None,
     count: Count | None = None,
     exposure: bool | None = None,
@@ -93,7 +94,7 @@ def audit(
         probes: file or directory with probes of your own.
         limit: audit a sample of so many distinct items, at least 20; all of them by default.
         seed: of every draw, 0 or more; 0 by default.
-        task: `classify`, `generate` or `corpus`; inferred from the columns by default.
+        task: `classify`, `number`, `generate` or `corpus`; inferred from the columns by default.
         text_column: column with the text; two texts are separated by a comma.
         label_column: column with the label; annotators' columns are separated by commas.
         prompt_column: column with the prompt, or with a chat's messages.
@@ -104,6 +105,7 @@ def audit(
         delta: smallest gain worth having, in accuracy or bits per byte, 0 to 1; 0.02 by default.
         delta_balanced: the same in balanced accuracy, which counts where more than 80 % of the rows
             have one label; 0.05 by default.
+        delta_r2: the same in R², which counts where the label is a number; 0.05 by default.
         target: accuracy, above 0 and up to 1, that `examples_needed` refers to; `delta` above the
             best prompt without the data by default.
         count: what of a gain counts for prompts and responses: `task` (the default) or `total`,

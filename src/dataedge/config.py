@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dataedge.errors import AuditError
 
 Dtype = Literal["auto", "float32", "bfloat16"]
-TaskName = Literal["classify", "generate", "corpus"]
+TaskName = Literal["classify", "number", "generate", "corpus"]
 Count = Literal["task", "total"]
 
 
@@ -68,6 +68,8 @@ class AuditConfig(BaseModel):
     """Smallest gain worth having: accuracy, or bits per byte."""
     delta_balanced: float = Field(default=0.05, ge=0, le=1)
     """The same in balanced accuracy, which counts where more than 80 % of the rows have one label."""
+    delta_r2: float = Field(default=0.05, ge=0, le=1)
+    """The same in R², where the label is a number: 5 % of its variance."""
     target: float | None = Field(default=None, gt=0, le=1)
     """Accuracy to say the examples needed for; δ above the best prompt without data if not given."""
     count: Count = "task"

@@ -16,8 +16,13 @@ class Task(StrEnum):
     """What the dataset asks of a model, inferred from its columns."""
 
     CLASSIFY = "classify"
+    NUMBER = "number"
     GENERATE = "generate"
     CORPUS = "corpus"
+
+
+LABELLED = (Task.CLASSIFY, Task.NUMBER)
+"""Tasks whose items are texts with a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,11 @@ class Item:
 
     Attributes:
         texts: the input; one or two texts to classify, the prompt to answer, the passage's head.
-        target: the label, the response, or the rest of the passage.
+        target: the label, the number as it is written, the response, or the rest of the passage.
         label_missing: the row had an empty label (it is kept for redundancy, not for the edge).
         annotations: one label per annotator column, in column order; None where it is empty.
         rejected: the response that was not preferred, where the data has one.
-        number: the label as a quantity, where it is one; the target is then its class.
+        number: the label as a quantity, where the task is to give one.
         groups: the groups its rows belong to (`--group-column`); none of them is ever split.
         time: when its first row came about (`--time-column`), as a number that orders.
         count: how many rows of the dataset are this item.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataedge.learner.regression import left_out
+from dataedge.learner.regression import Regression, left_out
 
 
 def sample(n: int = 600, d: int = 12, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -49,3 +49,25 @@ def test_a_wrong_number_does_not_choose_the_penalty() -> None:
     noise = np.repeat(np.random.default_rng(3).normal(size=150), 2)
     told = left_out([np.repeat(X[:150], 2, axis=0)], noise, copies)
     assert np.corrcoef(told, noise)[0, 1] < 0.2  # twins do not give each other away
+
+
+def test_new_items_are_predicted_as_well_as_left_out_ones() -> None:
+    rng = np.random.default_rng(7)
+    X = rng.normal(size=(300, 40)).astype(np.float32)
+    y = X[:, :5].sum(1) + rng.normal(size=300) + 50.0
+    found = Regression().fit([X[:150]], y[:150], np.arange(150))
+    errors = [
+        np.square(found.left_out - y[:150]).mean(),
+        np.square(found.predict([X[150:]]) - y[150:]).mean(),
+    ]
+    assert errors[0] == pytest.approx(errors[1], rel=0.35)
+    assert max(errors) < 0.5 * y.var()
+
+
+def test_noise_is_predicted_by_little_more_than_the_mean() -> None:
+    rng, spread = np.random.default_rng(8), []
+    for _ in range(20):
+        X, y = rng.normal(size=(200, 60)).astype(np.float32), rng.normal(size=200)
+        new = rng.normal(size=(50, 60)).astype(np.float32)
+        spread.append(np.square(Regression().fit([X], y, np.arange(200)).predict([new])).mean())
+    assert np.mean(spread) < 0.1

@@ -128,13 +128,13 @@ def test_the_next_doubling_of_text_under_a_power_law() -> None:
         bits = [2000 * n**-0.5 + 300 + luck + rng.normal(0, 8, 150) for n in sizes]
         true = 2000 * (800**-0.5 - 1600**-0.5) / 100
         points = list(zip(sizes[:4], bits, strict=False))
-        found = limits.volume_of_text(points, np.full(150, 100.0), np.arange(150), seed=run)
+        found = limits.volume_of_loss(points, np.full(150, 100.0), np.arange(150), seed=run)
         held += found.low <= true <= found.high
     assert 51 <= held <= 60
     flat = [(n, np.full(50, 100.0)) for n in (100, 200, 400)]
-    none = limits.volume_of_text(flat, np.full(50, 100.0), np.arange(50), seed=0)
+    none = limits.volume_of_loss(flat, np.full(50, 100.0), np.arange(50), seed=0)
     assert none.value == 0.0
-    assert limits.volume_of_text(flat[1:], np.ones(50), np.arange(50), seed=0).value is None
+    assert limits.volume_of_loss(flat[1:], np.ones(50), np.arange(50), seed=0).value is None
 
 
 def test_open_prompts_cost_at_most_what_is_left() -> None:

@@ -64,7 +64,7 @@ def audit(
 
 
 @app.command()
-@configured("delta", "delta_balanced", "target", "count")
+@configured("delta", "delta_balanced", "delta_r2", "target", "count")
 def plan(source: Source, debug: Debug = False, **options: Any) -> None:
     """What an audit would do: rows, tokens, forward passes, time. Runs nothing."""
     _remember(debug)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dataedge.items import Task
+from dataedge.items import LABELLED, Task
 from dataedge.ladder import prompt_curve
 from dataedge.models.base import MAX_CONTEXT
 from dataedge.prompt import panel
@@ -14,6 +14,7 @@ from dataedge.prompt.answer_match import are_short
 from dataedge.prompt.closed_book import CONTEXTS, ITEMS, RETRIEVED_TOKENS, SAMPLES
 from dataedge.prompt.demonstrations import DEMONSTRATION_TOKENS
 from dataedge.prompt.latency import REQUESTS
+from dataedge.prompt.number_pool import CANDIDATES
 from dataedge.prompt.search import FIRST_ROUND, schedule
 from dataedge.prompt.templates import label_names
 
@@ -198,7 +199,7 @@ def _sent(
     from dataedge.models.endpoint.asking import CHOICE_TOKENS
     from dataedge.models.endpoint.model import ECHO_AT_MOST
 
-    labels = len(dataset.labels)
+    labels = CANDIDATES[True] if dataset.task is Task.NUMBER else len(dataset.labels)
     each = labels if 0 < labels <= ECHO_AT_MOST else 1
     # train responses, for their tokens
     spelt = 0 if labels else min(NGRAM_ITEMS[True], len(dataset.items))
@@ -244,6 +245,9 @@ def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) ->
         continuation = (
             sum(len(name) for name in labels) / BYTES_PER_TOKEN if len(labels) > 2 else 2.0
         )
+    if dataset.task is Task.NUMBER:  # digits are tokens, and the end of the line is one
+        written = sum(len(i.target) + 1 for i in dataset.items) / len(dataset.items)
+        continuation = CANDIDATES[False] * written
     bare = item + SCAFFOLD_TOKENS + continuation
 
     def fitting(shots: str) -> list[int]:
@@ -256,7 +260,7 @@ def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) ->
     templates, shown = len(probe.templates), len(fitting("random"))
     candidates = {"zero_shot": templates, "few_shot": 2 * shown, "retrieved": len(retrieved)}
     finalists, reported = dict.fromkeys(candidates, 2), dict.fromkeys(candidates, 1)
-    if dataset.task is Task.CLASSIFY:  # the finalists are pooled
+    if dataset.task in LABELLED:  # the finalists are pooled
         candidates = panel.sizes(templates, forms, shown, len(retrieved))
         finalists = reported = panel.FINALISTS
     zero, few, near = (
@@ -264,7 +268,7 @@ def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) ->
         for rung in candidates
     )
     passes, tokens = zero + few + near, (zero + few) * bare + near * longest
-    if dataset.task is Task.CLASSIFY:
+    if dataset.task in LABELLED:
         passes, tokens = passes + evaluation, tokens + evaluation * item
     elif dataset.task is Task.GENERATE:
         control = min(evaluation, CONTROL_ITEMS)

@@ -12,10 +12,9 @@ from dataedge.ladder.refits import Panel
 from dataedge.ladder.rungs import Outcome
 from dataedge.positions import Positions, positions
 from dataedge.prompt import calibration, panel
-from dataedge.prompt.panel import FINALISTS
 from dataedge.prompt.pool import Pooled, pool_prompts
 from dataedge.prompt.scores import ChoiceAnswers, Choices, ask_choices, cut_share
-from dataedge.prompt.search import FIRST_ROUND, Trial, successive_halving
+from dataedge.prompt.search import FIRST_ROUND, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,33 +95,18 @@ class LabelPrompts:
             retrieved: ask with retrieved demonstrations too.
         """
         s = self.s
-        outcomes: dict[str, Outcome] = {}
-        missing: dict[str, str] = {}
-        trials: list[dict[str, Any]] = []
-        pools: dict[str, list[Strategy]] = {}
-        for rung, candidates_of in (
-            ("zero_shot", panel.zero_shot),
-            ("few_shot", panel.few_shot),
-            ("retrieved", lambda s: panel.retrieved(s, pools["zero_shot"][0])),
-        )[: 3 if retrieved else 2]:
-            candidates = candidates_of(s)
-            if not candidates:
-                missing[rung] = "no demonstrations fit the model's context"
-                continue
-            ranked, tried = successive_halving(
-                candidates, self.attempt, len(s.development), FINALISTS[rung]
-            )
-            trials += [t.record(rung) for t in tried.values()]
-            outcomes[rung] = self.prompting(ranked[0].candidate)
-            pools[rung] = [t.candidate for t in ranked[: FINALISTS[rung]]]
-        kinds = [rung for rung, members in pools.items() for _ in members]
-        cheap = [m for rung in ("zero_shot", "few_shot") for m in pools.get(rung, [])]
+        chosen = panel.finalists(s, self.attempt, 3 if retrieved else 2)
+        pools, cheap = chosen.pools, chosen.without_data
+        outcomes = {rung: self.prompting(members[0]) for rung, members in pools.items()}
         without = prompted = self.pool(cheap)
         if "retrieved" in pools:
             prompted = self.pool([*cheap, *pools["retrieved"]])
         outcomes |= {"without_data": without.outcome, "prompted": prompted.outcome}
-        asked = Panel(prompted.scores, tuple(kinds))
-        return Asked(outcomes, missing, trials, without.pooled, prompted.pooled, asked)
+        kinds = tuple(rung for rung, members in pools.items() for _ in members)
+        asked = Panel(prompted.scores, kinds)
+        return Asked(
+            outcomes, chosen.missing, chosen.trials, without.pooled, prompted.pooled, asked
+        )
 
     def scores(self, strategy: Strategy, indices: Positions) -> NDArray[np.float64]:
         """Raw label scores, shape (m, K), nats."""

@@ -38,13 +38,18 @@ RUNGS = (
     "more_data",
 )
 BITS = "bits/byte"
-"""The one unit in which lower is better."""
+R2 = "R²"
+"""Share of the variance around the train mean that predictions take away: 0 is as good as that mean."""
+ABSOLUTE = "absolute error"
+"""Mean distance of predictions from numbers, in the label's own unit."""
+LOWER = (BITS, ABSOLUTE)
+"""Units in which lower is better."""
 PROPORTIONS = ("accuracy", "exact match")
 """Units of hits: their intervals are those of proportions, not bootstraps."""
 BALANCED = "balanced accuracy"
 """Mean over labels of the accuracy on the items of each: the headline where one label is most of all."""
-ONLY_LABELS = ("repaired", "more_data")
-"""Rungs of `classify` alone."""
+NOT_ALWAYS = ("repaired", "more_data")
+"""Rungs that not every task has."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class Outcome:
         base_weight: of the base model's opinion, where it is mixed into a learner's.
         balanced: shape (n,), hits of the label that is likeliest beyond its frequency, which is the
             best answer where every label counts alike; None where that is the same or not known.
+        predicted: shape (n,), numbers that were answered, in the label's unit; None where labels or
+            texts are.
     """
 
     how: str
@@ -75,6 +82,7 @@ class Outcome:
     balanced: NDArray[np.float64] | None = None
     strategy: Strategy | None = None
     """The prompt, where it is a single one."""
+    predicted: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,9 +109,9 @@ class Rungs:
     """A ladder that was run.
 
     Attributes:
-        unit: accuracy, balanced accuracy, exact match, or bits/byte (lower is better there).
+        unit: accuracy, balanced accuracy, exact match, R²; bits/byte or absolute error (lower is better).
         index: shape (n,), which dataset items the evaluation items are.
-        weight: shape (n,), bytes per item, or ones.
+        weight: shape (n,), what gains are a share of: bytes, squared distances from the mean, or ones.
         clusters: shape (n,), for the bootstrap.
         outcomes: per rung that was reached.
         missing: rung → why it was not.
@@ -130,7 +138,7 @@ class Rungs:
     @property
     def sign(self) -> float:
         """+1 where the unit is better when higher."""
-        return -1.0 if self.unit == BITS else 1.0
+        return -1.0 if self.unit in LOWER else 1.0
 
     @property
     def n_clusters(self) -> int:
@@ -205,8 +213,17 @@ class Rungs:
 
     def ladder(self) -> dict[str, Figure]:
         """All rungs in order."""
-        skipped = () if self.unit in ("accuracy", BALANCED) else ONLY_LABELS
-        return {rung: self.figure(rung) for rung in RUNGS if rung not in skipped}
+        shown = [r for r in RUNGS if r not in NOT_ALWAYS or r in self.special]
+        return {rung: self.figure(rung) for rung in shown}
+
+    def ladder_beside(self, beside: Rungs) -> dict[str, Figure]:
+        """All rungs in order, each with its figure in another unit in its detail."""
+        out = self.ladder()
+        name = beside.unit.replace(" ", "_")
+        for rung in self.outcomes.keys() & out.keys():
+            detail = {**out[rung].detail, name: beside.figure(rung).brief}
+            out[rung] = replace(out[rung], detail=detail)
+        return out
 
     def on(self, rows: NDArray[np.int64], outcomes: dict[str, Outcome]) -> Rungs:
         """The same ladder on some of its items, with further rungs that were asked about these alone.
@@ -274,6 +291,7 @@ def keep(outcomes: dict[str, Outcome], mask: NDArray[np.bool_]) -> dict[str, Out
             gain=o.gain[mask],
             bits=o.bits[mask],
             balanced=None if o.balanced is None else o.balanced[mask],
+            predicted=None if o.predicted is None else o.predicted[mask],
         )
         for r, o in outcomes.items()
     }

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 OWN = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 BASE = (0.0, 0.25, 0.5, 1.0, 1.5)
 """Weights of the learner and of what it stands on that are tried."""
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""The same for numbers, where both are calibrated already."""
 
 
 class Predictions(Protocol):
-    """What is said of the held-out items: log-probabilities, shape (m, K)."""
+    """What is said of the held-out items: log-probabilities, shape (m, K), or numbers, shape (m,)."""
 
     @property
     def development(self) -> NDArray[np.float64]:
@@ -32,8 +34,8 @@ class Stacked(NamedTuple):
     """Both opinions mixed.
 
     Attributes:
-        development: shape (n_dev, K), log-probabilities.
-        evaluation: shape (n_eval, K).
+        development: log-probabilities, shape (n_dev, K), or numbers, shape (n_dev,).
+        evaluation: shape (n_eval, K) or (n_eval,).
         own_weight: of the learner.
         base_weight: of what it stands on.
     """
@@ -73,4 +75,30 @@ def stack(
         log_softmax(a * own.evaluation + b * base.evaluation),
         a,
         b,
+    )
+
+
+def stack_numbers(
+    own: Predictions,
+    base: Predictions,
+    given: NDArray[np.float64],
+    *,
+    least: float = 0.0,
+) -> Stacked:
+    """Predictions a · own + b · base, a and b of `SHARES` those with the least squared error.
+
+    Args:
+        own: a learner's deviations from the train mean.
+        base: those of what it stands on.
+        given: shape (n_dev,), deviations of the development items' numbers from the train mean.
+        least: weight that the learner has at least.
+    """
+
+    def loss(weights: tuple[float, float]) -> float:
+        mixed = weights[0] * own.development + weights[1] * base.development
+        return float(np.square(given - mixed).sum())
+
+    a, b = min(((a, b) for a in SHARES if a >= least for b in SHARES), key=loss)
+    return Stacked(
+        a * own.development + b * base.development, a * own.evaluation + b * base.evaluation, a, b
     )

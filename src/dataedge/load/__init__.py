@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError
-from dataedge.items import Dataset, Task
+from dataedge.items import LABELLED, Dataset, Task
 from dataedge.load.column_roles import ColumnRoles, Flags
 from dataedge.load.naming import SPLITS, Names
 
@@ -41,7 +41,7 @@ def load(
     Args:
         source: a file or folder, a hub id, a pandas DataFrame, a `datasets.Dataset` or
             `DatasetDict`.
-        task: classify, generate or corpus; inferred if None.
+        task: classify, number, generate or corpus; inferred if None.
         text_column: the text to classify or to read; two texts are separated by a comma.
         label_column: the label; several annotators' columns are separated by commas.
         prompt_column: the prompt, or the column of a chat's messages.
@@ -166,7 +166,7 @@ def _check(table: Table, roles: ColumnRoles, rows: Rows, *, settled: bool) -> No
         )
     if roles.task is Task.CORPUS and not settled:
         _check_empty_labels(table)
-    if roles.task is not Task.CLASSIFY:
+    if roles.task not in LABELLED:
         return
     named = f"column '{roles.target}'"
     label = named if roles.target else f"columns {', '.join(roles.annotators)}"
@@ -174,6 +174,9 @@ def _check(table: Table, roles: ColumnRoles, rows: Rows, *, settled: bool) -> No
     if not classes:
         hint = "Name another column with --label-column"
         raise AuditError(f"{where}: {label}: no row has a label", hint)
+    if len(classes) == 1 and roles.task is Task.NUMBER:
+        hint = "Name a column of numbers that differ with --label-column"
+        raise AuditError(f"{where}: {label}: only one number, {classes.pop()}", hint)
     if len(classes) == 1:
         raise AuditError(
             f"{where}: {label}: only one class, '{classes.pop()[:60]}'",

@@ -83,7 +83,10 @@ class Candidates:
         for tier in naming.LABELS:
             labels = [n for n in self.names.any(tier) if n not in annotators]
             if usable := [n for n in labels if self.columns[n].class_like]:
-                return self.labelled(self._one_label(usable), annotators)
+                one = self._one_label(usable)
+                if self.flags.task is Task.NUMBER:
+                    self.refuse_label(one)
+                return self.labelled(one, annotators)
             if labels and not annotators and not has_other:
                 self.refuse_label(labels[0])
                 if self.columns[labels[0]].measured:
@@ -101,8 +104,13 @@ class Candidates:
         return next((n for n in labels if not self.columns[n].number), labels[0])
 
     def refuse_label(self, name: str) -> None:
-        """Raises for a label column that holds several labels per row."""
+        """Raises for a label column that holds several labels per row, or no numbers where they are asked."""
         column = self.all[name]
+        if self.flags.task is Task.NUMBER and not column.number:
+            raise AuditError(
+                f"{self.where}: --task number, but column '{name}' does not hold numbers alone",
+                "Name a column of numbers with --label-column, or use --task classify",
+            )
         if column.nested or column.listed:
             raise AuditError(
                 f"{self.where}: column '{name}' holds several labels per row (lists): an audit "
@@ -114,13 +122,17 @@ class Candidates:
     def labelled(self, label: str | None, annotators: tuple[str, ...] = ()) -> ColumnRoles:
         """A label (or annotators who vote) with the text beside it."""
         taken = [*([label] if label else []), *annotators]
-        roles = ColumnRoles("labelled", self.texts(taken), label, annotators)
+        task = self.flags.task
         if label is None or not self.all[label].measured:
-            return roles
-        return roles.noting(
-            f"{self.where}: '{label}' holds {self.all[label].distinct:,} different numbers: read as "
-            "classes by quartile; suspects are judged by the numbers themselves"
-        )
+            if task is Task.NUMBER and label is not None:
+                return ColumnRoles("number", self.texts(taken), label)
+            return ColumnRoles("labelled", self.texts(taken), label, annotators)
+        named = f"{self.where}: '{label}' holds {self.all[label].distinct:,} different numbers: read as "
+        if task is Task.CLASSIFY:
+            roles = ColumnRoles("labelled", self.texts(taken), label)
+            return roles.noting(f"{named}classes by quartile (--task number reads them as numbers)")
+        roles = ColumnRoles("number", self.texts(taken), label)
+        return roles.noting(f"{named}numbers (--task classify makes classes by quartile of them)")
 
     def texts(self, taken: Collection[str]) -> tuple[str, ...]:
         """The one or two texts that stand beside the columns taken.
@@ -155,6 +167,8 @@ class Candidates:
     def by_values(self) -> list[ColumnRoles]:
         """Readings that the values allow where no name tells."""
         task = self.flags.task
+        if task is Task.NUMBER:
+            return [self.labelled(n) for n, p in self.columns.items() if p.number]
         if task is not Task.GENERATE and (labelled := self.labelled_by_values()):
             return labelled
         if task is Task.CLASSIFY:

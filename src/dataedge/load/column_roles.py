@@ -7,13 +7,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from dataedge.errors import AuditError
-from dataedge.items import Task
+from dataedge.items import LABELLED, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Kind = Literal["chat", "preference", "pair", "labelled", "corpus"]
-_TASKS: dict[str, Task] = {"labelled": Task.CLASSIFY, "corpus": Task.CORPUS}
+Kind = Literal["chat", "preference", "pair", "labelled", "number", "corpus"]
+_TASKS: dict[str, Task] = {
+    "labelled": Task.CLASSIFY,
+    "number": Task.NUMBER,
+    "corpus": Task.CORPUS,
+}
+_CALLED = {"labelled": "labels", "number": "numbers", "pair": "answers"}
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,7 @@ class ColumnRoles:
         """Role → column name(s), as a report shows it."""
         named: dict[str, tuple[str, ...]] = {
             "text" if self.task is not Task.GENERATE else "prompt": self.texts,
-            "label" if self.task is Task.CLASSIFY else "response": (self.target,)
-            if self.target
-            else (),
+            "label" if self.task in LABELLED else "response": (self.target,) if self.target else (),
             "annotator": self.annotators,
             "rejected": (self.rejected,) if self.rejected else (),
         }
@@ -88,7 +91,7 @@ class ColumnRoles:
             return f"'{right}' preferred to '{self.rejected}'" + (
                 f", asked by '{left}'" if left else ""
             )
-        return f"{'labels' if self.kind == 'labelled' else 'answers'} '{right}' to '{left}'"
+        return f"{_CALLED[self.kind]} '{right}' to '{left}'"
 
     def noting(self, note: str) -> ColumnRoles:
         """The same roles with a sentence more for the report."""
@@ -97,7 +100,7 @@ class ColumnRoles:
     @property
     def flag(self) -> str:
         """The flags that choose these roles."""
-        if self.kind == "labelled":
+        if self.kind in ("labelled", "number"):
             labels = self.target or ",".join(self.annotators)
             return f"--text-column {','.join(self.texts)} --label-column {labels}"
         if self.kind == "corpus":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError
-from dataedge.items import Task
+from dataedge.items import LABELLED, Task
 from dataedge.load import naming
 from dataedge.load.candidates import Candidates
 from dataedge.load.column_roles import ColumnRoles, Flags, resolve, undecided
@@ -66,14 +66,14 @@ def _without_metadata(found: list[ColumnRoles], where: str) -> list[ColumnRoles]
 
 
 def _reread(candidates: Candidates, found: Sequence[ColumnRoles]) -> list[ColumnRoles]:
-    """A prompt and responses that repeat can be classified, if the task says so."""
+    """Responses that repeat are classes, and those that are numbers are numbers, if the task says so."""
+    pairs = [(r.texts, r.target) for r in found if r.kind == "pair" and r.target]
+    columns = candidates.columns
+    if candidates.flags.task is Task.NUMBER:
+        return [ColumnRoles("number", texts, c) for texts, c in pairs if columns[c].number]
     if candidates.flags.task is not Task.CLASSIFY:
         return []
-    return [
-        ColumnRoles("labelled", r.texts, r.target)
-        for r in found
-        if r.kind == "pair" and r.target and candidates.columns[r.target].class_like
-    ]
+    return [ColumnRoles("labelled", texts, c) for texts, c in pairs if columns[c].class_like]
 
 
 def _closed_answers(candidates: Candidates, roles: ColumnRoles) -> ColumnRoles:
@@ -99,7 +99,8 @@ def _by_flags(candidates: Candidates) -> ColumnRoles:
             "Keep --label-column, or --prompt-column with --response-column",
         )
     asked = Task.CLASSIFY if flags.label else Task.GENERATE if generate else None
-    if flags.task and asked and flags.task is not asked:
+    label_task = asked is Task.CLASSIFY and flags.task in LABELLED
+    if flags.task and asked and flags.task is not asked and not label_task:
         raise AuditError(
             f"--task {flags.task} conflicts with the named columns, which are for {asked}",
             f"Use --task {asked}, leave --task out, or name other columns",
@@ -127,7 +128,7 @@ def _label_beside(candidates: Candidates, texts: tuple[str, ...]) -> ColumnRoles
     found = candidates.labelled_by_values()
     if len(found) > 1:
         raise undecided(candidates.where, found)
-    if not found and candidates.flags.task is Task.CLASSIFY:
+    if not found and candidates.flags.task in LABELLED:
         raise _no_reading(candidates)
     return found[0] if found else ColumnRoles("corpus", texts[:1])
 
@@ -138,7 +139,7 @@ def _classify(candidates: Candidates, value: str) -> ColumnRoles:
     for name in labels:
         candidates.refuse_label(name)
         column = candidates.all[name]
-        if len(labels) > 1 and column.measured:
+        if len(labels) > 1 and (column.measured or candidates.flags.task is Task.NUMBER):
             raise AuditError(
                 f"{where}: column '{name}' holds numbers: annotators' labels must be classes",
                 "Name one column of numbers with --label-column",
@@ -200,6 +201,11 @@ def _no_reading(candidates: Candidates) -> AuditError:
     if task is Task.CLASSIFY:
         return AuditError(
             f"{candidates.where}: --task classify, but no column of labels: {listing}",
+            "Name it with --label-column, or leave --task out",
+        )
+    if task is Task.NUMBER:
+        return AuditError(
+            f"{candidates.where}: --task number, but no column of numbers: {listing}",
             "Name it with --label-column, or leave --task out",
         )
     if task is Task.GENERATE:

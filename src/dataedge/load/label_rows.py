@@ -1,13 +1,13 @@
-"""Rows with a label → items: classes as they are written, annotators' votes, quantities by quartile."""
+"""Rows with a label → items: classes as they are written, annotators' votes, numbers by quartile."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from dataedge.items import Item
 from dataedge.load.annotators import majority
 from dataedge.load.cells import text_cell
+from dataedge.load.number_rows import number_reader
 from dataedge.load.profile import profile
 from dataedge.load.quantities import Bins
 
@@ -36,24 +36,16 @@ def parse_labelled(table: Table, roles: ColumnRoles) -> Callable[[int], Iterator
 
 
 def _measured(table: Table, roles: ColumnRoles, name: str) -> Callable[[int], Iterator[Item]]:
-    """Quantities: the class by quartile, and the number itself."""
+    """Numbers that are to be classes: by quartile."""
     texts = [(text, table.column(text)) for text in roles.texts]
-    column = table.column(name)
-
-    def number(at: int) -> float | None:
-        value = column[at]
-        if value is None or (isinstance(value, str) and not value.strip()):
-            return None
-        found = float(text_cell(name, value))
-        return found if math.isfinite(found) else None
-
+    number = number_reader(table, name)
     bins = Bins([v for v in map(number, range(len(table))) if v is not None])
 
     def parse(at: int) -> Iterator[Item]:
         inputs = tuple(text_cell(text, cells[at]) for text, cells in texts)
         value = number(at)
         target = "" if value is None else bins.of(value)
-        yield Item(inputs, target, row=at + 1, label_missing=value is None, number=value)
+        yield Item(inputs, target, row=at + 1, label_missing=value is None)
 
     return parse
 

@@ -1,4 +1,4 @@
-"""Labels that are quantities: four classes by quartile for the ladder, the number kept beside."""
+"""Numbers that are to be classified: four classes by quartile."""
 
 from __future__ import annotations
 

@@ -77,6 +77,28 @@ def of_labels(
     return Defined(**vars(found), share=_ratio(bits_chance - bits_learned, bits_chance))
 
 
+def of_numbers(
+    taken: Floats, taken_shuffled: Floats, whole: Floats, clusters: Ints, *, seed: int
+) -> Defined:
+    """R² with the data: the share of the numbers' variance that the input was shown to say.
+
+    Args:
+        taken: shape (n,), squared error that the best use of the data takes away from the mean's.
+        taken_shuffled: shape (n,), the same of a learner on shuffled numbers, the control, which must
+            not be above 0 within its interval.
+        whole: shape (n,), squared error of the train mean.
+        clusters: shape (n,).
+        seed: of the bootstrap.
+
+    Example:
+        >>> of_numbers(np.full(8, 0.5), np.zeros(8), np.ones(8), np.arange(8), seed=0).value
+        0.5
+    """
+    control = _control("R² of a learner on shuffled numbers", taken_shuffled, whole, clusters, seed)
+    found = mean_figure(taken, clusters, unit="R²", seed=seed, weights=whole, **control)
+    return Defined(**vars(found), share=_ratio(taken, whole))
+
+
 def of_responses(
     with_: Floats,
     with_other: Floats,

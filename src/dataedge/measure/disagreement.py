@@ -68,6 +68,35 @@ def of_twins(inputs: Sequence[str], labels: Sequence[str], counts: Sequence[int]
     return _share(each, "no two rows have the same input", "inputs that stand in several rows")
 
 
+def of_numbers(inputs: Sequence[str], numbers: Sequence[float], counts: Sequence[int]) -> Figure:
+    """How far numbers of the same input lie apart: 0 like copies, 1 like any two numbers.
+
+    Mean squared distance of two rows with the same input over that of any two rows; what no answer
+    to the input can explain of the variance.
+
+    Args:
+        inputs: text per item.
+        numbers: per item.
+        counts: rows that each item stands for.
+
+    Returns:
+        As `of_annotators`.
+
+    Example:
+        >>> of_numbers(["Pay now!", "pay now"], [1.0, 2.0], [1, 1]).status
+        'underpowered'
+    """
+    groups: dict[str, list[float]] = {}
+    for text, number, count in zip(inputs, numbers, counts, strict=True):
+        groups.setdefault(_plain(text), []).extend([number] * count)
+    every = np.concatenate([np.asarray(group) for group in groups.values()] or [np.zeros(0)])
+    usual = float(every.var(ddof=1)) if len(every) > 1 else 0.0
+    if usual <= 0.0:
+        return Figure.missing("all numbers are the same", _SHOWN)
+    each = [min(float(np.var(g, ddof=1)) / usual, 1.0) for g in groups.values() if len(g) > 1]
+    return _share(each, "no two rows have the same input", "inputs that stand in several rows")
+
+
 def of_responses(prompts: Sequence[str], responses: Sequence[str], *, seed: int) -> Figure:
     """How far responses to the same prompt lie apart: 0 like copies, 1 like any two responses.
 

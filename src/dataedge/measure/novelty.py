@@ -40,6 +40,22 @@ def known_labels(
     )
 
 
+def known_numbers(taken: Floats, whole: Floats, clusters: Ints, *, seed: int) -> Figure:
+    """Share of the numbers' variance that the base model explains before it sees the data.
+
+    Args:
+        taken: shape (n,), squared error that its answers take away from that of the train mean.
+        whole: shape (n,), squared error of the train mean.
+        clusters: shape (n,).
+        seed: of the bootstrap.
+
+    Example:
+        >>> known_numbers(np.full(10, 0.5), np.ones(10), np.arange(10), seed=0).value
+        0.5
+    """
+    return _share(taken, whole, clusters, seed)
+
+
 def known_responses(
     without: Floats,
     without_other: Floats,

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dataedge.items import Task
+from dataedge.items import LABELLED, Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dataedge.figures import Figure
 
-EVERY = (Task.CLASSIFY, Task.GENERATE, Task.CORPUS)
+EVERY = (Task.CLASSIFY, Task.NUMBER, Task.GENERATE, Task.CORPUS)
 TEXT = (Task.GENERATE, Task.CORPUS)
 
 
@@ -46,7 +46,8 @@ MEASURES = (
         "known_share",
         ("share",),
         EVERY,
-        "How much of the answer's information the base model has before it sees the data; below 0, "
+        "How much of the answer's information (of a number's variance) the base model has before it sees "
+        "the data; below 0, "
         "prompting misleads it.",
         "log-probabilities from the base model",
         "measure/novelty.py",
@@ -97,7 +98,7 @@ MEASURES = (
     Measure(
         "label_noise",
         ("share",),
-        (Task.CLASSIFY,),
+        LABELLED,
         "How many labels are wrong, estimated; of numeric labels, how many lie far from what the rest "
         "of the data says.",
         "50 labelled items or more",
@@ -106,8 +107,8 @@ MEASURES = (
     Measure(
         "label_conflicts",
         ("share",),
-        (Task.CLASSIFY,),
-        "How many items have a near duplicate with another label.",
+        LABELLED,
+        "How many items have a near duplicate with another label; of numbers, with one far off.",
         "labels",
         "measure/label_noise.py",
     ),
@@ -131,9 +132,10 @@ MEASURES = (
     ),
     Measure(
         "definedness",
-        ("bits/item", "bits/byte"),
-        (Task.CLASSIFY, Task.GENERATE),
-        "How much the input tells about the label or the response; near 0, many answers are acceptable.",
+        ("bits/item", "R²", "bits/byte"),
+        (Task.CLASSIFY, Task.NUMBER, Task.GENERATE),
+        "How much the input tells about the label, the number or the response; near 0, many answers "
+        "are acceptable.",
         "log-probabilities from the base model",
         "measure/definedness.py",
     ),
@@ -141,8 +143,8 @@ MEASURES = (
         "disagreement",
         ("share",),
         EVERY,
-        "How often rows with the same input have different labels; of responses, how far apart they lie: "
-        "0 like copies, 1 like any two.",
+        "How often rows with the same input have different labels; of numbers and responses, how far "
+        "apart they lie: 0 like copies, 1 like any two.",
         "20 inputs that stand in several rows",
         "measure/disagreement.py",
     ),

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dataedge.engine import Step
 from dataedge.errors import AuditError, ExitCode
-from dataedge.items import Task
+from dataedge.items import LABELLED, Task
 from dataedge.prepare.splits import split
 from dataedge.prepare.vectors import Embed, embed
 
@@ -85,11 +85,11 @@ def prepare(
 def vectors(
     engine: Engine, embedder: Embed, dataset: Dataset
 ) -> tuple[NDArray[np.float32], tuple[NDArray[np.float32], ...]]:
-    """Vectors of the whole inputs, and of each input text where there are two to classify."""
+    """Vectors of the whole inputs, and of each input text where there are two beside a label."""
     items = dataset.items
     whole = embed(engine, embedder, [i.text for i in items])
     texts = len(items[0].texts)
-    if dataset.task is not Task.CLASSIFY or texts == 1:
+    if dataset.task not in LABELLED or texts == 1:
         return whole, (whole,)
     return whole, tuple(embed(engine, embedder, [i.texts[t] for i in items]) for t in range(texts))
 
@@ -97,12 +97,12 @@ def vectors(
 def near_duplicates(engine: Engine, dataset: Dataset) -> dict[float, NDArray[np.int64]]:
     """Near-duplicate clusters at several thresholds.
 
-    By the input where the task is to classify (so that twins with different labels are found),
+    By the input where it has a label (so that twins with different labels are found),
     by the whole text otherwise.
     """
     items = dataset.items
-    classify = dataset.task is Task.CLASSIFY
-    texts = [i.text if classify else f"{i.text}\n{i.target}" for i in items]
+    labelled = dataset.task in LABELLED
+    texts = [i.text if labelled else f"{i.text}\n{i.target}" for i in items]
 
     def compute(_: object) -> dict[float, NDArray[np.int64]]:
         from dataedge.prepare.near_duplicates import near_duplicate_levels

@@ -7,7 +7,12 @@ from pathlib import Path
 from dataedge.errors import AuditError
 from dataedge.prompt.probe import ENDINGS, Probe, mistake, read_probe
 
-SEARCHED = {"classify": "classify", "generate": "respond", "corpus": "surprisal"}
+SEARCHED = {
+    "classify": "classify",
+    "number": "number",
+    "generate": "respond",
+    "corpus": "surprisal",
+}
 """Name of the probe that says how each task's prompts are searched."""
 OF_THE_SEARCH = ("label_forms", "demonstrations", "calibration", "max_tokens", "items")
 """What the templates of an added probe share with those they join."""

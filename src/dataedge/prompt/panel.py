@@ -6,11 +6,15 @@ that no luck of one draw is in all prompts of a pool.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dataedge.prompt.search import successive_halving
 from dataedge.prompt.templates import Form, Strategy, label_names
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataedge.prompt.search import Trial
     from dataedge.prompt.workspace import Workspace
 
 POOLED = 2
@@ -74,3 +78,50 @@ def few_shot(workspace: Workspace) -> list[Strategy]:
 def retrieved(workspace: Workspace, base: Strategy) -> list[Strategy]:
     """One template with the nearest train items, at every number of them that fits."""
     return workspace.strategies([base], "retrieved")
+
+
+class Finalists(NamedTuple):
+    """The prompts of each rung that development items put first.
+
+    Attributes:
+        pools: rung → prompts, best first.
+        missing: rung → why there are none.
+        trials: per prompt that was tried: rung, k, shots, mean gain on development items, their number.
+    """
+
+    pools: dict[str, list[Strategy]]
+    missing: dict[str, str]
+    trials: list[dict[str, Any]]
+
+    @property
+    def without_data(self) -> list[Strategy]:
+        """Those that are shown nothing, or random train items."""
+        return [m for rung in ("zero_shot", "few_shot") for m in self.pools.get(rung, [])]
+
+
+def finalists(
+    workspace: Workspace, attempt: Callable[[Strategy, int], Trial[Strategy]], rungs: int = 3
+) -> Finalists:
+    """Choose prompts for zero_shot, few_shot and retrieved by successive halving.
+
+    Args:
+        workspace: the audit's materials.
+        attempt: a prompt's result on the first m development items.
+        rungs: how many of the three, in this order.
+    """
+    found = Finalists({}, {}, [])
+    for rung, candidates_of in (
+        ("zero_shot", zero_shot),
+        ("few_shot", few_shot),
+        ("retrieved", lambda s: retrieved(s, found.pools["zero_shot"][0])),
+    )[:rungs]:
+        candidates = candidates_of(workspace)
+        if not candidates:
+            found.missing[rung] = "no demonstrations fit the model's context"
+            continue
+        ranked, tried = successive_halving(
+            candidates, attempt, len(workspace.development), FINALISTS[rung]
+        )
+        found.trials.extend(t.record(rung) for t in tried.values())
+        found.pools[rung] = [t.candidate for t in ranked[: FINALISTS[rung]]]
+    return found

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     Location = tuple[int | str, ...]
 
 PLACES = {
-    "instruction": ("labels",),
+    "instruction": ("labels", "label_name"),
     "question": ("text", "named_text", "prompt", "label_name"),
-    "answer": ("label", "response"),
+    "answer": ("label", "number", "response"),
 }
 """What may stand in braces in each part of a template."""
 SCORING = {
     "classify": "choices",
+    "number": "choices",
     "generate": "likelihood",
     "corpus": "likelihood",
     "any": "generation",
@@ -44,12 +45,12 @@ class Template(BaseModel):
     name: str = Field(min_length=1)
     """What the report calls it."""
     instruction: str = ""
-    """Stands once at the top; may hold {labels}."""
+    """Stands once at the top; may hold {labels}, {label_name}."""
     question: str
     """What is asked of an item; holds {text}, {named_text} (behind the name of its column) or
     {prompt} (the same as {text}), may hold {label_name}."""
     answer: str
-    """How the answer continues the question: holds {label} or {response}."""
+    """How the answer continues the question: holds {label}, {number} or {response}."""
     between: str = "\n\n"
     """Between two demonstrations, and before the question."""
     chat: bool = False
@@ -77,8 +78,8 @@ class Template(BaseModel):
     @field_validator("answer")
     @classmethod
     def _answer_has_its_place(cls, text: str) -> str:
-        if "{label}" not in text and "{response}" not in text:
-            raise ValueError("it must hold {label} or {response}")
+        if not any(place in text for place in ("{label}", "{number}", "{response}")):
+            raise ValueError("it must hold {label}, {number} or {response}")
         return text
 
 
@@ -96,7 +97,7 @@ class Probe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(min_length=1)
     version: int = Field(ge=1)
-    task: Literal["classify", "generate", "corpus", "any"]
+    task: Literal["classify", "number", "generate", "corpus", "any"]
     summary: str
     scoring: Literal["choices", "likelihood", "generation"]
     templates: tuple[Template, ...] = Field(min_length=1)
@@ -198,7 +199,7 @@ def _contradictions(probe: Probe) -> Iterator[tuple[Location, str]]:
     """What is wrong between one part of a probe and another."""
     if probe.scoring != SCORING[probe.task]:
         yield ("scoring",), f"a probe of task {probe.task} is scored by {SCORING[probe.task]}"
-    wanted = "label" if probe.task == "classify" else "response"
+    wanted = {"classify": "label", "number": "number"}.get(probe.task, "response")
     seen: set[str] = set()
     for i, template in enumerate(probe.templates):
         if template.name in seen:
@@ -208,8 +209,9 @@ def _contradictions(probe: Probe) -> Iterator[tuple[Location, str]]:
             yield ("templates", i, "answer"), f"for task {probe.task} it must hold {{{wanted}}}"
         if wanted != "label" and ("{labels}" in template.instruction):
             yield ("templates", i, "instruction"), f"task {probe.task} has no {{labels}}"
-        if wanted != "label" and "{label_name}" in template.question:
-            yield ("templates", i, "question"), f"task {probe.task} has no {{label_name}}"
+        for part in ("instruction", "question") if wanted == "response" else ():
+            if "{label_name}" in getattr(template, part):
+                yield ("templates", i, part), f"task {probe.task} has no {{label_name}}"
 
 
 def _repeated(node: yaml.Node, at: Location = ()) -> Iterator[tuple[Location, str]]:

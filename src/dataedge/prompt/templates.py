@@ -111,10 +111,11 @@ class Prompter:
         )
 
     def answer(self, strategy: Strategy, target: str) -> str:
-        """The continuation that is scored for a target (label or response)."""
+        """The continuation that is scored for a target (label, number or response)."""
         if self.labels:
             return _fill(strategy.template.answer, label=self._said[strategy.form][target])
-        return _fill(strategy.template.answer, response=target[:MAX_CHARACTERS])
+        text = target[:MAX_CHARACTERS]
+        return _fill(strategy.template.answer, response=text, number=text)
 
     def choices(self, strategy: Strategy) -> tuple[str, ...]:
         """The continuation for every label, in label order."""
@@ -138,7 +139,8 @@ class Prompter:
         """The prompt behind demonstrations that were written before."""
         template = strategy.template
         body = demonstrations + self._question(template, texts)
-        body = _fill(template.instruction, labels=self._listed[strategy.form]) + body
+        listed = self._listed[strategy.form]
+        body = _fill(template.instruction, labels=listed, label_name=self.label_name) + body
         if template.chat:
             return self.abilities.chat_before + body + self.abilities.chat_after
         return body

@@ -125,6 +125,11 @@ class Workspace:
         return np.array(given, np.int64)
 
     @cached_property
+    def numbers(self) -> NDArray[np.float64]:
+        """Each item's number, shape (n,); NaN where it has none."""
+        return np.array([np.nan if i.number is None else i.number for i in self.dataset.items])
+
+    @cached_property
     def development(self) -> Positions:
         """Development items in the order in which they are tried."""
         return positions(np.random.default_rng(self.seed).permutation(self.splits.development))

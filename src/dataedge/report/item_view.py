@@ -39,6 +39,8 @@ MEASURED = {
     "right_without": "right\nwithout",
     "right_with": "right\nwith",
     "edge_bits": "edge\nbits",
+    "number_without": "number\nwithout",
+    "number_with": "number\nwith",
     "knowledge": "knowledge",
     "target": "target",
 }

@@ -25,7 +25,7 @@ class FigureModel(_Part):
     n: int
     """Items it rests on."""
     unit: str
-    """accuracy, bits/byte, share …"""
+    """accuracy, R², bits/byte, share …"""
     status: Literal["ok", "skipped", "underpowered", "refused", "failed"]
     """ok, or why there is no value that could be used."""
     reason: str
@@ -76,7 +76,8 @@ class EdgeModel(_Part):
     items alone."""
     parts: dict[str, FigureModel] = Field(default_factory=dict)
     """For generate: total, task and style; to classify, the same in the other unit: balanced accuracy,
-    or accuracy where balanced accuracy is the headline."""
+    or accuracy where balanced accuracy is the headline; for numbers, what the mean absolute error
+    falls by, in the label's own unit."""
 
 
 class VerdictModel(_Part):
@@ -153,7 +154,7 @@ class DatasetModel(_Part):
     """Hash of the content, independent of file names and row order."""
     rows: int
     unique: int
-    task: Literal["classify", "generate", "corpus"]
+    task: Literal["classify", "number", "generate", "corpus"]
     columns: dict[str, Any]
     """Role → column name(s)."""
     splits: dict[str, Any]

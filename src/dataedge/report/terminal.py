@@ -109,6 +109,9 @@ def _ladder(report: Report) -> Table:
     table.add_column("rung", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
+    errors = any("absolute_error" in rung.detail for rung in report.ladder)
+    if errors:
+        table.add_column("abs. error", justify="right", no_wrap=True)
     table.add_column("how", style="dim")
     top = max((r.value for r in report.ladder if r.value is not None), default=1.0) or 1.0
     for rung in report.ladder:
@@ -116,7 +119,9 @@ def _ladder(report: Report) -> Table:
         how = rung.reason or str(rung.detail.get("is") or rung.detail.get("how", ""))
         style = "bold" if rung.rung in ("without_data", "with_data") else ""
         name, value = Text(rung.rung, style=style), Text(figure(rung), style=style)
-        table.add_row(name, value, Text(bar, style="blue"), how)
+        beside = rung.detail.get("absolute_error", {}).get("value")
+        error = ["–" if beside is None else f"{beside:.4g}"] if errors else []
+        table.add_row(name, value, Text(bar, style="blue"), *error, how)
     return table
 
 

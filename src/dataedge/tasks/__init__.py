@@ -19,6 +19,10 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
 
     if workspace.dataset.task is Task.CLASSIFY:
         return classify.find(workspace, config, tokens)
+    if workspace.dataset.task is Task.NUMBER:
+        from dataedge.tasks import number
+
+        return number.find(workspace, config, tokens)
     if workspace.abilities.no_bits:
         return exact_match.find(workspace, config, tokens)
     return generate.find(workspace, config, tokens)

@@ -22,7 +22,7 @@ from dataedge.measure import definedness, disagreement, label_leak, novelty
 from dataedge.measure.shared_pieces import edge_of_unseen_pieces
 from dataedge.positions import Positions, per_item, positions
 from dataedge.prompt.latency import request
-from dataedge.prompt.scores import Likelihood, ask_likelihood
+from dataedge.tasks.input_texts import input_surprisal
 from dataedge.tasks.label_review import review_annotators, review_labels
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
@@ -97,7 +97,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         agreement["annotator_agreement"] = annotated.agreement
     leak = _leak(workspace, index)
     return TaskResult(
-        ladder=_with_beside(headline, beside),
+        ladder=headline.ladder_beside(beside),
         edge=edge,
         tuning_gain=tuning,
         parts={beside.unit: evidence.beside} if evidence.beside else {},
@@ -115,7 +115,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         ),
         measures={
             "known_share": known,
-            "surprisal_bits_per_byte": _surprisal(workspace),
+            "surprisal_bits_per_byte": input_surprisal(workspace),
             "label_noise": quality.noise,
             "label_conflicts": quality.conflicts,
             "label_leak": leak,
@@ -140,16 +140,6 @@ def leads(labels: NDArray[np.int64]) -> bool:
     """
     given = labels[labels >= 0]
     return len(given) > 0 and float(np.bincount(given).max()) > LEADING * len(given)
-
-
-def _with_beside(headline: Rungs, beside: Rungs) -> dict[str, Figure]:
-    """The ladder, each rung with its figure in the other unit in its detail."""
-    out = headline.ladder()
-    for rung in headline.outcomes.keys() & out.keys():
-        shown = beside.figure(rung).brief
-        detail = {**out[rung].detail, beside.unit.replace(" ", "_"): shown}
-        out[rung] = replace(out[rung], detail=detail)
-    return out
 
 
 def _in_bits(workspace: Workspace, ladder_run: ClassifyRun) -> tuple[Figure, Figure]:
@@ -263,24 +253,6 @@ def _limits(
             "label_quality": limits.label_quality(rungs.special["repaired"]),
             "definedness": defined,
         },
-    )
-
-
-def _surprisal(workspace: Workspace) -> Figure:
-    if workspace.abilities.no_bits:
-        return Figure.missing(workspace.abilities.no_bits, "bits/byte")
-    texts = [workspace.dataset.items[i].text for i in workspace.evaluation]
-    answers = ask_likelihood(
-        workspace.engine, Likelihood(workspace.lazy_model), [""] * len(texts), texts
-    )
-    bits = np.array([np.nan if a is None else a.bits for a in answers])
-    size = np.array([len(t.encode("utf-8", "replace")) for t in texts], float)
-    return novelty.surprisal(
-        bits,
-        size,
-        workspace.clusters[workspace.evaluation],
-        seed=workspace.seed,
-        what="input texts",
     )
 
 

@@ -194,7 +194,7 @@ def _limits(
     """Recoverable gains in bits per byte. What a perfect score would be is not known here."""
     rungs = ladder_run.rungs
     found: dict[Limit, Figure] = {
-        "volume": limits.volume_of_text(
+        "volume": limits.volume_of_loss(
             ladder_run.curve, rungs.weight, rungs.clusters, seed=workspace.seed
         )
     }

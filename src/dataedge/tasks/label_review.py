@@ -1,16 +1,15 @@
-"""Labels judged: suspects by learner and twins, numbers by regression, annotators by each other."""
+"""Labels judged: suspects by learner and twins, annotators by each other."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dataedge.engine import Step
 from dataedge.learner.classifier import Learner
-from dataedge.learner.regression import left_out
-from dataedge.measure import annotators, label_noise, quantities
+from dataedge.measure import annotators, label_noise
 from dataedge.positions import Positions, per_item, positions
 from dataedge.verdict.result import highest
 
@@ -49,7 +48,6 @@ def review_labels(workspace: Workspace, described: Description, index: Positions
         "y": workspace.label_numbers[index],
         "clusters": workspace.clusters[index],
         "names": workspace.dataset.labels,
-        "numbers": [workspace.dataset.items[i].number for i in index],
         "annotated": bool(workspace.dataset.columns.get("annotator")),
         "seed": workspace.seed,
     }
@@ -67,7 +65,6 @@ def _judged(
     y: NDArray[np.int64],
     clusters: NDArray[np.int64],
     names: tuple[str, ...],
-    numbers: list[float | None],
     annotated: bool,
     seed: int,
 ) -> LabelReview:
@@ -82,35 +79,7 @@ def _judged(
         refit=learner.refit_without,
         seed=seed,
     )
-    given = np.array([np.nan if v is None else v for v in numbers], float)
-    if len(given) and np.isfinite(given).all():
-        quality = _by_number(quality, blocks, given, y, clusters, seed)
     return LabelReview(index, quality, learner.loo_proba if annotated else None)
-
-
-def _by_number(
-    quality: label_noise.LabelQuality,
-    blocks: list[NDArray[np.float32]],
-    given: NDArray[np.float64],
-    y: NDArray[np.int64],
-    clusters: NDArray[np.int64],
-    seed: int,
-) -> label_noise.LabelQuality:
-    """Suspects among numbers: their class says too little, the number itself decides."""
-    expected = left_out(blocks, given, clusters)
-    found = quantities.judge_quantities(given, expected, clusters, seed=seed)
-    order = np.argsort(given, kind="stable")
-    place = np.searchsorted(given[order], expected).clip(0, len(given) - 1)
-    reason = f"share of numbers more than {quantities.FAR} robust deviations from the expected one"
-    return replace(
-        quality,
-        score=found.score,
-        suspect=found.suspect,
-        reason=found.reason,
-        proposed=np.where(found.suspect, y[order][place], y),
-        noise=replace(found.share, reason=reason),
-        conflicts=found.conflicts,
-    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dataedge.figures import Figure
+from dataedge.ladder.rungs import ABSOLUTE, BITS, R2
 from dataedge.verdict.edge_rule import FEWEST_CLUSTERS, surely_above, surely_below
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ def advise(evidence: Evidence) -> Row:
     return next(row for row in TABLE if row.applies(evidence))
 
 
+_SAID = {BITS: (1, "bits per byte", 3), R2: (1, "of R²", 3)}
+
+
 def signed(figure: Figure, unit: str) -> str:
     """A gain with its interval, in words.
 
@@ -55,13 +59,22 @@ def signed(figure: Figure, unit: str) -> str:
     """
     if figure.value is None:
         return f"not measured ({figure.reason})"
-    scale, name, digits = (
-        (1, "bits per byte", 3) if unit == "bits/byte" else (100, f"points of {unit}", 1)
-    )
+    if unit == ABSOLUTE:
+        return f"mean absolute error {_lower(figure)}"
+    scale, name, digits = _SAID.get(unit, (100, f"points of {unit}", 1))
     text = f"{figure.value * scale:+.{digits}f} {name}"
     if figure.low is None or figure.high is None:
         return text
     return f"{text} [{figure.low * scale:+.{digits}f}, {figure.high * scale:+.{digits}f}]"
+
+
+def _lower(figure: Figure) -> str:
+    """How far an error falls, or rises where the value is below 0."""
+    value = figure.value or 0.0
+    word, sign = ("lower", 1) if value >= 0 else ("higher", -1)
+    ends = (figure.low, figure.high)[::sign]
+    shown = ", ".join(f"{sign * end:.4g}" for end in ends if end is not None)
+    return f"{word} by {abs(value):.4g}" + (f" [{shown}]" if shown else "")
 
 
 def _gain(e: Evidence, name: Literal["label_quality", "volume"]) -> Figure:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dataedge.figures import Figure, bootstrap
-from dataedge.ladder.rungs import Repaired
+from dataedge.ladder.rungs import BITS, R2, Repaired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -179,6 +179,18 @@ def less(figure: Figure, other: Figure) -> Figure:
     return replace(figure, value=max(value, 0.0), low=max(low, 0.0), high=max(high, 0.0))
 
 
+def open_numbers(disagreement: Figure) -> Figure:
+    """R² that no data gives because the same input has several numbers.
+
+    Args:
+        disagreement: of numbers of the same input, see `measure.disagreement`.
+    """
+    if disagreement.status != "ok" or disagreement.value is None:
+        return Figure.missing(disagreement.reason, R2)
+    detail = {"shown_by": "rows with the same input have different numbers"}
+    return replace(disagreement, unit=R2, detail=detail)
+
+
 def open_responses(disagreement: Figure, with_data: Figure) -> Figure:
     """Bits per byte that no data gives because the same prompt has several answers: at most so many.
 
@@ -198,25 +210,27 @@ def open_responses(disagreement: Figure, with_data: Figure) -> Figure:
     return Figure(value, low, high, disagreement.n, with_data.unit, detail=detail)
 
 
-def volume_of_text(
+def volume_of_loss(
     curve: Sequence[tuple[int, NDArray[np.float64]]],
     weight: NDArray[np.float64],
     clusters: NDArray[np.int64],
     *,
     seed: int,
+    unit: str = BITS,
 ) -> Figure:
-    """Bits per byte that twice the train items would save, by a power law through three doublings.
+    """What twice the train items would take off the loss, by a power law through three doublings.
 
     Under a·n^−b + c each doubling gains 2^−b times the one before it; the ratio is taken to be
     between 0 and 1. The interval is a cluster bootstrap of the evaluation items.
 
     Args:
-        curve: train items and bits per evaluation item (n,) there, at sizes that double.
-        weight: shape (n,), bytes per item.
+        curve: train items and loss per evaluation item (n,) there, at sizes that double: bits, or
+            squared error.
+        weight: shape (n,), bytes per item, or squared error of the train mean.
         clusters: shape (n,).
         seed: of the bootstrap.
+        unit: of loss over weight: bits/byte, or R².
     """
-    unit = "bits/byte"
     if len(curve) < _DOUBLINGS:
         return Figure.missing("too few train items for a learning curve", unit)
     before, half, whole = (bits for _, bits in curve[-3:])
@@ -255,7 +269,7 @@ def of_proportions(rungs: Rungs, recoverable: Mapping[Limit, Figure]) -> dict[Li
     """The limits of an edge in hits: those given, novelty, and what they leave unexplained.
 
     Args:
-        rungs: of accuracy or exact match.
+        rungs: of accuracy, exact match or R², of all of which 1 is perfect.
         recoverable: volume, label quality and definedness, as far as they were measured.
     """
     missing = Figure.missing("nothing shows that the input leaves the output open", rungs.unit)
