@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from dataedge.figures import Figure
-from dataedge.ladder.prompt_curve import Point, PromptCurve, divided
+from dataedge.ladder.prompt_curve import Point, PromptCurve, curve_of, divided
 from dataedge.ladder.rungs import Outcome, Rungs
+from dataedge.positions import positions
 from dataedge.prompt.latency import Request, Seconds
 from dataedge.verdict.costs import Prices, cost
 from dataedge.verdict.decision import decide
@@ -64,28 +65,21 @@ class Situation:
             **{f"k {k}": a for k, a in self.curve.items()},
         }
         outcomes = {rung: outcome(a) for rung, a in reached.items()}
-        index = np.arange(self.n)
+        index = positions(range(self.n))
         return Rungs("accuracy", index, np.ones(self.n), index, outcomes, {}, 0)
 
     def grounds(self) -> Grounds:
         """The figures as an audit makes them."""
         r = self.rungs()
         ks = sorted(self.curve)
-        points = tuple(
-            Point(
-                k,
-                self.bare_tokens + k * self.shown_tokens,
-                r.figure(f"k {k}"),
-                r.difference("learned", f"k {k}"),
-            )
-            for k in ks
+        curve = curve_of(
+            r,
+            ks,
+            bare=self.bare_tokens,
+            shown=self.shown_tokens,
+            train_items=self.train_items,
+            own_context=self.own_context,
         )
-        slope, since = Figure.missing("not one demonstration fits the context", "accuracy"), 0
-        if ks[-1]:
-            since = max(k for k in ks if 1 + k <= (1 + ks[-1]) / 2)
-            doublings = np.log2(1 + ks[-1]) - np.log2(1 + since)
-            slope = divided(r.difference(f"k {ks[-1]}", f"k {since}"), float(doublings))
-        curve = PromptCurve(points, slope, since, "plain", self.shown_tokens, self.train_items)
         edge = r.difference("with_data", "without_data")
         tuning = r.difference("learned", "prompted")
         evidence = Evidence(
@@ -272,6 +266,42 @@ def test_train_tokens_count_and_not_all() -> None:
     found = reason(g, "prompting_impractical")
     assert found.answer == "not_supported"
     assert found.evidence["train_tokens"] == 3000
+
+
+def test_what_the_context_would_still_lack_is_paired() -> None:
+    """The ends of two intervals at once would leave open what the same items settle together."""
+    case = Situation(
+        {0: 0.40, 8: 0.45, 16: 0.48, 120: 0.56}, 0.55, 0.55, learned=0.66, with_data=0.66, n=1500
+    )
+    g = case.grounds()
+    found, left = reason(g, "prompting_impractical"), g.curve.when_full
+    assert left is not None
+    assert left.low is not None
+    assert left.low > DELTA
+    assert found.answer == "supported"
+    fewest = found.evidence["demonstrations_needed_at_least"]
+    assert fewest is None or fewest * case.shown_tokens < found.evidence["tokens_needed"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_context_that_would_come_near_enough_is_hardly_ever_called_too_small(seed: int) -> None:
+    """Simulation at the border: what is left when the context is full is δ itself."""
+    rng = np.random.default_rng(seed)
+    n, said = 200, 0
+    room = int((8192 - 40) / 30)
+    more = np.log2((1 + room) / (1 + 120)) / np.log2(121 / 17)
+    for _ in range(200):
+        depth = rng.random(n)
+        last, since = 0.56, 0.48
+        learned = DELTA + last + more * (last - since)
+        reached = {"k 16": since, "k 120": last, "learned": learned}
+        hits = {r: (depth < a).astype(float) for r, a in reached.items()}
+        outcomes = {r: Outcome("", None, h, np.ones(n)) for r, h in hits.items()}
+        index = positions(range(n))
+        rungs = Rungs("accuracy", index, np.ones(n), index, outcomes, {}, 0)
+        left = rungs.extrapolated("learned", "k 120", "k 16", float(more))
+        said += left.low is not None and left.low > DELTA
+    assert said <= 0.06 * 200
 
 
 @pytest.mark.parametrize(

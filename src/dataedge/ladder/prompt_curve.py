@@ -17,7 +17,7 @@ from dataedge.positions import positions
 from dataedge.prompt.scores import Tokens, ask_tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -69,6 +69,9 @@ class PromptCurve:
         points: by k; the last one fills the context, or shows all train items if they fit.
         slope: gain per doubling of 1 + k over the last step of at least one doubling.
         since: k at which that step begins.
+        when_full: what `learned` would still be ahead by if the last slope went on to as many
+            demonstrations as the model's own context takes, or as there are; None where that is not
+            known. Of the same items: paired with `learned` and with both ends of the slope.
         strategy: template, label form and draw, by the name at the last point.
         shown_tokens: mean tokens of a demonstration.
         train_items: that could be shown.
@@ -84,6 +87,7 @@ class PromptCurve:
     train_items: int = 0
     missing: str = ""
     unfilled: str = ""
+    when_full: Figure | None = None
 
     @property
     def last(self) -> Point | None:
@@ -143,24 +147,57 @@ def prompt_curve(workspace: Workspace, rungs: Rungs, ask: Ask) -> PromptCurve:
     if not good.any():
         return PromptCurve(missing="the model failed on a prompt of every item")
     shown = demonstration_tokens(workspace, replace(base, shots="random", k=max(1, steps[-1])))
-    on = rungs.on(rows[good], {f"k {k}": _kept(o, good) for k, o in found.items()})
-    tokens = {k: workspace.prompt_tokens(bare) + k * shown for k in steps}
-    points = tuple(
-        Point(k, tokens[k], on.figure(f"k {k}"), on.difference("learned", f"k {k}")) for k in steps
+    curve = curve_of(
+        rungs.on(rows[good], {f"k {k}": _kept(o, good) for k, o in found.items()}),
+        steps,
+        bare=workspace.prompt_tokens(bare),
+        shown=shown,
+        train_items=len(workspace.splits.train),
+        own_context=workspace.abilities.own_context,
     )
-    since = max((k for k in steps if 1 + k <= (1 + steps[-1]) / 2), default=0)
-    slope = Figure.missing("not one demonstration fits the context", rungs.unit)
-    if steps[-1] > 0:
-        doublings = float(np.log2(1 + steps[-1]) - np.log2(1 + since))
-        slope = divided(on.difference(f"k {steps[-1]}", f"k {since}"), doublings)
+    unfilled = UNFILLED if remote else ""
+    return replace(curve, strategy=strategies[steps[-1]].name, unfilled=unfilled)
+
+
+def curve_of(
+    on: Rungs,
+    steps: Sequence[int],
+    *,
+    bare: float,
+    shown: float,
+    train_items: int,
+    own_context: int,
+) -> PromptCurve:
+    """The curve of rungs that were asked about the same items.
+
+    Args:
+        on: `learned`, and the rungs `k 0`, `k 8` and so on.
+        steps: these numbers of demonstrations, ascending.
+        bare: tokens of a prompt without demonstrations.
+        shown: tokens of a demonstration.
+        train_items: that could be shown.
+        own_context: tokens that the model itself takes; 0 where nobody tells.
+    """
+    points = tuple(
+        Point(k, bare + k * shown, on.figure(f"k {k}"), on.difference("learned", f"k {k}"))
+        for k in steps
+    )
+    last = steps[-1]
+    since = max((k for k in steps if 1 + k <= (1 + last) / 2), default=0)
+    slope, when_full = Figure.missing("not one demonstration fits the context", on.unit), None
+    if last > 0:
+        doublings = float(np.log2(1 + last) - np.log2(1 + since))
+        slope = divided(on.difference(f"k {last}", f"k {since}"), doublings)
+        room = min(train_items, int((own_context - bare) / max(shown, 1.0)))
+        more = max(0.0, float(np.log2((1 + max(room, 0)) / (1 + last)))) / doublings
+        when_full = on.extrapolated("learned", f"k {last}", f"k {since}", more)
     return PromptCurve(
         points,
         slope,
         since,
-        strategies[steps[-1]].name,
-        shown,
-        len(workspace.splits.train),
-        unfilled=UNFILLED if remote else "",
+        shown_tokens=shown,
+        train_items=train_items,
+        when_full=when_full if own_context else None,
     )
 
 

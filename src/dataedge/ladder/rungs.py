@@ -211,6 +211,23 @@ class Rungs:
             per_item, self.clusters, unit=self.unit, seed=self.seed, weights=self.weight, **detail
         )
 
+    def extrapolated(self, upper: str, lower: str, since: str, times: float) -> Figure:
+        """What a rung would still have over a lower one that had gained some more.
+
+        Args:
+            upper: a rung.
+            lower: a rung that is to gain more.
+            since: an earlier rung than that.
+            times: as much more as this many times what `lower` has over `since`.
+        """
+        above, below, before = (
+            self._counted(self.outcomes[rung]) for rung in (upper, lower, since)
+        )
+        left = above - below - times * (below - before)
+        if self.unit == BALANCED:
+            return self._of_classes(left, paired=True)
+        return mean_figure(left, self.clusters, unit=self.unit, seed=self.seed, weights=self.weight)
+
     def ladder(self) -> dict[str, Figure]:
         """All rungs in order."""
         shown = [r for r in RUNGS if r not in NOT_ALWAYS or r in self.special]

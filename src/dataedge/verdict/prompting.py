@@ -132,6 +132,7 @@ def prompting_impractical(g: Grounds) -> Reason:
         "filled": {**_point(last), "learned_over_it": last.behind.brief, "n": last.behind.n},
         "demonstrations_needed": needed.about,
         "demonstrations_needed_at_least": needed.at_least,
+        "learned_over_a_full_context": None if curve.when_full is None else curve.when_full.brief,
         "tokens_needed": size["about"],
     }
     if surely_below(g.counted, g.delta):
@@ -181,7 +182,8 @@ def _beyond_the_context(
         return "unknown", f"{short}; no context was filled: {g.curve.unfilled}."
     if not own and at_least is not None:
         return "unknown", f"{told} How many tokens the server's model takes is not known."
-    if at_least is not None and at_least <= own:
+    left = g.curve.when_full
+    if own and g.curve.points[-1].k and (left is None or not surely_above(left, g.delta)):
         return "unknown", f"{told} The model takes {own:,}."
     everything = g.curve.points[0].tokens + g.curve.train_tokens
     if own and everything <= own:
