@@ -145,7 +145,8 @@ def _seconds(request: Request) -> dict[str, Any]:
     assert request.seconds is not None
     sides = {"best_prompt": request.seconds.prompt, "tuned": request.seconds.bare}
     return {
-        "to": f"read the prompt and write {request.written} tokens",
+        "to": f"read the prompt and write {request.written} "
+        + ("token" if request.written == 1 else "tokens"),
         "requests": len(request.seconds.bare),
         **{
             name: {"median": float(np.median(s)), "low": float(s.min()), "high": float(s.max())}
