@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import dataedge
+from dataedge.cli.plan import plan
+from dataedge.ladder.task_style import CONTEXTS, PROMPTS, items_asked
 from dataedge.measure.verbatim_recall import longest_run, words_in_common
 
 if TYPE_CHECKING:
@@ -78,6 +80,52 @@ def test_ladder_in_bits_per_byte_with_parts_that_add_up(defined: dataedge.Audit)
     )
 
 
+def test_the_base_model_is_asked_by_mixtures_of_prompts(defined: dataedge.Audit) -> None:
+    ladder = {r.rung: r for r in defined.report.ladder}
+    for rung in ("without_data", "prompted"):
+        weights = ladder[rung].detail["pool"].values()
+        assert sum(weights) == pytest.approx(1.0, abs=1e-4)
+        assert 1 <= len(weights) <= 3
+    for rung in ("zero_shot", "few_shot", "retrieved"):
+        assert ladder[rung].detail["strategy"] == ladder[rung].detail["how"]
+    best = min(ladder["zero_shot"].value, ladder["few_shot"].value)
+    assert ladder["without_data"].value < best
+
+
+def test_ngrams_stand_by_themselves_with_their_control(defined: dataedge.Audit) -> None:
+    part = defined.report.edge.parts["n-grams"]
+    ladder = defined.ladder["value"]
+    assert part.value == pytest.approx(ladder["prompted"] - ladder["with_data"], abs=1e-5)
+    assert part.low > part.detail["control"]["high"]
+    assert any("N-grams of the train side have" in why for why in defined.verdict.why)
+
+
+def test_what_is_asked_is_what_plan_counts(defined: dataedge.Audit, tiny_model: str) -> None:
+    """Development items, finalists, every response alone, and some behind other prompts; no more."""
+    report = defined.report
+    ladder = {r.rung: r.detail for r in report.ladder}
+    tried = next(r.evidence["tried"] for r in report.reasons if r.id == "prompting_ceiling")
+    pooled = {*ladder["without_data"]["pool"], *ladder["prompted"]["pool"]}
+    single = {ladder[rung]["strategy"] for rung in ("zero_shot", "few_shot", "retrieved")}
+    behind = report.edge.parts["task"].detail
+    evaluation = 45
+    # a prompt that shows retrieved items is asked with two sets of them, held fixed over questions
+    contexts = [CONTEXTS if "retrieved" in name else 1 for name in pooled]
+    assert behind["contexts"] == max(contexts)
+    assert behind["responses"] == items_asked(evaluation)
+    assert 1 < behind["prompts"] <= PROMPTS
+    expected = (
+        sum(t["n"] for t in tried)
+        + len(pooled | single) * evaluation
+        + evaluation
+        + behind["prompts"] * behind["responses"] * sum(contexts)
+    )
+    asked = int(defined.sql("select count(*) as n from stage_likelihood").df()["n"][0])
+    assert asked == expected
+    options = {"model": tiny_model, "probe_items": 60}
+    assert asked <= plan(defined.directory.parent / "pairs.jsonl", options).passes
+
+
 def test_short_answers_are_said_and_their_losses_kept(defined: dataedge.Audit) -> None:
     measures = defined.measures
     for name in ("exact_match_zero_shot", "exact_match", "knowledge"):
@@ -125,8 +173,12 @@ def test_an_answer_that_follows_from_nothing_has_style_and_no_task(
 ) -> None:
     parts = undefined.report.edge.parts
     assert parts["style"].low > 0
-    assert parts["task"].low < 0.02
+    assert parts["task"].low <= 0 <= parts["task"].high
+    assert abs(parts["task"].value) < 0.02
     assert undefined.verdict.label != "edge"
+    told = undefined.measures["definedness"]
+    assert told.low <= 0.01
+    assert told.value < 0.01
 
 
 def test_style_counts_when_asked(undefined: dataedge.Audit, tiny_model: str) -> None:
@@ -167,7 +219,7 @@ def test_passages_have_no_parts(tmp_path: Path, tiny_model: str) -> None:
     audit = dataedge.audit(file, out=str(tmp_path / "out"), model=tiny_model, probe_items=40)
     assert audit.report.dataset.task == "corpus"
     assert [r.rung for r in audit.report.ladder] == RUNGS
-    assert audit.report.edge.parts == {}
+    assert set(audit.report.edge.parts) == {"total", "n-grams"}
     assert audit.measures["label_noise"].status == "skipped"
     recalled = audit.measures["verbatim_recall"]
     assert recalled.status == "ok"

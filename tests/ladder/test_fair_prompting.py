@@ -22,6 +22,7 @@ from dataedge.ladder.generate import GenerateLadder
 from dataedge.ladder.label_prompts import CONTENT_FREE
 from dataedge.learner.item_features import Candidates, Description
 from dataedge.models.lazy import ModelAbilities
+from dataedge.positions import positions
 from dataedge.prepare.splits import Splits, split
 from dataedge.progress import Progress
 from dataedge.prompt.calibration import log_softmax
@@ -29,7 +30,7 @@ from dataedge.prompt.demonstrations import DEMONSTRATION_TOKENS
 from dataedge.prompt.library import load_probes, searched_probe
 from dataedge.prompt.panel import FINALISTS
 from dataedge.prompt.pool import Pooled
-from dataedge.prompt.scores import ChoiceAnswers
+from dataedge.prompt.scores import Answer, ChoiceAnswers
 from dataedge.prompt.search import successive_halving
 from dataedge.prompt.templates import Strategy
 from dataedge.prompt.workspace import Workspace
@@ -267,6 +268,50 @@ def test_responses_are_chosen_on_development_items_too() -> None:
     assert {c.k for c in candidates} == {4, 8, 16}
     successive_halving(candidates, ladder.attempt, len(s.development))
     assert all(items <= set(s.development.tolist()) for _, items in asked)
+
+
+def test_only_finalists_are_asked_for_responses_of_evaluation_items() -> None:
+    """A mixture takes no more prompts than the pool of labels does, each drawn by itself."""
+    asked: list[tuple[Strategy, frozenset[int]]] = []
+
+    class Telling(Stand):
+        def answers(self, strategy: Strategy, indices: Any, prompts_of: Any = None) -> Any:
+            asked.append((strategy, frozenset(indices.tolist())))
+            tokens = np.arange(5)
+            return [
+                Answer(tokens, -drawn(strategy.name, int(i)).uniform(0.5, 3, 5), 9, cut=False)
+                for i in indices
+            ]
+
+    s = Telling(**vars(workspace(Task.GENERATE)))
+    found = GenerateLadder(s).ask()
+    evaluation = frozenset(s.evaluation.tolist())
+    development = frozenset(s.development.tolist())
+    reported = {strategy for strategy, items in asked if items & evaluation}
+    assert 3 <= len(reported) <= sum(FINALISTS.values())
+    assert all(items <= development or items == evaluation for _, items in asked)
+    assert all((strategy, development) in asked for strategy in reported)
+    assert {m.shots for m in found.without.members} <= {"none", "random"}
+    draws = {(c.template.name, c.draw) for c, _ in asked if c.shots == "random"}
+    assert len({name for name, _ in draws}) == len({draw for _, draw in draws}) == len(draws) == 2
+    bits = {rung: outcome.bits.mean() for rung, outcome in found.outcomes.items()}
+    assert bits["without_data"] < min(bits["zero_shot"], bits["few_shot"])
+
+
+def test_what_is_shown_is_held_fixed_while_questions_change() -> None:
+    """Demonstrations that were retrieved for one question come first, then another question."""
+    s = workspace(Task.GENERATE)
+    retrieved = Strategy(s.probe.templates[0], shots="retrieved", k=3)
+    questions, source = s.development[:4], s.development[4:5]
+    prompts = s.prompts(retrieved, questions, positions(np.repeat(source, 4)))
+    shown = s.prompter.demonstrations(retrieved, s.shots(retrieved, source)[0])
+    assert all(shown in prompt for prompt in prompts)
+    assert len(set(prompts)) == 4
+    before = {prompt[: prompt.index(shown) + len(shown)] for prompt in prompts}
+    assert len(before) == 1, "the beginning is the same, and is run once"
+    own = s.prompts(retrieved, questions)
+    assert not any(shown in prompt for prompt in own)
+    assert s.prompts(retrieved, questions, questions) == own
 
 
 def test_a_learner_that_knows_nothing_takes_nothing_from_the_pool() -> None:

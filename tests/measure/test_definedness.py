@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import dataedge
+from dataedge.ladder.task_style import CodeLengths, OtherPrompts, Spread, prompt_information
 from dataedge.measure.definedness import of_labels, of_responses
 from tests.test_text_audits import audit_of, pairs
 
@@ -60,18 +61,23 @@ def test_the_control_of_responses_is_at_zero(
 
 
 def test_responses_planted_and_not() -> None:
-    """Code lengths under the own prompt and two others: 40 bits, less where the prompt tells 8."""
+    """Code lengths behind the own prompt and eight others: 40 bits, less where the prompt tells 8."""
     covers = []
     for seed in range(40):
         rng = np.random.default_rng(seed)
         base = rng.normal(40, 10, 300)
-        own, other, third = (base + rng.normal(0, 3, 300) for _ in range(3))
-        size = np.full(300, 40.0)
-        planted = of_responses(own - 8, other, size, CLUSTERS, seed=seed, with_third=third)
-        nothing = of_responses(own, other, size, CLUSTERS, seed=seed, with_third=third)
+        own = base + rng.normal(0, 1, 300)
+        behind = base[:, None] + rng.normal(0, 1, (300, 8))
+        informed = np.stack([behind, behind + rng.normal(0, 0.3, (300, 8))], axis=1)
+        size, others = np.full(300, 40.0), OtherPrompts(CLUSTERS, behind, informed)
+        given = (prompt_information(base, bits, others).with_ for bits in (own - 8, own))
+        planted, nothing = (
+            of_responses(told, informed, size, CLUSTERS, seed=seed) for told in given
+        )
         assert planted.low > 0.15
         assert planted.value == pytest.approx(0.2, abs=0.03)
-        assert nothing.low < 0.01
+        assert nothing.low < 0.005
+        assert nothing.value == pytest.approx(0.0, abs=0.005)
         covers.append(at_zero(planted))
     assert np.mean(covers) >= 0.85
 
@@ -85,12 +91,13 @@ def test_the_control_is_a_figure_of_its_own() -> None:
     }  # fmt: skip
     leaking = of_labels(one, one / 2, one, one, CLUSTERS, seed=0, bits_shuffled=one - 0.1)
     assert leaking.detail["control"]["low"] > 0.09
-    third = np.where(CLUSTERS < 100, 40 + rng.normal(size=300), np.nan)
-    told = of_responses(
-        np.full(300, 30.0), np.full(300, 40.0), np.full(300, 10.0), CLUSTERS, seed=0,
-        with_third=third,
-    )  # fmt: skip
+    behind = 40 + rng.normal(size=(300, 2, 8))
+    given = CodeLengths(np.full(300, 40.0), np.full(300, 30.0))
+    errors = (Spread(0.1**2, 7), Spread(0.0, 0))
+    told = of_responses(given, behind, np.full(300, 10.0), CLUSTERS, seed=0, errors=errors)
     assert told.value == pytest.approx(1.0)
-    assert told.detail["control"]["n"] == 100
+    drawn = 0.1 * 2.365  # Student's quantile for 8 questions
+    assert told.low == pytest.approx(1 - drawn, abs=1e-3), "which prompts were drawn counts too"
+    assert told.detail["control"]["n"] == 300
     assert told.detail["control"]["low"] < 0 < told.detail["control"]["high"]
     assert "control" not in of_labels(one, one, one, one, CLUSTERS, seed=0).detail

@@ -7,6 +7,7 @@ import pytest
 
 from dataedge.figures import Figure
 from dataedge.verdict.decision import decide
+from dataedge.verdict.edge_rule import items_to_settle
 from tests.verdict.test_advice import BASE, gain
 
 
@@ -39,6 +40,25 @@ def test_an_edge_not_surely_above_chance_is_inconclusive_and_says_so() -> None:
         "not certain that the data brings it above chance" in sentence for sentence in verdict.why
     )
     assert decide(replace(BASE, over_chance=gain(0.0, 0.01))).label == "no_edge"
+
+
+def test_an_edge_in_the_task_must_not_be_a_loss_in_all() -> None:
+    """The task gained while the total lost more: that was called an edge."""
+    parts = {"task": gain(0.48), "style": gain(-0.74)}
+    task = replace(BASE, edge=parts["task"], parts=parts, counts_task=True)
+    assert decide(replace(task, total=gain(0.3))).label == "edge"
+    assert decide(replace(task, total=gain(-0.26))).label == "no_edge"
+    open_ = replace(task, total=gain(0.05, 0.1))
+    verdict = decide(open_)
+    assert verdict.label == "inconclusive"
+    assert any("may cost more than it gains" in sentence for sentence in verdict.why)
+    assert open_.open is open_.total
+    assert open_.items_needed == items_to_settle(gain(0.05, 0.1), 0.0)
+
+
+def test_what_ngrams_have_of_the_gain_is_told_by_itself() -> None:
+    told = decide(replace(BASE, parts={"task": gain(0.2)}, ngrams=gain(0.1))).why
+    assert any(sentence.startswith("N-grams of the train side have +10.0") for sentence in told)
 
 
 def test_what_limits_is_named_with_its_gain() -> None:

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataedge.items import LABELLED, Task
 from dataedge.ladder import prompt_curve
+from dataedge.ladder.task_style import CONTEXTS as FIXED_CONTEXTS
+from dataedge.ladder.task_style import PROMPTS, items_asked
 from dataedge.models.base import MAX_CONTEXT
 from dataedge.prompt import panel
 from dataedge.prompt.answer_match import are_short
 from dataedge.prompt.closed_book import CONTEXTS, ITEMS, RETRIEVED_TOKENS, SAMPLES
 from dataedge.prompt.demonstrations import DEMONSTRATION_TOKENS
 from dataedge.prompt.latency import REQUESTS
+from dataedge.prompt.mixture import MOST
 from dataedge.prompt.number_pool import CANDIDATES
 from dataedge.prompt.search import FIRST_ROUND, schedule
 from dataedge.prompt.templates import label_names
@@ -30,7 +33,6 @@ TOKENS_PER_SECOND = 500.0
 """A 135M model on two cores in bfloat16, with room to spare."""
 TEXTS_PER_SECOND = 200.0
 SCAFFOLD_TOKENS = 8
-CONTROL_ITEMS = 100
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,7 @@ def _sent(
         tokens: that would be run if prompts shared their beginnings.
         repeated: tokens of the curve over demonstrations beyond that.
     """
-    from dataedge.ladder.generate import NGRAM_ITEMS
+    from dataedge.ladder.response_prompts import NGRAM_ITEMS
     from dataedge.models.endpoint.asking import CHOICE_TOKENS
     from dataedge.models.endpoint.model import ECHO_AT_MOST
 
@@ -259,21 +261,23 @@ def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) ->
     longest = max(retrieved) * item + bare
     templates, shown = len(probe.templates), len(fitting("random"))
     candidates = {"zero_shot": templates, "few_shot": 2 * shown, "retrieved": len(retrieved)}
-    finalists, reported = dict.fromkeys(candidates, 2), dict.fromkeys(candidates, 1)
-    if dataset.task in LABELLED:  # the finalists are pooled
+    if dataset.task in LABELLED:
         candidates = panel.sizes(templates, forms, shown, len(retrieved))
-        finalists = reported = panel.FINALISTS
-    zero, few, near = (
-        schedule(candidates[rung], development, finalists[rung]) + reported[rung] * evaluation
-        for rung in candidates
+    zero, few, near = (  # the finalists are pooled
+        schedule(candidates[rung], development, finalists) + finalists * evaluation
+        for rung, finalists in panel.FINALISTS.items()
     )
     passes, tokens = zero + few + near, (zero + few) * bare + near * longest
     if dataset.task in LABELLED:
         passes, tokens = passes + evaluation, tokens + evaluation * item
     elif dataset.task is Task.GENERATE:
-        control = min(evaluation, CONTROL_ITEMS)
-        passes += 3 * evaluation + control  # under another prompt, without and with; and under none
-        tokens += evaluation * (2 * bare + longest) + control * longest
+        answer = sum(len(i.target.encode()) for i in dataset.items) / len(size) / BYTES_PER_TOKEN
+        # behind other items' questions: a mixture's prompts, and one that shows retrieved items,
+        # in each of its contexts
+        behind = PROMPTS * items_asked(evaluation) * (MOST + FIXED_CONTEXTS)
+        passes += evaluation + behind  # and behind an empty prompt
+        tokens += evaluation * bare  # the beginnings of other items' prompts are run once
+        tokens += behind * answer + PROMPTS * (MOST * bare + FIXED_CONTEXTS * longest)
         if are_short([i.target for i in dataset.items]):  # answers are said as well
             said, drawn = min(evaluation, probe.items), min(evaluation, ITEMS)
             passes += 3 * said + (CONTEXTS + SAMPLES) * drawn

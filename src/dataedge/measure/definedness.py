@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dataedge.figures import Figure, mean_figure
+from dataedge.ladder.task_style import CodeLengths, Spread, carrying, without_prompt
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -100,36 +103,55 @@ def of_numbers(
 
 
 def of_responses(
-    with_: Floats,
-    with_other: Floats,
+    lengths: CodeLengths,
+    behind: Floats,
     size: Floats,
     clusters: Ints,
     *,
     seed: int,
-    with_third: Floats | None = None,
+    errors: Sequence[Spread] = (),
 ) -> Defined:
-    """L_with(y|x') − L_with(y|x) in bits per byte: what the prompt says about the response.
+    """L_with(y) − L_with(y|x) in bits per byte: what the prompt says about the response.
+
+    Both are defined in `ladder/task_style.py`. The control is L_with(y) behind one half of the other
+    prompts less that behind the other half, which take turns from item to item: it must be 0 within
+    its interval.
 
     Args:
-        with_: shape (n,), bits of the response with the data, under its own prompt.
-        with_other: shape (n,), under another item's prompt.
+        lengths: shape (n,), bits of the response with the data, without its prompt and with it.
+        behind: shape (n, D, P), behind P questions of other clusters in D contexts; NaN where the
+            model failed.
         size: shape (n,), bytes of the response.
         clusters: shape (n,).
         seed: of the bootstrap.
-        with_third: shape (n,), under yet another item's prompt, NaN where not measured;
-            L_with(y|x'') − L_with(y|x') is the control, which must be 0 within its interval.
+        errors: by the draw of these questions and contexts.
 
     Example:
-        >>> own, other = np.full(8, 10.0), np.full(8, 14.0)
-        >>> found = of_responses(own, other, np.full(8, 8.0), np.arange(8), seed=0, with_third=other)
+        >>> lengths, behind = CodeLengths(np.full(8, 14.0), np.full(8, 10.0)), np.full((8, 1, 4), 14.0)
+        >>> found = of_responses(lengths, behind, np.full(8, 8.0), np.arange(8), seed=0)
         >>> found.value, found.detail["control"]["value"]
         (0.5, 0.0)
     """
-    saved = with_other - with_
-    third = None if with_third is None else with_third - with_other
-    control = _control("L_with(y|x'') − L_with(y|x')", third, size, clusters, seed)
-    found = mean_figure(saved, clusters, unit="bits/byte", seed=seed, weights=size, **control)
-    return Defined(**vars(found), share=_ratio(saved, with_other))
+    control: dict[str, Any] = {}
+    number = behind.shape[2]
+    if number > 1:
+        turn = (np.arange(number) + np.arange(len(behind))[:, None]) % number < number // 2
+        one, other = (
+            np.mean(
+                [without_prompt(np.where(half, b, np.nan)) for b in np.moveaxis(behind, 1, 0)], 0
+            )
+            for half in (turn, ~turn)
+        )
+        what = "L_with(y) behind half of the other prompts − behind the other half"
+        control = _control(what, one - other, size, clusters, seed)
+    found = mean_figure(
+        lengths.information, clusters, unit="bits/byte", seed=seed, weights=size, **control
+    )
+    wide = carrying(found, errors)
+    return Defined(
+        **vars(replace(found, low=wide.low, high=wide.high)),
+        share=_ratio(lengths.information, lengths.alone),
+    )
 
 
 def _control(

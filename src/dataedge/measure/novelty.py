@@ -56,33 +56,23 @@ def known_numbers(taken: Floats, whole: Floats, clusters: Ints, *, seed: int) ->
     return _share(taken, whole, clusters, seed)
 
 
-def known_responses(
-    without: Floats,
-    without_other: Floats,
-    with_: Floats,
-    with_other: Floats,
-    clusters: Ints,
-    *,
-    seed: int,
-) -> Figure:
+def known_responses(without: Floats, with_: Floats, clusters: Ints, *, seed: int) -> Figure:
     """Share of what the prompt tells about the response that the base model knows already.
 
-    [L_without(y|x') − L_without(y|x)] / [L_with(y|x') − L_with(y|x)], all in bits.
+    [L_without(y) − L_without(y|x)] / [L_with(y) − L_with(y|x)], all in bits, see
+    `ladder/task_style.py`.
 
     Args:
-        without: shape (n,), bits of the response under its own prompt, without the data.
-        without_other: under another item's prompt.
-        with_: under its own prompt, with the data.
-        with_other: under another item's prompt, with the data.
+        without: shape (n,), what the prompt tells without the data.
+        with_: shape (n,), with it.
         clusters: shape (n,).
         seed: of the bootstrap.
     """
-    known, learned = without_other - without, with_other - with_
-    low = bootstrap(lambda w: w @ learned / w.sum(axis=1), clusters, seed=seed)[0]
+    low = bootstrap(lambda w: w @ with_ / w.sum(axis=1), clusters, seed=seed)[0]
     if low <= 0:
         reason = "the prompt does not determine the response, so there is no share of it to know"
         return Figure.missing(reason, "share", "underpowered")
-    return _share(known, learned, clusters, seed)
+    return _share(without, with_, clusters, seed)
 
 
 def _share(part: Floats, whole: Floats, clusters: Ints, seed: int, **detail: Any) -> Figure:

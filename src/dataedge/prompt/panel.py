@@ -1,18 +1,20 @@
 """Which prompts are tried: every template, in both label forms, without and with demonstrations.
 
 Each template is shown demonstrations of its own: independent draws for every number of them, so
-that no luck of one draw is in all prompts of a pool.
+that no luck of one draw is in all prompts of a pool. Free answers are dearer: there, the two best
+templates are shown demonstrations, each in one draw.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataedge.prompt.search import successive_halving
 from dataedge.prompt.templates import Form, Strategy, label_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from dataedge.prompt.search import Trial
     from dataedge.prompt.workspace import Workspace
@@ -73,6 +75,15 @@ def few_shot(workspace: Workspace) -> list[Strategy]:
             found.append(Strategy(template, form, "random", k, draw))
             draw += 1
     return found
+
+
+def random_shots_of(workspace: Workspace, bases: Sequence[Strategy]) -> list[Strategy]:
+    """Each prompt with every number of random demonstrations, in a draw of its own."""
+    return [
+        replace(base, shots="random", k=k, draw=draw)
+        for k in workspace.shot_counts("random")
+        for draw, base in enumerate(bases)
+    ]
 
 
 def retrieved(workspace: Workspace, base: Strategy) -> list[Strategy]:

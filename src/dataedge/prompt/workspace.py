@@ -188,10 +188,18 @@ class Workspace:
             Strategy(b.template, b.form, shots, k) for k in self.shot_counts(shots) for b in bases
         ]
 
-    def prompts(self, strategy: Strategy, indices: Positions) -> list[str]:
-        """The prompt of each item under a strategy."""
+    def prompts(
+        self, strategy: Strategy, indices: Positions, shown_of: Positions | None = None
+    ) -> list[str]:
+        """The prompt of each item under a strategy.
+
+        Args:
+            strategy: how to ask.
+            indices: whose question.
+            shown_of: for whose question the demonstrations are retrieved; the item's own if None.
+        """
         items = self.dataset.items
-        shots = self.shots(strategy, indices)
+        shots = self.shots(strategy, indices if shown_of is None else shown_of)
         # demonstrations drawn at random are one and the same list for every item
         distinct = {id(shown): shown for shown in shots}
         written = {
@@ -230,6 +238,7 @@ class Workspace:
         strategy: Strategy,
         indices: Positions,
         prompts_of: Positions | None = None,
+        shown_of: Positions | None = None,
         *,
         together: bool = False,
     ) -> list[Answer | None]:
@@ -239,9 +248,10 @@ class Workspace:
             strategy: how to ask.
             indices: whose response is scored.
             prompts_of: whose prompt it is scored under; their own if None.
+            shown_of: whose demonstrations stand in that prompt; those of `prompts_of` if None.
             together: ask in one batch, which pays where they share many demonstrations.
         """
-        prompts = self.prompts(strategy, indices if prompts_of is None else prompts_of)
+        prompts = self.prompts(strategy, indices if prompts_of is None else prompts_of, shown_of)
         targets = [self.prompter.answer(strategy, self.dataset.items[i].target) for i in indices]
         stage = Likelihood(self.lazy_model)
         if together:

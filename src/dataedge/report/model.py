@@ -75,9 +75,9 @@ class EdgeModel(_Part):
     """What the interval carries; null in reports of versions whose intervals carried the evaluation
     items alone."""
     parts: dict[str, FigureModel] = Field(default_factory=dict)
-    """For generate: total, task and style; to classify, the same in the other unit: balanced accuracy,
-    or accuracy where balanced accuracy is the headline; for numbers, what the mean absolute error
-    falls by, in the label's own unit."""
+    """For text: total, task and style (of responses), and what n-grams have of it; to classify, the same
+    in the other unit: balanced accuracy, or accuracy where balanced accuracy is the headline; for numbers,
+    what the mean absolute error falls by, in the label's own unit."""
 
 
 class VerdictModel(_Part):

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.figures import Figure
+from dataedge.figures import Figure, mean_figure
 from dataedge.items import Task
 from dataedge.ladder.generate import GenerateLadder, GenerateRun
 from dataedge.ladder.prompt_curve import prompt_curve
+from dataedge.ladder.task_style import split
 from dataedge.measure import definedness, disagreement, novelty
 from dataedge.measure.responses import Losses
 from dataedge.measure.verbatim_recall import recall
@@ -26,6 +27,7 @@ from dataedge.verdict.result import RESPONSE_SCHEMA, TaskResult, highest
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
+    from dataedge.ladder.task_style import Split
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace
     from dataedge.verdict.decision import Verdict
@@ -45,33 +47,24 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     rungs, seed = ladder_run.rungs, workspace.seed
     outcomes = rungs.outcomes
     total = rungs.difference("with_data", "without_data")
-    parts = split_gain(ladder_run)
-    counted = parts["task"] if parts and config.count == "task" else total
-    reason = "passages have no prompt that could determine them"
-    known, defined = Figure.missing(reason, "share"), Figure.missing(reason, "bits/byte")
-    if ladder_run.without_other is not None and ladder_run.with_other is not None:
-        with_bits = outcomes["with_data"].bits
-        defined = definedness.of_responses(
-            with_bits,
-            ladder_run.with_other,
-            rungs.weight,
-            rungs.clusters,
-            seed=seed,
-            with_third=ladder_run.with_third,
-        )
-        known = novelty.known_responses(
-            outcomes["without_data"].bits,
-            ladder_run.without_other,
-            with_bits,
-            ladder_run.with_other,
-            rungs.clusters,
-            seed=seed,
-        )
-    else:
-        known = known_passages(ladder_run, seed=seed)
-    apart = _apart(workspace)
-    lacks = _limits(workspace, ladder_run, parts, apart)
-    evidence = evidence_of(workspace, rungs, lacks, delta=config.delta, edge=counted, parts=parts)
+    others, counted, clusters = ladder_run.others, total, rungs.n_clusters
+    halves = split(rungs, others) if others else None
+    parts = {"task": halves.task, "style": halves.style} if halves else {}
+    if others and halves and config.count == "task":
+        counted, clusters = halves.task, len(np.unique(rungs.clusters[others.rows]))
+    known, defined = _prompt_measures(ladder_run, halves, seed=seed)
+    apart, ngrams = _apart(workspace), ngram_part(ladder_run)
+    lacks = _limits(workspace, ladder_run, halves, apart)
+    evidence = evidence_of(
+        workspace,
+        rungs,
+        lacks,
+        delta=config.delta,
+        edge=counted,
+        parts=parts,
+        clusters=clusters,
+        ngrams=ngrams,
+    )
     tuning, verdict = evidence.tuning_gain, decide(evidence)
     # where the task itself gains nothing, what tuning gains is style, and no reason to tune
     gain = tuning if verdict.label == "edge" or counted is total else counted
@@ -97,7 +90,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         ladder=said.beside(rungs.ladder()),
         edge=counted,
         tuning_gain=tuning,
-        parts={"total": total, **parts} if parts else {},
+        parts={"total": total, **parts, "n-grams": ngrams},
         verdict=warned(verdict, said.figures.get("knowledge")),
         reasons=four_reasons(
             workspace,
@@ -160,14 +153,36 @@ def _recall(workspace: Workspace) -> Figure:
     )
 
 
-def split_gain(ladder_run: GenerateRun) -> dict[str, Figure]:
-    """The gain in parts: task, what the prompt now tells; style, what is gained even without it."""
-    if ladder_run.without_other is None or ladder_run.with_other is None:
-        return {}
+def ngram_part(ladder_run: GenerateRun) -> Figure:
+    """What n-grams of the train side gain over the prompts that they are mixed into.
+
+    It is within task and style, not beside them: n-grams see the response alone, so most of it is
+    style. The control is the gain of n-grams whose tokens were shuffled.
+    """
     rungs = ladder_run.rungs
-    total = rungs.outcomes["with_data"].gain - rungs.outcomes["without_data"].gain
-    style = ladder_run.without_other - ladder_run.with_other
-    return {"task": rungs.paired(total - style), "style": rungs.paired(style)}
+    prompted = rungs.outcomes["prompted"].bits
+    control = rungs.paired(prompted - ladder_run.shuffled)
+    what = "the same with n-grams of shuffled tokens"
+    detail = {"what": what, "value": control.value, "low": control.low, "high": control.high}
+    return rungs.paired(prompted - rungs.outcomes["with_data"].bits, control=detail)
+
+
+def _prompt_measures(
+    ladder_run: GenerateRun, halves: Split | None, *, seed: int
+) -> tuple[Figure, Figure]:
+    """`known_share` and `definedness`, on the responses that stood behind other prompts as well."""
+    rungs, others = ladder_run.rungs, ladder_run.others
+    if others is None or halves is None:
+        reason = "passages have no prompt that could determine them"
+        return known_passages(ladder_run, seed=seed), Figure.missing(reason, "bits/byte")
+    size, clusters = rungs.weight[others.rows], rungs.clusters[others.rows]
+    without, with_ = halves.information
+    return (
+        novelty.known_responses(without.information, with_.information, clusters, seed=seed),
+        definedness.of_responses(
+            with_, others.with_, size, clusters, seed=seed, errors=halves.errors
+        ),
+    )
 
 
 def known_passages(ladder_run: GenerateRun, *, seed: int) -> Figure:
@@ -189,7 +204,7 @@ def _apart(workspace: Workspace) -> Figure:
 
 
 def _limits(
-    workspace: Workspace, ladder_run: GenerateRun, parts: dict[str, Figure], apart: Figure
+    workspace: Workspace, ladder_run: GenerateRun, halves: Split | None, apart: Figure
 ) -> dict[Limit, Figure]:
     """Recoverable gains in bits per byte. What a perfect score would be is not known here."""
     rungs = ladder_run.rungs
@@ -198,11 +213,18 @@ def _limits(
             ladder_run.curve, rungs.weight, rungs.clusters, seed=workspace.seed
         )
     }
-    if ladder_run.without_other is None:
+    others = ladder_run.others
+    if others is None or halves is None:
         return found
-    told = rungs.paired(ladder_run.without_other - rungs.outcomes["without_data"].bits)
+    known = mean_figure(
+        halves.information.without.information,
+        rungs.clusters[others.rows],
+        unit=rungs.unit,
+        seed=rungs.seed,
+        weights=rungs.weight[others.rows],
+    )
     return {
-        "novelty": limits.novelty(told, parts["task"]),
+        "novelty": limits.novelty(known, halves.task),
         **found,
         "definedness": limits.open_responses(apart, rungs.figure("with_data")),
     }

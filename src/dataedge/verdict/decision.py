@@ -66,7 +66,10 @@ def _why(e: Evidence, label: Label, limited: Limit | None) -> tuple[str, ...]:
         sentences.append(f"In the other unit: {signed(e.beside, e.beside.unit)}.")
     if e.parts:
         shown = "; ".join(f"{name} {signed(figure, e.unit)}" for name, figure in e.parts.items())
-        sentences.append(f"The gain in parts: {shown}.")
+        total = f", {signed(e.total, e.unit)} in all" if e.total is not None else ""
+        sentences.append(f"The gain in parts: {shown}{total}.")
+    if e.ngrams is not None:
+        sentences.append(f"N-grams of the train side have {signed(e.ngrams, e.unit)} of it.")
     sentences.append(
         f"Tuning gain over the best prompting, retrieval included: {signed(e.tuning_gain, e.unit)}."
     )
@@ -86,6 +89,10 @@ def _unsettled(e: Evidence) -> list[str]:
             f"no edge takes {FEWEST_CLUSTERS} (about {needed:,} items, now {e.edge.n})."
         ]
     sentences = []
+    if e.total is not None and e.open is e.total:
+        sentences.append(
+            f"As a whole the data may cost more than it gains: {signed(e.total, e.unit)}."
+        )
     if e.open is e.over_chance:
         over = signed(e.over_chance, e.unit)
         sentences.append(f"It is not certain that the data brings it above chance: {over}.")

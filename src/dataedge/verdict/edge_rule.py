@@ -71,6 +71,9 @@ class Evidence:
         delta: smallest gain worth having.
         unit: of the edge.
         clusters: independent groups of evaluation items behind it.
+        total: with_data − without_data, where the edge is a part of it: an edge must not be a loss
+            as a whole.
+        ngrams: what n-grams of the train side have of the gain, for text; within its parts.
         next_steps: what could be done next.
         parts: task and style for generate.
         beside: the edge in the other unit, accuracy beside balanced accuracy or the other way round.
@@ -90,6 +93,8 @@ class Evidence:
     parts: Mapping[str, Figure] = field(default_factory=dict)
     beside: Figure | None = None
     counts_task: bool = False
+    total: Figure | None = None
+    ngrams: Figure | None = None
 
     @property
     def label(self) -> Label:
@@ -99,28 +104,39 @@ class Evidence:
         if self.below:
             return "inconclusive" if self.clusters < FEWEST_CLUSTERS else "no_edge"
         above = surely_above(self.edge, self.delta) and surely_above(self.over_chance, self.delta)
-        return "edge" if above else "inconclusive"
+        return "edge" if above and not self.may_lose else "inconclusive"
+
+    @property
+    def may_lose(self) -> bool:
+        """Whether the data may cost as a whole what it gains in the part that counts."""
+        return self.total is not None and not surely_above(self.total, 0.0)
 
     @property
     def below(self) -> bool:
         """Whether the intervals exclude an edge, were they of enough clusters."""
         if self.edge.value is None:
             return False
-        return surely_below(self.edge, self.delta) or surely_below(self.over_chance, self.delta)
+        loses = self.total is not None and surely_below(self.total, 0.0)
+        low = surely_below(self.edge, self.delta) or surely_below(self.over_chance, self.delta)
+        return loses or low
 
     @property
     def open(self) -> Figure:
-        """What is not settled: the edge, that chance is beaten, or what tuning adds."""
+        """What is not settled: the edge, that chance is beaten, the total, or what tuning adds."""
         if self.label == "edge":
             return self.tuning_gain
-        return self.over_chance if surely_above(self.edge, self.delta) else self.edge
+        if not surely_above(self.edge, self.delta):
+            return self.edge
+        if self.total is not None and surely_above(self.over_chance, self.delta):
+            return self.total
+        return self.over_chance
 
     @property
     def items_needed(self) -> int | None:
         """Evaluation items that would settle what is open; None where no number does."""
         if self.label == "inconclusive" and self.below:
             return math.ceil(self.edge.n * FEWEST_CLUSTERS / max(self.clusters, 1))
-        return items_to_settle(self.open, self.delta)
+        return items_to_settle(self.open, 0.0 if self.open is self.total else self.delta)
 
     @property
     def probe_items(self) -> int:

@@ -47,6 +47,8 @@ def evidence_of(
     delta: float,
     edge: Figure | None = None,
     parts: Mapping[str, Figure] | None = None,
+    clusters: int | None = None,
+    ngrams: Figure | None = None,
 ) -> Evidence:
     """The evidence of a ladder.
 
@@ -57,8 +59,12 @@ def evidence_of(
         delta: smallest gain worth having.
         edge: what counts as the edge, where it is not with_data − without_data.
         parts: task and style for generate.
+        clusters: behind the edge, where it is measured on fewer than all evaluation items.
+        ngrams: what n-grams have of the gain, for text.
     """
     total = rungs.difference("with_data", "without_data")
+    task = (parts or {}).get("task")
+    counts_task = edge is not None and edge is task
     return Evidence(
         total if edge is None else edge,
         rungs.difference("learned", "prompted"),
@@ -68,8 +74,10 @@ def evidence_of(
         limits,
         delta,
         rungs.unit,
-        rungs.n_clusters,
+        rungs.n_clusters if clusters is None else clusters,
         next_steps_of(workspace, rungs),
         parts or {},
-        counts_task=bool(parts) and edge is not None and edge is (parts or {}).get("task"),
+        counts_task=counts_task,
+        total=total if counts_task else None,
+        ngrams=ngrams,
     )

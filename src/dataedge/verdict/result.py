@@ -48,7 +48,7 @@ class TaskResult:
         reasons: the four reasons to fine-tune.
         measures: name → figure, those of this task alone.
         columns: per item (n,) figures for the table `findings`; NaN or None where not measured.
-        parts: total, task and style for generate; the edge in the other unit for classify.
+        parts: total, task, style and n-grams for text; the edge in the other unit for classify.
         views: name → item positions, most telling first.
         responses: the table `response_findings`, empty for a task without responses.
         notes: sentences on the dataset that a reader must see first.
