@@ -107,6 +107,11 @@ def test_what_is_asked_is_what_plan_counts(defined: dataedge.Audit, tiny_model: 
     tried = next(r.evidence["tried"] for r in report.reasons if r.id == "prompting_ceiling")
     pooled = {*ladder["without_data"]["pool"], *ladder["prompted"]["pool"]}
     single = {ladder[rung]["strategy"] for rung in ("zero_shot", "few_shot", "retrieved")}
+    curve = next(r.evidence for r in report.reasons if r.id == "prompting_ceiling")
+    head = curve["strategy"].rsplit("/", 1)[0]
+    points = {
+        f"{head}/random-{p['k']}" if p["k"] else f"{head}/zero-shot" for p in curve["curve_over_k"]
+    }
     behind = report.edge.parts["task"].detail
     evaluation = 45
     # a prompt that shows retrieved items is asked with two sets of them, held fixed over questions
@@ -118,6 +123,7 @@ def test_what_is_asked_is_what_plan_counts(defined: dataedge.Audit, tiny_model: 
         sum(t["n"] for t in tried)
         + len(pooled | single) * evaluation
         + evaluation
+        + len(points - pooled - single) * curve["gain_per_doubling"]["n"]
         + behind["prompts"] * behind["responses"] * sum(contexts)
     )
     asked = int(defined.sql("select count(*) as n from stage_likelihood").df()["n"][0])
