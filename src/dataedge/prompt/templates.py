@@ -74,6 +74,7 @@ class Prompter:
 
     def __init__(self, dataset: Dataset, abilities: ModelAbilities) -> None:
         self.abilities = abilities
+        self._questions: dict[tuple[str, tuple[str, ...]], str] = {}
         self.labels = dataset.labels
         shown = {form: label_names(self.labels, form) for form in get_args(Form)}
         self._listed = {form: ", ".join(names) for form, names in shown.items()}
@@ -100,6 +101,12 @@ class Prompter:
         )
 
     def _question(self, template: Template, texts: Sequence[str]) -> str:
+        key = (template.question, tuple(texts))
+        if key not in self._questions:  # every item is asked in many ways, and shown in more
+            self._questions[key] = self._written(template, texts)
+        return self._questions[key]
+
+    def _written(self, template: Template, texts: Sequence[str]) -> str:
         text = self._input(texts)
         named = text if len(texts) > 1 else f"{self.text_name}: {text}"
         return _fill(
