@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.words import PLACES, THINGS
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
@@ -50,34 +52,10 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import random
 
     rng = random.Random(0)
-    things = [
-        "card",
-        "loan",
-        "fee",
-        "account",
-        "transfer",
-        "cash",
-        "cheque",
-        "note",
-        "branch",
-        "teller",
-    ]
-    places = [
-        "Leeds",
-        "York",
-        "Hull",
-        "Ripon",
-        "Selby",
-        "Skipton",
-        "Thirsk",
-        "Malton",
-        "Whitby",
-        "Filey",
-    ]
     rows = ["text,label"]
     for i in range(120):
-        thing, place = rng.choice(things), rng.choice(places)
-        label = "cold" if place in places[:5] else "warm"
+        thing, place = rng.choice(THINGS), rng.choice(PLACES)
+        label = "cold" if place in PLACES[:5] else "warm"
         rows.append(
             f"the {thing} number {i} from {place} came in the morning of day {i % 29},{label}"
         )

@@ -10,31 +10,7 @@ import pytest
 
 import dataedge
 from dataedge.report.model import Report
-
-PLACES = [
-    "Leeds",
-    "York",
-    "Hull",
-    "Ripon",
-    "Selby",
-    "Skipton",
-    "Thirsk",
-    "Malton",
-    "Whitby",
-    "Filey",
-]
-THINGS = [
-    "card",
-    "loan",
-    "fee",
-    "account",
-    "transfer",
-    "cash",
-    "cheque",
-    "note",
-    "branch",
-    "teller",
-]
+from tests.words import PLACES, THINGS
 
 
 def frame(n: int = 240, *, shuffled: bool = False) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pytest
 
 import dataedge
 from dataedge.cli.plan import plan
-from dataedge.ladder.task_style import CONTEXTS, PROMPTS, items_asked
+from dataedge.ladder.prompt_information import CONTEXTS, PROMPTS, items_asked
 from dataedge.measure.verbatim_recall import longest_run, words_in_common
 
 if TYPE_CHECKING:

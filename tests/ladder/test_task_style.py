@@ -9,21 +9,18 @@ import numpy as np
 import pytest
 
 from dataedge.figures import Figure
-from dataedge.ladder.rungs import Outcome, Rungs
-from dataedge.ladder.task_style import (
+from dataedge.ladder.prompt_information import (
     CONTEXTS,
     FEWEST_CLUSTERS,
     PROMPTS,
     OtherPrompts,
-    Split,
-    Spread,
-    carrying,
     drawn_items,
     items_asked,
     prompt_information,
-    split,
     without_prompt,
 )
+from dataedge.ladder.rungs import Outcome, Rungs
+from dataedge.ladder.task_style import Split, Spread, carrying, split
 from dataedge.verdict.edge_rule import Evidence
 from dataedge.widened_intervals import carried
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import dataedge
-from dataedge.ladder.task_style import CodeLengths, OtherPrompts, Spread, prompt_information
+from dataedge.ladder.prompt_information import CodeLengths, OtherPrompts, prompt_information
+from dataedge.ladder.task_style import Spread
 from dataedge.measure.definedness import of_labels, of_responses
 from tests.test_text_audits import audit_of, pairs
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataedge.items import LABELLED, Task
 from dataedge.ladder import prompt_curve
-from dataedge.ladder.task_style import CONTEXTS as FIXED_CONTEXTS
-from dataedge.ladder.task_style import PROMPTS, items_asked
+from dataedge.ladder.prompt_information import CONTEXTS as FIXED_CONTEXTS
+from dataedge.ladder.prompt_information import PROMPTS, items_asked
 from dataedge.models.base import MAX_CONTEXT
 from dataedge.prompt import panel
 from dataedge.prompt.answer_match import are_short
 from dataedge.prompt.closed_book import CONTEXTS, ITEMS, RETRIEVED_TOKENS, SAMPLES
 from dataedge.prompt.demonstrations import DEMONSTRATION_TOKENS
-from dataedge.prompt.latency import REQUESTS
+from dataedge.prompt.latency import REQUESTS, SENT
 from dataedge.prompt.mixture import MOST
 from dataedge.prompt.number_pool import CANDIDATES
-from dataedge.prompt.search import FIRST_ROUND, schedule
+from dataedge.prompt.search import calibrated_on, schedule
 from dataedge.prompt.templates import label_names
 
 if TYPE_CHECKING:
@@ -284,9 +284,9 @@ def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) ->
             tokens += (2 * said + (CONTEXTS + SAMPLES) * drawn) * (bare + item)
             tokens += min(said * longest, RETRIEVED_TOKENS)
     calibrated = 0
-    if dataset.task is Task.CLASSIFY:
-        items = 0 if remote else prompt_curve.number_of_items(evaluation, bare, remote=False)
-        calibrated = min(development, max(FIRST_ROUND, items))
+    if dataset.task in LABELLED:
+        items = prompt_curve.number_of_items(evaluation, bare, remote=remote)
+        calibrated = min(development, calibrated_on(items, remote=remote))
     curve = prompt_curve.work(
         evaluation,
         calibrated,
@@ -297,7 +297,7 @@ def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) ->
         usual=fitting("random"),
         remote=remote,
     )
-    passes += curve.prompts + 2 * REQUESTS
+    passes += curve.prompts + SENT
     tokens += curve.tokens + REQUESTS * (longest + bare)
     return _Work(
         passes,

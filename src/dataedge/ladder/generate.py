@@ -9,6 +9,7 @@ import numpy as np
 
 from dataedge.engine import Step
 from dataedge.items import Task
+from dataedge.ladder.prompt_information import CONTEXTS, OtherPrompts, drawn_items, other_prompts
 from dataedge.ladder.response_prompts import (
     NGRAM_ITEMS,
     NGrams,
@@ -17,7 +18,6 @@ from dataedge.ladder.response_prompts import (
     with_ngram,
 )
 from dataedge.ladder.rungs import Outcome, Rungs, better, keep, valid_items
-from dataedge.ladder.task_style import CONTEXTS, OtherPrompts, drawn_items, other_prompts
 from dataedge.learner.ngram import WEIGHTS, ByteUnigram
 from dataedge.positions import Positions, positions
 from dataedge.prompt.mixture import align, mixed

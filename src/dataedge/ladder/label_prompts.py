@@ -14,7 +14,7 @@ from dataedge.positions import Positions, positions
 from dataedge.prompt import calibration, panel
 from dataedge.prompt.pool import Pooled, pool_prompts
 from dataedge.prompt.scores import ChoiceAnswers, Choices, ask_choices, cut_share
-from dataedge.prompt.search import FIRST_ROUND, Trial
+from dataedge.prompt.search import Trial, calibrated_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,8 +200,7 @@ class LabelPrompts:
         All are asked at once, so that many demonstrations are run once for all of them.
         """
         s = self.s
-        most = FIRST_ROUND if s.abilities.remote else max(FIRST_ROUND, len(indices))
-        tried = s.development[:most]
+        tried = s.development[: calibrated_on(len(indices), remote=s.abilities.remote)]
         stage = Choices(s.lazy_model, s.prompter.choices(strategy))
         stage.batch_size = s.batch_of(stage)
         asked = s.prompts(strategy, positions(np.concatenate([tried, indices])))

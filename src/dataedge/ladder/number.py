@@ -19,6 +19,7 @@ from dataedge.ladder.stack import SHARES, Stacked, stack_numbers
 from dataedge.learner import regression
 from dataedge.learner.regression import Regression
 from dataedge.learning_curve.more_data import sample_clusters
+from dataedge.positions import Positions, positions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from dataedge.prompt.workspace import Workspace
 
     Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 SHUFFLES = 20
 SHUFFLED_ITEMS = 200
@@ -76,7 +76,7 @@ class NumberLadder(NumberPrompts):
     """Climbs the ladder of a dataset whose label is a number.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         described: what the learner sees.
         suspects: shape (n,), items whose number is suspect.
         pruned: train items whose number is suspect as far as the train side alone can tell.
@@ -87,7 +87,7 @@ class NumberLadder(NumberPrompts):
         workspace: Workspace,
         described: Description,
         suspects: NDArray[np.bool_],
-        pruned: Ints,
+        pruned: Positions,
     ) -> None:
         super().__init__(workspace)
         self.described = described
@@ -129,7 +129,7 @@ class NumberLadder(NumberPrompts):
 
     # -- learning ------------------------------------------------------------------------------
 
-    def learn(self, train: Ints, z: Floats | None = None) -> LearnedNumbers:
+    def learn(self, train: Positions, z: Floats | None = None) -> LearnedNumbers:
         """What ridge regression on some train items says of the held-out ones.
 
         Args:
@@ -197,7 +197,7 @@ class NumberLadder(NumberPrompts):
             return Figure.missing("no suspect numbers on the train side", R2)
         if len(kept) < 3 or not clean.any():
             return Figure.missing("too little is left without the suspect numbers", R2)
-        outcome, _ = self.stacked(self.learn(kept), base)
+        outcome, _ = self.stacked(self.learn(positions(kept)), base)
         before = rungs.outcomes["learned"].gain
         held: dict[str, Any] = {"unit": R2, "seed": rungs.seed, "weights": rungs.weight[clean]}
         clusters = rungs.clusters[clean]
@@ -219,7 +219,8 @@ class NumberLadder(NumberPrompts):
         development numbers, by which it is weighted, are shuffled too.
         """
         s, rng = self.s, np.random.default_rng(self.s.seed)
-        train = s.splits.train[sample_clusters(s.clusters[s.splits.train], SHUFFLED_ITEMS, s.seed)]
+        side = s.splits.train
+        train = positions(side[sample_clusters(s.clusters[side], SHUFFLED_ITEMS, s.seed)])
         mean = LearnedNumbers(np.zeros(len(s.development)), np.zeros(len(s.evaluation)))
         gains = np.zeros((SHUFFLES, len(s.evaluation)))
         for turn in range(SHUFFLES):
@@ -242,7 +243,7 @@ class NumberLadder(NumberPrompts):
             left = np.zeros((draws, len(given)))
             for turn in range(draws):
                 some = np.sort(rng.permutation(train)[:size]) if part > 1 else train
-                own = self.learn(some).evaluation
+                own = self.learn(positions(some)).evaluation
                 mixed = stacked.own_weight * own + stacked.base_weight * base.evaluation
                 left[turn] = np.square(given - mixed)
             out.append((size, np.asarray(left.mean(0))))

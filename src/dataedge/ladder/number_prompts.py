@@ -22,7 +22,7 @@ from dataedge.prompt.number_pool import (
     pool_numbers,
 )
 from dataedge.prompt.scores import Choices, Generate, ask_choices, ask_text, cut_share
-from dataedge.prompt.search import FIRST_ROUND, Trial
+from dataedge.prompt.search import Trial, calibrated_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from dataedge.prompt.workspace import Workspace
 
     Floats = NDArray[np.float64]
-    Ints = NDArray[np.int64]
 
 POOL = Step("number_pool", 1, (PooledNumbers,))
 
@@ -76,7 +75,7 @@ class NumberPrompts:
     does not, the number that it writes is taken.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
 
     Attributes:
         mean: of the train side's numbers.
@@ -155,7 +154,7 @@ class NumberPrompts:
     def on(self, strategy: Strategy, indices: Positions) -> Outcome:
         """What a strategy reaches on some evaluation items, calibrated on development items."""
         s = self.s
-        most = FIRST_ROUND if s.abilities.remote else max(FIRST_ROUND, len(indices))
+        most = calibrated_on(len(indices), remote=s.abilities.remote)
         tried = positions(s.development[:most])
         held = positions(np.concatenate([tried, indices]))
         found = pool_numbers(

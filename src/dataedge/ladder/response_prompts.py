@@ -96,7 +96,7 @@ class ResponsePrompts:
     """Asks the base model for responses, or for the rest of passages.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -224,9 +224,7 @@ class ResponsePrompts:
     ) -> NGram:
         """N-gram model of train-side responses, written as the strategy's template writes them."""
         rng = np.random.default_rng(self.s.seed)
-        train = rng.permutation(np.sort(self.s.splits.train))[
-            : size or NGRAM_ITEMS[self.s.abilities.remote]
-        ]
+        train = rng.permutation(self.s.splits.train)[: size or NGRAM_ITEMS[self.s.abilities.remote]]
         key = (strategy.template.answer, len(train), shuffled)
         if key not in self._ngrams:
             texts = [

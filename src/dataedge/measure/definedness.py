@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.figures import Figure, mean_figure
-from dataedge.ladder.task_style import CodeLengths, Spread, carrying, without_prompt
+from dataedge.ladder.prompt_information import CodeLengths, without_prompt
+from dataedge.ladder.task_style import Spread, carrying
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +114,7 @@ def of_responses(
 ) -> Defined:
     """L_with(y) − L_with(y|x) in bits per byte: what the prompt says about the response.
 
-    Both are defined in `ladder/task_style.py`. The control is L_with(y) behind one half of the other
+    Both are defined in `ladder/prompt_information.py`. The control is L_with(y) behind one half of the other
     prompts less that behind the other half, which take turns from item to item: it must be 0 within
     its interval.
 

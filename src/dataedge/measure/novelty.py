@@ -60,7 +60,7 @@ def known_responses(without: Floats, with_: Floats, clusters: Ints, *, seed: int
     """Share of what the prompt tells about the response that the base model knows already.
 
     [L_without(y) − L_without(y|x)] / [L_with(y) − L_with(y|x)], all in bits, see
-    `ladder/task_style.py`.
+    `ladder/prompt_information.py`.
 
     Args:
         without: shape (n,), what the prompt tells without the data.

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 REQUESTS = 4
 """Requests that are timed with each prompt."""
+SENT = 2 * REQUESTS + 1
+"""Requests in all: one more is not timed, with what is done once."""
 WRITTEN = 8
 """Tokens of an answer that are written for the clock, at most."""
 ANSWERS = 64
@@ -90,7 +92,7 @@ def request(workspace: Workspace, best: Strategy | None) -> Request:
     bare = s.bare_strategy()
     if best is None:
         return Request(None, s.prompt_tokens(bare))
-    rows = np.random.default_rng(s.seed).permutation(np.sort(s.splits.train))
+    rows = np.random.default_rng(s.seed).permutation(s.splits.train)
     rows = rows[: WRITTEN if s.abilities.remote else ANSWERS]
     answers = [s.prompter.answer(bare, s.dataset.items[i].target) for i in rows]
     lengths = [len(ids) for ids in ask_tokens(s.engine, Tokens(s.lazy_model), answers)]

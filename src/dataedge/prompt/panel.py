@@ -116,7 +116,7 @@ def finalists(
     """Choose prompts for zero_shot, few_shot and retrieved by successive halving.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         attempt: a prompt's result on the first m development items.
         rungs: how many of the three, in this order.
     """

@@ -20,6 +20,16 @@ C = TypeVar("C")
 FIRST_ROUND = 25
 
 
+def calibrated_on(asked: int, *, remote: bool) -> int:
+    """Development items to which a single prompt is fitted that is asked about so many items; at most.
+
+    Args:
+        asked: items that it is asked about.
+        remote: every question has its price.
+    """
+    return FIRST_ROUND if remote else max(FIRST_ROUND, asked)
+
+
 @dataclass(frozen=True)
 class Trial(Generic[C]):
     """What a candidate reached on the development items it was tried on.

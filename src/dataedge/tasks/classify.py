@@ -22,7 +22,7 @@ from dataedge.measure import definedness, disagreement, label_leak, novelty
 from dataedge.measure.shared_pieces import edge_of_unseen_pieces
 from dataedge.positions import Positions, per_item, positions
 from dataedge.prompt.latency import request
-from dataedge.tasks.input_texts import input_surprisal
+from dataedge.tasks.input_texts import describe, input_surprisal
 from dataedge.tasks.label_review import review_annotators, review_labels
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
@@ -56,7 +56,13 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         config: thresholds.
         tokens: tokens of the dataset, for the reasons.
     """
-    described = describe(workspace)
+    described = describe(
+        workspace,
+        FEATURE_CHOICE,
+        item_features.choose,
+        y=workspace.label_numbers,
+        n_classes=len(workspace.dataset.labels),
+    )
     index = positions(np.flatnonzero(workspace.label_numbers >= 0))
     judged = review_labels(workspace, described, index)
     quality = judged.quality
@@ -160,26 +166,6 @@ def _in_bits(workspace: Workspace, ladder_run: ClassifyRun) -> tuple[Figure, Fig
     )
     known = novelty.known_labels(chance.bits, without.bits, without.gain, rungs.clusters, seed=seed)
     return known, defined
-
-
-def describe(workspace: Workspace) -> item_features.Description:
-    """What the learner is to see of the items, settled on the train side."""
-    candidates = item_features.Candidates(
-        workspace.by_text, [i.text for i in workspace.dataset.items]
-    )
-    side: dict[str, Any] = {
-        "train": workspace.splits.train,
-        "y": workspace.label_numbers,
-        "n_classes": len(workspace.dataset.labels),
-        "clusters": workspace.clusters,
-        "seed": workspace.seed,
-    }
-    name = workspace.engine.once(
-        FEATURE_CHOICE,
-        {**candidates.inputs, **side},
-        lambda _: item_features.choose(candidates.blocks, **side),
-    )
-    return item_features.Description(name, candidates)
 
 
 def _more_data(workspace: Workspace, described: item_features.Description) -> MoreData:

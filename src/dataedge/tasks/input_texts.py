@@ -1,17 +1,21 @@
-"""What the base model makes of the inputs alone."""
+"""The inputs alone: how the learner sees them, and what the base model makes of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from dataedge.figures import Figure
+from dataedge.learner import item_features
 from dataedge.measure import novelty
 from dataedge.prompt.scores import Likelihood, ask_likelihood
 from dataedge.prompt.templates import MAX_CHARACTERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dataedge.engine import Step
     from dataedge.prompt.workspace import Workspace
 
 
@@ -32,3 +36,29 @@ def input_surprisal(workspace: Workspace) -> Figure:
         seed=workspace.seed,
         what="input texts",
     )
+
+
+def describe(
+    workspace: Workspace, step: Step, choose: Callable[..., str], **given: Any
+) -> item_features.Description:
+    """What the learner is to see of the items, settled on the train side.
+
+    Args:
+        workspace: the data, its sides and vectors, and the base model.
+        step: under which the choice is kept.
+        choose: of `learner/item_features.py`, candidates → the name of one of them.
+        given: what it looks at beside the train side: labels or numbers.
+    """
+    candidates = item_features.Candidates(
+        workspace.by_text, [i.text for i in workspace.dataset.items]
+    )
+    side = {
+        "train": workspace.splits.train,
+        "clusters": workspace.clusters,
+        "seed": workspace.seed,
+        **given,
+    }
+    name = workspace.engine.once(
+        step, {**candidates.inputs, **side}, lambda _: choose(candidates.blocks, **side)
+    )
+    return item_features.Description(name, candidates)

@@ -14,7 +14,7 @@ from dataedge.learner import item_features
 from dataedge.measure import definedness, disagreement, novelty, quantities
 from dataedge.positions import Positions, per_item, positions
 from dataedge.prompt.latency import request
-from dataedge.tasks.input_texts import input_surprisal
+from dataedge.tasks.input_texts import describe, input_surprisal
 from dataedge.tasks.number_review import NumberReview, review_numbers
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
@@ -35,11 +35,13 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     """Everything the audit says about a dataset whose label is a number.
 
     Args:
-        workspace: the audit's materials.
+        workspace: the data, its sides and vectors, and the base model.
         config: thresholds; δ is `delta_r2`.
         tokens: tokens of the dataset, for the reasons.
     """
-    described = describe(workspace)
+    described = describe(
+        workspace, FEATURE_CHOICE, item_features.choose_for_numbers, values=workspace.numbers
+    )
     index = positions(np.flatnonzero(np.isfinite(workspace.numbers)))
     judged = review_numbers(workspace, described, index)
     # what is pruned from the train side must not have looked at evaluation numbers
@@ -81,25 +83,6 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         columns=columns,
         views=_views(columns, judged),
     )
-
-
-def describe(workspace: Workspace) -> item_features.Description:
-    """What the learner is to see of the items, settled on the train side."""
-    candidates = item_features.Candidates(
-        workspace.by_text, [i.text for i in workspace.dataset.items]
-    )
-    side: dict[str, Any] = {
-        "train": workspace.splits.train,
-        "values": workspace.numbers,
-        "clusters": workspace.clusters,
-        "seed": workspace.seed,
-    }
-    name = workspace.engine.once(
-        FEATURE_CHOICE,
-        {**candidates.inputs, **side},
-        lambda _: item_features.choose_for_numbers(candidates.blocks, **side),
-    )
-    return item_features.Description(name, candidates)
 
 
 def _explained(run: NumberRun) -> dict[str, Figure]:
