@@ -43,6 +43,9 @@ def known_labels(
 def known_numbers(taken: Floats, whole: Floats, clusters: Ints, *, seed: int) -> Figure:
     """Share of the numbers' variance that the base model explains before it sees the data.
 
+    Where development items showed no use in its answers, every answer is the train mean. That is no
+    measurement of nothing: the figure is missing then.
+
     Args:
         taken: shape (n,), squared error that its answers take away from that of the train mean.
         whole: shape (n,), squared error of the train mean.
@@ -53,6 +56,9 @@ def known_numbers(taken: Floats, whole: Floats, clusters: Ints, *, seed: int) ->
         >>> known_numbers(np.full(10, 0.5), np.ones(10), np.arange(10), seed=0).value
         0.5
     """
+    if not taken.any():
+        reason = "too few development items to tell whether it knows more than the train mean"
+        return Figure.missing(reason, "share")
     return _share(taken, whole, clusters, seed)
 
 
