@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError, ExitCode
@@ -38,11 +38,12 @@ def prove(
 ) -> ModelAbilities:
     """What the model can do: proven once per revision, precision and version of this tool.
 
-    A proof that failed is not remembered: what stood in its way may be mended.
+    A proof that failed is not remembered: what stood in its way may be mended. Nor is one of a version
+    that told less, or something else: what it does not say would be taken for a default.
     """
     name = abilities_key(config)
     known = store.get_note(name)
-    if known is None:
+    if known is None or known.keys() != {field.name for field in fields(ModelAbilities)}:
         abilities = lazy_model.abilities()
         _check_answerable(dataset, lazy_model, abilities)
         if not abilities.doubted:

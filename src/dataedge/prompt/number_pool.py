@@ -127,9 +127,8 @@ def believed_slope(held: Floats, given: Floats) -> float:
 
     β (1 − 2/t²) with t = β / se(β), none where t is below √2: the positive part of James & Stein's
     (1961) estimator for one coefficient, its error counted twice because the prompts were chosen on
-    the same items. In a simulation of 20 prompts that know nothing, the best four of them pooled,
-    the 5 % quantile of R² on new items is −.011 with 100 development items and −.060 with 24, against
-    −.023 and −.137 with the error counted once; prompts that know something lose .000 to .013.
+    the same items. `tests/prompt/test_number_pool.py` simulates what that costs where prompts know
+    nothing, the best four of twenty pooled, and where they know something.
 
     Args:
         held: shape (n,), predictions out of fold.
