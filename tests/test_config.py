@@ -43,7 +43,8 @@ def test_prices_may_stand_in_a_table_of_their_own(
         ("seeds = 1\n", ("dataedge.toml", "seeds", "seed")),
         ("seed = -1\n", ("dataedge.toml", "seed")),
         ("seed = \n", ("dataedge.toml", "TOML")),
-        ("[prices]\nread = 1\n", ("dataedge.toml", "[prices]", "read")),
+        ("[prices]\nread = 1\n", ("dataedge.toml", "[prices]", "'read'", "Known keys: in, out")),
+        ("[prices]\ntuned_on = 1\n", ("unknown key 'tuned_on'", "Did you mean tuned_")),
         ("prices = 3\n", ("dataedge.toml", "prices")),
     ],
 )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dataedge.errors import AuditError
 
 Dtype = Literal["auto", "float32", "bfloat16"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 TaskName = Literal["classify", "number", "generate", "corpus"]
 Count = Literal["task", "total"]
 
@@ -121,8 +124,10 @@ def _with_prices(source: str, values: dict[str, Any]) -> dict[str, Any]:
     table = values.get("prices")
     if not isinstance(table, dict):
         return values
-    named = {f"price_{key}": value for key, value in table.items()}
-    _check_keys(f"{source} [prices]", named)
+    prefix = "price_"
+    prices = [f.removeprefix(prefix) for f in AuditConfig.model_fields if f.startswith(prefix)]
+    _check_keys(f"{source} [prices]", table, prices)
+    named = {f"{prefix}{key}": value for key, value in table.items()}
     return {k: v for k, v in values.items() if k != "prices"} | named
 
 
@@ -152,14 +157,15 @@ _BOUNDS = {
 }
 
 
-def _check_keys(source: str, values: dict[str, Any]) -> None:
+def _check_keys(
+    source: str, values: dict[str, Any], known: Collection[str] = AuditConfig.model_fields
+) -> None:
     import difflib
 
     for key in values:
-        if key not in AuditConfig.model_fields:
-            near = difflib.get_close_matches(key, AuditConfig.model_fields, n=1)
-            known = ", ".join(AuditConfig.model_fields)
-            hint = f"Did you mean {near[0]}?" if near else f"Known keys: {known}"
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"Known keys: {', '.join(known)}"
             raise AuditError(f"{source}: unknown key {key!r}", hint=hint)
 
 
