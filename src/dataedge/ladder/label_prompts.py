@@ -112,10 +112,19 @@ class LabelPrompts:
         """Raw label scores, shape (m, K), nats."""
         return self.answers(strategy, indices).scores
 
-    def answers(self, strategy: Strategy, indices: Positions) -> ChoiceAnswers:
-        """The same, with which prompts were cut."""
+    def answers(
+        self, strategy: Strategy, indices: Positions, besides: Sequence[str] = ()
+    ) -> ChoiceAnswers:
+        """The same, with which prompts were cut.
+
+        Args:
+            strategy: how to ask.
+            indices: which items.
+            besides: prompts that are asked with them, at the end.
+        """
         stage = Choices(self.s.lazy_model, self.s.prompter.choices(strategy))
-        return ask_choices(self.s.engine, stage, self.s.prompts(strategy, indices))
+        self.s.widen(stage, strategy.k if strategy.shots == "random" else 0)
+        return ask_choices(self.s.engine, stage, [*self.s.prompts(strategy, indices), *besides])
 
     def calibrate(self, strategy: Strategy, m: int) -> Calibrated:
         """Fit on the first m development items, and judge them out of fold."""
@@ -201,10 +210,9 @@ class LabelPrompts:
         """
         s = self.s
         tried = s.development[: calibrated_on(len(indices), remote=s.abilities.remote)]
-        stage = Choices(s.lazy_model, s.prompter.choices(strategy))
-        stage.batch_size = s.batch_of(stage)
-        asked = s.prompts(strategy, positions(np.concatenate([tried, indices])))
-        ask_choices(s.engine, stage, [*asked, *self._empty_prompts(strategy)])
+        self.answers(
+            strategy, positions(np.concatenate([tried, indices])), self._empty_prompts(strategy)
+        )
         fitted = self.calibrate(strategy, len(tried)).fitted
         said = fitted.log_proba(self.scores(strategy, indices))
         hits, bits = self.judge(said, indices)

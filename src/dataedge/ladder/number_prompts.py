@@ -111,22 +111,13 @@ class NumberPrompts:
             outcomes["prompted"], prompted = self.pool([*cheap, *near])
         return AskedNumbers(outcomes, chosen.missing, chosen.trials, without, prompted)
 
-    def expected(
-        self, strategy: Strategy, indices: Positions, *, together: bool = False
-    ) -> Expected:
-        """What a prompt expects of some items, calibrated on all of them.
-
-        Args:
-            strategy: how to ask.
-            indices: which items.
-            together: ask in one batch, which pays where they share many demonstrations.
-        """
+    def expected(self, strategy: Strategy, indices: Positions) -> Expected:
+        """What a prompt expects of some items, calibrated on all of them."""
         s, prompts = self.s, self.s.prompts(strategy, indices)
         if s.abilities.choices == "logprobs":
             texts = [s.prompter.answer(strategy, text) for text in self.grid.texts]
             stage = Choices(s.lazy_model, texts)
-            if together:
-                stage.batch_size = s.batch_of(stage)
+            s.widen(stage, strategy.k if strategy.shots == "random" else 0)
             scores, cut = ask_choices(s.engine, stage, prompts)
             values = (self.grid.values - self.mean) / self.scale
             return Expected(expectation(scores, values), cut_share(cut))
@@ -157,9 +148,7 @@ class NumberPrompts:
         most = calibrated_on(len(indices), remote=s.abilities.remote)
         tried = positions(s.development[:most])
         held = positions(np.concatenate([tried, indices]))
-        found = pool_numbers(
-            self.expected(strategy, held, together=True).values[None], self.z[tried]
-        )
+        found = pool_numbers(self.expected(strategy, held).values[None], self.z[tried])
         judged = self.trial(None, found.evaluation, indices)
         return Outcome(strategy.name, None, judged.gain, np.zeros(len(indices)))
 

@@ -191,7 +191,7 @@ class ResponsePrompts:
 
     def on(self, strategy: Strategy, indices: Positions) -> Outcome:
         """What a strategy reaches on some evaluation items."""
-        answers = self.s.answers(strategy, indices, together=True)
+        answers = self.s.answers(strategy, indices)
         bits = self.code_lengths(PromptMixture.alone(strategy), [answers])
         return Outcome(strategy.name, None, -bits, bits)
 

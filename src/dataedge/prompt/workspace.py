@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from dataedge.prompt.scores import Answer, Ask
 
 NEAREST = 8
-ONE_BATCH = 1000
-"""Questions at once where they share many demonstrations."""
+QUESTIONS_PER_DEMONSTRATION = 16
+"""Questions of a batch, for each demonstration that all are shown."""
 APART = 7919
 """Between the seeds of two draws of demonstrations."""
 COUNTED = {False: (200, 30), True: (32, 8)}
@@ -239,8 +239,6 @@ class Workspace:
         indices: Positions,
         prompts_of: Positions | None = None,
         shown_of: Positions | None = None,
-        *,
-        together: bool = False,
     ) -> list[Answer | None]:
         """Each item's own response as the model sees it, None where it failed.
 
@@ -249,15 +247,20 @@ class Workspace:
             indices: whose response is scored.
             prompts_of: whose prompt it is scored under; their own if None.
             shown_of: whose demonstrations stand in that prompt; those of `prompts_of` if None.
-            together: ask in one batch, which pays where they share many demonstrations.
         """
         prompts = self.prompts(strategy, indices if prompts_of is None else prompts_of, shown_of)
         targets = [self.prompter.answer(strategy, self.dataset.items[i].target) for i in indices]
         stage = Likelihood(self.lazy_model)
-        if together:
-            stage.batch_size = self.batch_of(stage)
+        shown = prompts_of if shown_of is None else shown_of
+        same = strategy.shots == "random" or (shown is not None and len(np.unique(shown)) == 1)
+        self.widen(stage, strategy.k if same else 0)
         return ask_likelihood(self.engine, stage, prompts, targets)
 
-    def batch_of(self, stage: Ask) -> int:
-        """Questions asked at once where they share many demonstrations, which are run once a batch."""
-        return stage.batch_size if self.abilities.remote else ONE_BATCH
+    def widen(self, stage: Ask, k: int) -> None:
+        """Have a stage ask more at once where all are shown the same k demonstrations.
+
+        These are run once a batch, and are the smaller part of it so. A server runs them with every
+        question, and nothing is gained there.
+        """
+        if not self.abilities.remote:
+            stage.batch_size = max(stage.batch_size, QUESTIONS_PER_DEMONSTRATION * k)
