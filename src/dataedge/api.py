@@ -94,7 +94,8 @@ def audit(
         probes: file or directory with probes of your own.
         limit: audit a sample of so many distinct items, at least 20; all of them by default.
         seed: of every draw, 0 or more; 0 by default.
-        task: `classify`, `number`, `generate` or `corpus`; inferred from the columns by default.
+        task: `classify`, `multilabel`, `number`, `generate` or `corpus`; by default inferred from the
+            columns.
         text_column: column with the text; two texts are separated by a comma.
         label_column: column with the label; annotators' columns are separated by commas.
         prompt_column: column with the prompt, or with a chat's messages.

@@ -15,7 +15,7 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-TaskName = Literal["classify", "number", "generate", "corpus"]
+TaskName = Literal["classify", "multilabel", "number", "generate", "corpus"]
 Count = Literal["task", "total"]
 
 

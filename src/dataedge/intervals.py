@@ -178,7 +178,8 @@ def mean_of_classes(
 
     Each class has its own interval (Tango's or Wilson's), and their squared distances from the values
     add up, the method of variance estimates recovery (Zou & Donner 2008). A class of few items
-    widens the interval by what it leaves open, even where all of them agree.
+    widens the interval by what it leaves open, even where all of them agree. Where clusters stand in
+    several classes, as an item with several labels does, the sum grows by their covariance.
 
     Args:
         values: shape (n,), hits, or differences of hits.
@@ -205,6 +206,27 @@ def mean_of_classes(
     value = float(np.mean([f.value for f in each]))
     below = np.array([(f.value or 0.0) - (f.low or 0.0) for f in each])
     above = np.array([(f.high or 0.0) - (f.value or 0.0) for f in each])
-    low = max(value - float(np.sqrt(np.square(below).sum())) / len(each), -1.0 if paired else 0.0)
-    high = min(value + float(np.sqrt(np.square(above).sum())) / len(each), 1.0)
+    share = float(np.sqrt(_across_classes(values, classes, clusters))) / len(each)
+    low = max(value - float(np.sqrt(np.square(below).sum())) * share, -1.0 if paired else 0.0)
+    high = min(value + float(np.sqrt(np.square(above).sum())) * share, 1.0)
     return Figure(value, low, high, len(values), unit, detail=dict(detail))
+
+
+def _across_classes(values: Floats, classes: Ints, clusters: Ints) -> float:
+    """By how much clusters that stand in several classes lift the variance of the mean over classes.
+
+    The linearised variance with all of a cluster's items together, over that with each class by itself
+    (Woodruff 1971); at least 1. Where no class varies, it cannot be estimated, and a cluster's items
+    count as wholly alike.
+    """
+    _, group = np.unique(clusters, return_inverse=True)
+    _, code, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    cell = code * (int(group.max()) + 1) + group
+    _, first, within = np.unique(cell, return_index=True, return_inverse=True)
+    most = float(np.bincount(group[first]).max())
+    if most <= 1.0:
+        return 1.0
+    left = (values - (np.bincount(code, values) / sizes)[code]) / sizes[code]
+    apart = float(np.square(np.bincount(within, left)).sum())
+    together = float(np.square(np.bincount(group, left)).sum())
+    return max(together / apart, 1.0) if apart > 0.0 else most

@@ -16,13 +16,14 @@ class Task(StrEnum):
     """What the dataset asks of a model, inferred from its columns."""
 
     CLASSIFY = "classify"
+    MULTILABEL = "multilabel"
     NUMBER = "number"
     GENERATE = "generate"
     CORPUS = "corpus"
 
 
-LABELLED = (Task.CLASSIFY, Task.NUMBER)
-"""Tasks whose items are texts with a label."""
+LABELLED = (Task.CLASSIFY, Task.MULTILABEL, Task.NUMBER)
+"""Tasks whose items are texts with a label, or with several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ class Item:
 
     Attributes:
         texts: the input; one or two texts to classify, the prompt to answer, the passage's head.
-        target: the label, the number as it is written, the response, or the rest of the passage.
+        target: the label, several labels in one line, the number as it is written, the response, or
+            the rest of the passage.
         label_missing: the row had an empty label (it is kept for redundancy, not for the edge).
         annotations: one label per annotator column, in column order; None where it is empty.
         rejected: the response that was not preferred, where the data has one.
         number: the label as a quantity, where the task is to give one.
+        labels: those that apply, sorted, where the task is to give several.
         groups: the groups its rows belong to (`--group-column`); none of them is ever split.
         time: when its first row came about (`--time-column`), as a number that orders.
         count: how many rows of the dataset are this item.
@@ -52,6 +55,7 @@ class Item:
     annotations: tuple[str | None, ...] = ()
     rejected: str | None = None
     number: float | None = None
+    labels: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     time: float | None = None
 
@@ -108,7 +112,9 @@ class Dataset:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The closed label set, sorted; empty unless the task is classify."""
+        """The closed label set, sorted; empty unless the task is classify or multilabel."""
+        if self.task is Task.MULTILABEL:
+            return tuple(sorted({label for i in self.items for label in i.labels}))
         if self.task is not Task.CLASSIFY:
             return ()
         return tuple(sorted({i.target for i in self.items if not i.label_missing}))

@@ -255,9 +255,11 @@ def test_numbers_of_several_annotators():
 )
 @pytest.mark.parametrize("flags", [{}, {"label_column": "label"}], ids=["by name", "by flag"])
 def test_multi_label_lists(labels, flags):
-    error = refused(frame([labels] * 60), **flags)
+    error = refused(frame([labels] * 60), task="classify", **flags)
     assert "column 'label' holds several labels per row" in error.message
-    assert "one row per label" in error.hint
+    assert "--task multilabel" in error.hint
+    error = refused(frame([labels] * 60), **flags)
+    assert "no label applies to 8 rows and does not apply to 8 others" in error.message
 
 
 def test_label_with_another_value_in_every_row():

@@ -47,7 +47,7 @@ _FIELDS: Sequence[tuple[Any, ...]] = (
     ("probes", str, "Probe files of your own.", "DIR"),
     ("limit", int, "Audit a sample of N distinct items.", "N"),
     ("seed", int, "Seed of every draw [0]."),
-    ("task", str, "classify, number, generate or corpus."),
+    ("task", str, "classify, multilabel, number, generate or corpus."),
     ("text_column", str, "Column with the text."),
     ("label_column", str, "Column with the label."),
     ("prompt_column", str, "Column with the prompt."),

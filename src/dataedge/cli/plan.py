@@ -33,6 +33,8 @@ TOKENS_PER_SECOND = 500.0
 """A 135M model on two cores in bfloat16, with room to spare."""
 TEXTS_PER_SECOND = 200.0
 SCAFFOLD_TOKENS = 8
+LINE_TOKENS = 3
+"""Beside a label's name, where it is said whether it applies: a line's end, a colon, yes or no."""
 
 
 @dataclass(frozen=True)
@@ -247,6 +249,9 @@ def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) ->
         continuation = (
             sum(len(name) for name in labels) / BYTES_PER_TOKEN if len(labels) > 2 else 2.0
         )
+    if dataset.task is Task.MULTILABEL:  # a line for each label, in questions and in demonstrations
+        lines = sum(len(name) / BYTES_PER_TOKEN + LINE_TOKENS for name in dataset.labels)
+        continuation, item = lines, item + lines
     if dataset.task is Task.NUMBER:  # digits are tokens, and the end of the line is one
         written = sum(len(i.target) + 1 for i in dataset.items) / len(dataset.items)
         continuation = CANDIDATES[False] * written

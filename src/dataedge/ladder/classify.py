@@ -133,8 +133,11 @@ class ClassifyLadder(LabelPrompts):
 
     def run(self) -> ClassifyRun:
         """All rungs."""
+        return self.climb(self.ask())
+
+    def climb(self, asked: Asked) -> ClassifyRun:
+        """All rungs, of what the base model was asked."""
         s = self.s
-        asked = self.ask()
         outcomes = {"chance": self._chance(), **asked.outcomes}
         without = asked.without
         own = self.learn(s.splits.train)

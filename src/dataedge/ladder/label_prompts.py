@@ -94,8 +94,10 @@ class LabelPrompts:
         Args:
             retrieved: ask with retrieved demonstrations too.
         """
-        s = self.s
-        chosen = panel.finalists(s, self.attempt, 3 if retrieved else 2)
+        return self.asked(panel.finalists(self.s, self.attempt, 3 if retrieved else 2))
+
+    def asked(self, chosen: panel.Finalists) -> Asked:
+        """What the prompts that were chosen reach, alone and pooled."""
         pools, cheap = chosen.pools, chosen.without_data
         outcomes = {rung: self.prompting(members[0]) for rung, members in pools.items()}
         without = prompted = self.pool(cheap)
@@ -179,6 +181,10 @@ class LabelPrompts:
         chosen = (log_proba - self.log_prior).argmax(axis=1)
         return np.asarray(chosen == self.y[indices], np.float64)
 
+    def prompt_tokens(self, strategies: Sequence[Strategy]) -> float:
+        """Mean tokens of a question, asked in all of these ways."""
+        return float(sum(map(self.s.prompt_tokens, strategies)))
+
     def prompting(self, strategy: Strategy) -> Outcome:
         """Report a chosen strategy on the evaluation items."""
         calibrated = self.calibrate(strategy, len(self.s.development))
@@ -193,7 +199,7 @@ class LabelPrompts:
             self._trial(strategy, development, self.s.development),
             hits,
             bits,
-            self.s.prompt_tokens(strategy),
+            self.prompt_tokens([strategy]),
             {
                 "strategy": strategy.name,
                 "uncalibrated": float(np.nanmean(raw_hits)),
@@ -238,7 +244,7 @@ class LabelPrompts:
             self._trial(None, pooled.development, s.development),
             hits,
             bits,
-            sum(map(s.prompt_tokens, used)) if used else None,
+            self.prompt_tokens(used) if used else None,
             {
                 "pool": {m.name: float(w) for m, w in zip(members, pooled.weights, strict=True)},
                 "prior_weight": pooled.prior_weight,

@@ -138,7 +138,7 @@ def prompt_curve(workspace: Workspace, rungs: Rungs, ask: Ask) -> PromptCurve:
     own = workspace.prompt_tokens(bare) + answers
     remote = workspace.abilities.remote
     rows = asked_rows(rungs, own, remote=remote, seed=workspace.seed)
-    asked = positions(rungs.index[rows])
+    asked = positions(list(dict.fromkeys(rungs.index[rows].tolist())))
     usual = workspace.shot_counts("random")
     steps = ladder_of_k(usual, max(usual, default=0) if remote else fill(workspace, base, asked))
     strategies = {k: replace(base, shots="random", k=k) if k else bare for k in steps}
@@ -202,7 +202,9 @@ def curve_of(
 
 
 def asked_rows(rungs: Rungs, own: float, *, remote: bool, seed: int) -> NDArray[np.int64]:
-    """Rows of the ladder that are asked about, shape (m,): as many as `OWN_TOKENS` come to.
+    """Rows of the ladder that are asked about, shape (m,): as many items as `OWN_TOKENS` come to.
+
+    An item with several labels has a row for each.
 
     Args:
         rungs: the ladder.
@@ -210,8 +212,11 @@ def asked_rows(rungs: Rungs, own: float, *, remote: bool, seed: int) -> NDArray[
         remote: every question has its price.
         seed: of the draw.
     """
-    n = number_of_items(len(rungs.index), own, remote=remote)
-    return np.sort(np.random.default_rng(seed).permutation(len(rungs.index))[:n])
+    _, first = np.unique(rungs.index, return_index=True)
+    first.sort()
+    n = number_of_items(len(first), own, remote=remote)
+    chosen = np.random.default_rng(seed).permutation(len(first))[:n]
+    return np.flatnonzero(np.isin(rungs.index, rungs.index[first[chosen]]))
 
 
 def number_of_items(evaluation: int, own: float, *, remote: bool) -> int:

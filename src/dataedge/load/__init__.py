@@ -41,7 +41,7 @@ def load(
     Args:
         source: a file or folder, a hub id, a pandas DataFrame, a `datasets.Dataset` or
             `DatasetDict`.
-        task: classify, number, generate or corpus; inferred if None.
+        task: classify, multilabel, number, generate or corpus; inferred if None.
         text_column: the text to classify or to read; two texts are separated by a comma.
         label_column: the label; several annotators' columns are separated by commas.
         prompt_column: the prompt, or the column of a chat's messages.
@@ -174,6 +174,13 @@ def _check(table: Table, roles: ColumnRoles, rows: Rows, *, settled: bool) -> No
     if not classes:
         hint = "Name another column with --label-column"
         raise AuditError(f"{where}: {label}: no row has a label", hint)
+    if roles.task is Task.MULTILABEL and not any(item.labels for item in items):
+        from dataedge.load.label_lists import FEWEST
+
+        raise AuditError(
+            f"{where}: {label}: no label applies to {FEWEST} rows and does not apply to {FEWEST} others",
+            "Add rows, or name another column with --label-column",
+        )
     if len(classes) == 1 and roles.task is Task.NUMBER:
         hint = "Name a column of numbers that differ with --label-column"
         raise AuditError(f"{where}: {label}: only one number, {classes.pop()}", hint)

@@ -9,6 +9,7 @@ from dataedge.items import Task
 from dataedge.load import naming
 from dataedge.load.annotators import share_values
 from dataedge.load.column_roles import ColumnRoles, Flags, resolve, undecided
+from dataedge.load.label_lists import asked_labels, holds_lists
 from dataedge.load.naming import Names
 from dataedge.load.profile import Profile, profiles
 
@@ -84,12 +85,12 @@ class Candidates:
             labels = [n for n in self.names.any(tier) if n not in annotators]
             if usable := [n for n in labels if self.columns[n].class_like]:
                 one = self._one_label(usable)
-                if self.flags.task is Task.NUMBER:
+                if self.flags.task in (Task.NUMBER, Task.MULTILABEL):
                     self.refuse_label(one)
                 return self.labelled(one, annotators)
             if labels and not annotators and not has_other:
                 self.refuse_label(labels[0])
-                if self.columns[labels[0]].measured:
+                if self.columns[labels[0]].measured or self.listed(labels[0]):
                     return self.labelled(labels[0])
         return self.labelled(None, annotators) if annotators else None
 
@@ -104,25 +105,44 @@ class Candidates:
         return next((n for n in labels if not self.columns[n].number), labels[0])
 
     def refuse_label(self, name: str) -> None:
-        """Raises for a label column that holds several labels per row, or no numbers where they are asked."""
+        """Raises for a label column that does not hold what the task asks for."""
         column = self.all[name]
         if self.flags.task is Task.NUMBER and not column.number:
             raise AuditError(
                 f"{self.where}: --task number, but column '{name}' does not hold numbers alone",
                 "Name a column of numbers with --label-column, or use --task classify",
             )
-        if column.nested or column.listed:
+        if self.flags.task is Task.MULTILABEL and not self.listed(name):
             raise AuditError(
-                f"{self.where}: column '{name}' holds several labels per row (lists): an audit "
-                "takes one label of a closed set per text",
-                "Write one row per label, or one yes/no column per label and audit each by itself "
-                "with --label-column",
+                f"{self.where}: --task multilabel, but column '{name}' does not hold lists of labels",
+                'Write the labels of a row as a list, ["a", "b"], or use --task classify',
             )
+        if self.flags.task is Task.CLASSIFY and (column.nested or column.listed):
+            raise AuditError(
+                f"{self.where}: column '{name}' holds several labels per row (lists), and --task classify "
+                "takes one label of a closed set per text",
+                "Use --task multilabel, which asks about each label",
+            )
+        if (column.nested or column.listed) and not self.listed(name):
+            raise AuditError(
+                f"{self.where}: column '{name}' holds lists of something else than labels",
+                "Name another column with --label-column",
+            )
+
+    def listed(self, name: str) -> bool:
+        """Whether a column holds several labels per row."""
+        column = self.all[name]
+        return (column.nested or column.listed) and holds_lists(self.table, name)
 
     def labelled(self, label: str | None, annotators: tuple[str, ...] = ()) -> ColumnRoles:
         """A label (or annotators who vote) with the text beside it."""
         taken = [*([label] if label else []), *annotators]
         task = self.flags.task
+        if label is not None and self.listed(label):
+            roles = ColumnRoles("label_lists", self.texts(taken), label)
+            found = asked_labels(self.table, label)
+            short = len(found.asked) < found.known
+            return roles.noting(found.note(self.where, label)) if short else roles
         if label is None or not self.all[label].measured:
             if task is Task.NUMBER and label is not None:
                 return ColumnRoles("number", self.texts(taken), label)
@@ -169,6 +189,8 @@ class Candidates:
         task = self.flags.task
         if task is Task.NUMBER:
             return [self.labelled(n) for n, p in self.columns.items() if p.number]
+        if task is Task.MULTILABEL:
+            return [self.labelled(n) for n in self.columns if self.listed(n)]
         if task is not Task.GENERATE and (labelled := self.labelled_by_values()):
             return labelled
         if task is Task.CLASSIFY:

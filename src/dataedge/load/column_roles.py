@@ -12,13 +12,19 @@ from dataedge.items import LABELLED, Task
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-Kind = Literal["chat", "preference", "pair", "labelled", "number", "corpus"]
+Kind = Literal["chat", "preference", "pair", "labelled", "label_lists", "number", "corpus"]
 _TASKS: dict[str, Task] = {
     "labelled": Task.CLASSIFY,
+    "label_lists": Task.MULTILABEL,
     "number": Task.NUMBER,
     "corpus": Task.CORPUS,
 }
-_CALLED = {"labelled": "labels", "number": "numbers", "pair": "answers"}
+_CALLED = {
+    "labelled": "labels",
+    "label_lists": "lists of labels",
+    "number": "numbers",
+    "pair": "answers",
+}
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ class ColumnRoles:
     @property
     def flag(self) -> str:
         """The flags that choose these roles."""
-        if self.kind in ("labelled", "number"):
+        if self.task in LABELLED:
             labels = self.target or ",".join(self.annotators)
             return f"--text-column {','.join(self.texts)} --label-column {labels}"
         if self.kind == "corpus":

@@ -144,12 +144,18 @@ def _classify(candidates: Candidates, value: str) -> ColumnRoles:
                 f"{where}: column '{name}' holds numbers: annotators' labels must be classes",
                 "Name one column of numbers with --label-column",
             )
-        if column.filled >= 20 and column.distinct == column.filled and not column.measured:
+        single = not column.measured and not candidates.listed(name)
+        if column.filled >= 20 and column.distinct == column.filled and single:
             raise AuditError(
                 f"{where}: column '{name}' has a different value in every row, so it is not a label",
                 "Name a column whose values repeat with --label-column",
             )
     if len(labels) > 1:
+        if listed := [name for name in labels if candidates.listed(name)]:
+            raise AuditError(
+                f"{where}: column '{listed[0]}' holds several labels per row: annotators give one each",
+                f"Name it alone: --label-column {listed[0]}",
+            )
         return candidates.labelled(None, labels)
     annotators = tuple(a for a in candidates.names.annotators() if a not in labels)
     return candidates.labelled(labels[0], annotators if len(annotators) > 1 else ())
@@ -201,6 +207,11 @@ def _no_reading(candidates: Candidates) -> AuditError:
     if task is Task.CLASSIFY:
         return AuditError(
             f"{candidates.where}: --task classify, but no column of labels: {listing}",
+            "Name it with --label-column, or leave --task out",
+        )
+    if task is Task.MULTILABEL:
+        return AuditError(
+            f"{candidates.where}: --task multilabel, but no column of lists of labels: {listing}",
             "Name it with --label-column, or leave --task out",
         )
     if task is Task.NUMBER:

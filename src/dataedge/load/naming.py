@@ -32,6 +32,7 @@ LABELS: tuple[tuple[str, ...], ...] = (
     (
         *("category", "intent", "sentiment", "topic", "tag", "emotion", "polarity", "stance"),
         *("verdict", "decision", "diagnosis", "priority", "department", "genre"),
+        *("tags", "topics", "categories", "genres", "emotions"),
     ),
 )
 """Names of a label, the plainest first."""

@@ -9,6 +9,7 @@ from dataedge.errors import AuditError
 from dataedge.items import Item
 from dataedge.load import chat
 from dataedge.load.cells import UnusableError, answer_cell, conversation_cell, text_cell
+from dataedge.load.label_lists import parse_label_lists
 from dataedge.load.label_rows import parse_labelled
 from dataedge.load.number_rows import parse_numbers
 from dataedge.load.passages import head_and_rest, row_passages
@@ -224,6 +225,7 @@ def _corpus(table: Table, roles: ColumnRoles) -> Parse:
 
 _PARSERS: dict[str, Callable[[Table, ColumnRoles], Parse]] = {
     "labelled": parse_labelled,
+    "label_lists": parse_label_lists,
     "number": parse_numbers,
     "pair": _pair,
     "chat": _chat,

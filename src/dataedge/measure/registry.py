@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from dataedge.figures import Figure
 
-EVERY = (Task.CLASSIFY, Task.NUMBER, Task.GENERATE, Task.CORPUS)
+EVERY = (Task.CLASSIFY, Task.MULTILABEL, Task.NUMBER, Task.GENERATE, Task.CORPUS)
 TEXT = (Task.GENERATE, Task.CORPUS)
 
 
@@ -107,7 +107,7 @@ MEASURES = (
     Measure(
         "label_conflicts",
         ("share",),
-        LABELLED,
+        (Task.CLASSIFY, Task.NUMBER),
         "How many items have a near duplicate with another label; of numbers, with one far off.",
         "labels",
         "measure/label_noise.py",
@@ -133,7 +133,7 @@ MEASURES = (
     Measure(
         "definedness",
         ("bits/item", "R²", "bits/byte"),
-        (Task.CLASSIFY, Task.NUMBER, Task.GENERATE),
+        (Task.CLASSIFY, Task.MULTILABEL, Task.NUMBER, Task.GENERATE),
         "How much the input tells about the label, the number or the response; near 0, many answers "
         "are acceptable.",
         "log-probabilities from the base model",

@@ -171,6 +171,8 @@ def item_table(data: PreparedData) -> pa.Table:
     extra: dict[str, Any] = {}
     if any(i.number is not None for i in items):
         extra["number"] = pa.array([i.number for i in items], pa.float64())
+    if any(i.labels for i in items):
+        extra["labels"] = pa.array([list(i.labels) for i in items], pa.list_(pa.string()))
     if any(i.annotations for i in items):
         said = [list(i.annotations) for i in items]
         extra["annotations"] = pa.array(said, pa.list_(pa.string()))

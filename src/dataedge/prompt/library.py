@@ -9,6 +9,7 @@ from dataedge.prompt.probe import ENDINGS, Probe, mistake, read_probe
 
 SEARCHED = {
     "classify": "classify",
+    "multilabel": "multilabel",
     "number": "number",
     "generate": "respond",
     "corpus": "surprisal",
@@ -82,7 +83,7 @@ def searched_probe(task: str, probes: dict[str, Probe]) -> Probe:
     """The probe of a task's prompting search, templates of added probes among its own.
 
     Args:
-        task: classify, generate or corpus.
+        task: of `SEARCHED`.
         probes: by name, as loaded.
 
     Returns:

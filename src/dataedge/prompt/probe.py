@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 PLACES = {
     "instruction": ("labels", "label_name"),
     "question": ("text", "named_text", "prompt", "label_name"),
-    "answer": ("label", "number", "response"),
+    "answer": ("label", "yes_no", "number", "response"),
 }
 """What may stand in braces in each part of a template."""
 SCORING = {
     "classify": "choices",
+    "multilabel": "choices",
     "number": "choices",
     "generate": "likelihood",
     "corpus": "likelihood",
@@ -50,7 +51,8 @@ class Template(BaseModel):
     """What is asked of an item; holds {text}, {named_text} (behind the name of its column) or
     {prompt} (the same as {text}), may hold {label_name}."""
     answer: str
-    """How the answer continues the question: holds {label}, {number} or {response}."""
+    """How the answer continues the question: holds {label}, {number} or {response}; where a text has
+    several labels, {label} and {yes_no}, and stands once for each of them."""
     between: str = "\n\n"
     """Between two demonstrations, and before the question."""
     chat: bool = False
@@ -97,7 +99,7 @@ class Probe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str = Field(min_length=1)
     version: int = Field(ge=1)
-    task: Literal["classify", "number", "generate", "corpus", "any"]
+    task: Literal["classify", "multilabel", "number", "generate", "corpus", "any"]
     summary: str
     scoring: Literal["choices", "likelihood", "generation"]
     templates: tuple[Template, ...] = Field(min_length=1)
@@ -199,17 +201,19 @@ def _contradictions(probe: Probe) -> Iterator[tuple[Location, str]]:
     """What is wrong between one part of a probe and another."""
     if probe.scoring != SCORING[probe.task]:
         yield ("scoring",), f"a probe of task {probe.task} is scored by {SCORING[probe.task]}"
-    wanted = {"classify": "label", "number": "number"}.get(probe.task, "response")
+    several = {"classify": ("label",), "multilabel": ("label", "yes_no"), "number": ("number",)}
+    places = several.get(probe.task, ("response",))
     seen: set[str] = set()
     for i, template in enumerate(probe.templates):
         if template.name in seen:
             yield ("templates", i, "name"), f"there is another template {template.name!r}"
         seen.add(template.name)
-        if f"{{{wanted}}}" not in template.answer:
-            yield ("templates", i, "answer"), f"for task {probe.task} it must hold {{{wanted}}}"
-        if wanted != "label" and ("{labels}" in template.instruction):
+        for place in places:
+            if f"{{{place}}}" not in template.answer:
+                yield ("templates", i, "answer"), f"for task {probe.task} it must hold {{{place}}}"
+        if "label" not in places and ("{labels}" in template.instruction):
             yield ("templates", i, "instruction"), f"task {probe.task} has no {{labels}}"
-        for part in ("instruction", "question") if wanted == "response" else ():
+        for part in ("instruction", "question") if places == ("response",) else ():
             if "{label_name}" in getattr(template, part):
                 yield ("templates", i, part), f"task {probe.task} has no {{label_name}}"
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
+from dataedge.items import Task
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_CHARACTERS = 6000
 """Longer texts are clipped in prompts (about 1,500 tokens); bytes are counted after clipping."""
+YES_NO = ("no", "yes")
+"""Whether a label applies, as it is said."""
 Shots = Literal["none", "random", "retrieved"]
 Form = Literal["given", "humanised"]
 
@@ -76,6 +80,8 @@ class Prompter:
         self.abilities = abilities
         self._questions: dict[tuple[str, tuple[str, ...]], str] = {}
         self.labels = dataset.labels
+        self.several = dataset.task is Task.MULTILABEL
+        self._given = {i.target: i.labels for i in dataset.items} if self.several else {}
         shown = {form: label_names(self.labels, form) for form in get_args(Form)}
         self._listed = {form: ", ".join(names) for form, names in shown.items()}
         self._said = {
@@ -118,14 +124,29 @@ class Prompter:
         )
 
     def answer(self, strategy: Strategy, target: str) -> str:
-        """The continuation that is scored for a target (label, number or response)."""
+        """The continuation that is scored for a target (label, number or response).
+
+        Where there are several labels it is not scored but shown: a line for each.
+        """
+        if self.several:
+            given = self._given[target]
+            return "".join(self.line(strategy, label, label in given) for label in self.labels)
         if self.labels:
             return _fill(strategy.template.answer, label=self._said[strategy.form][target])
         text = target[:MAX_CHARACTERS]
         return _fill(strategy.template.answer, response=text, number=text)
 
+    def line(self, strategy: Strategy, label: str, applies: bool) -> str:
+        """What says of one of several labels whether it applies."""
+        said = YES_NO[applies]
+        return _fill(strategy.template.answer, label=self._said[strategy.form][label], yes_no=said)
+
     def choices(self, strategy: Strategy) -> tuple[str, ...]:
-        """The continuation for every label, in label order."""
+        """The continuation for every label, in label order; no and yes for each of several."""
+        if self.several:
+            return tuple(
+                self.line(strategy, label, yes) for label in self.labels for yes in (False, True)
+            )
         return tuple(self.answer(strategy, label) for label in self.labels)
 
     def prompt(self, strategy: Strategy, texts: Sequence[str], shots: Sequence[Item] = ()) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dataedge.errors import AuditError
+from dataedge.items import Task
 from dataedge.positions import Positions, positions
 from dataedge.prepare.neighbours import nearest
 from dataedge.prompt.demonstrations import (
@@ -145,10 +146,16 @@ class Workspace:
         sample = np.random.default_rng(self.seed).permutation(self.splits.train)
         sample = sample[: COUNTED[self.abilities.remote][0]]
         items = [self.dataset.items[i] for i in sample]
-        texts = [f"{i.text} {i.target}"[:12_000] for i in items]
+        plain = self.bare_strategy()
+        texts = [f"{i.text} {self._shown_answer(plain, i)}"[:12_000] for i in items]
         return float(
             np.mean([len(t) for t in ask_tokens(self.engine, Tokens(self.lazy_model), texts)])
         )
+
+    def _shown_answer(self, strategy: Strategy, item: Item) -> str:
+        """What a demonstration says of an item: its target, or a line for each of several labels."""
+        several = self.dataset.task is Task.MULTILABEL
+        return self.prompter.answer(strategy, item.target) if several else item.target
 
     def shot_counts(self, shots: Shots) -> list[int]:
         """Those k of the probe whose demonstrations fit the budget; as many as fit if none does."""

@@ -154,7 +154,7 @@ class DatasetModel(_Part):
     """Hash of the content, independent of file names and row order."""
     rows: int
     unique: int
-    task: Literal["classify", "number", "generate", "corpus"]
+    task: Literal["classify", "multilabel", "number", "generate", "corpus"]
     columns: dict[str, Any]
     """Role → column name(s)."""
     splits: dict[str, Any]

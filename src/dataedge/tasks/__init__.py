@@ -19,6 +19,10 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
 
     if workspace.dataset.task is Task.CLASSIFY:
         return classify.find(workspace, config, tokens)
+    if workspace.dataset.task is Task.MULTILABEL:
+        from dataedge.tasks import multilabel
+
+        return multilabel.find(workspace, config, tokens)
     if workspace.dataset.task is Task.NUMBER:
         from dataedge.tasks import number
 

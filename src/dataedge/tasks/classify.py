@@ -23,12 +23,12 @@ from dataedge.measure.shared_pieces import edge_of_unseen_pieces
 from dataedge.positions import Positions, per_item, positions
 from dataedge.prompt.latency import request
 from dataedge.tasks.input_texts import describe, input_surprisal
-from dataedge.tasks.label_review import review_annotators, review_labels
+from dataedge.tasks.label_review import label_views, review_annotators, suspect_labels, twins
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
 from dataedge.verdict.evidence import evidence_of
 from dataedge.verdict.reasons import four_reasons
-from dataedge.verdict.result import TaskResult, highest
+from dataedge.verdict.result import TaskResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,15 +63,9 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         y=workspace.label_numbers,
         n_classes=len(workspace.dataset.labels),
     )
-    index = positions(np.flatnonzero(workspace.label_numbers >= 0))
-    judged = review_labels(workspace, described, index)
-    quality = judged.quality
-    # what is pruned from the train side must not have looked at evaluation labels
-    train = workspace.splits.train
-    pruned = positions(train[review_labels(workspace, described, train).quality.suspect])
+    judged, suspects, pruned = suspect_labels(workspace, described)
+    index, quality = judged.index, judged.quality
     annotated = review_annotators(workspace, judged)
-    suspects = np.zeros(len(workspace.dataset.items), bool)
-    suspects[index[quality.suspect]] = True
     ladder = ClassifyLadder(workspace, described, suspects, pruned)
     ladder_run = ladder.run()
     rungs = replace(ladder_run.rungs, classes=workspace.label_numbers[ladder_run.rungs.index])
@@ -84,8 +78,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     target = edge_target(
         rungs.figure("without_data"), rungs.figure("chance"), config.delta, config.target
     )
-    twins = _twins(workspace)
-    found = _limits(workspace, rungs, more_data, quality.noise, twins)
+    differ = twins(workspace)
+    found = _limits(workspace, rungs, more_data, quality.noise, differ)
     even = replace(rungs, unit=BALANCED)
     headline, beside, delta = rungs, even, config.delta
     if leads(workspace.label_numbers):
@@ -95,7 +89,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     evidence = replace(evidence, beside=beside.difference("with_data", "without_data"))
     edge, tuning, verdict = evidence.edge, evidence.tuning_gain, decide(evidence)
     columns = _columns(workspace, ladder_run, quality, index, suspects)
-    views = _views(columns, quality, index)
+    views = label_views(columns, positions(index[quality.suspect]))
     agreement: dict[str, Figure] = {}
     if annotated is not None:
         columns |= annotated.columns
@@ -127,7 +121,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
             "label_leak": leak,
             **agreement,
             "definedness": defined,
-            "disagreement": twins,
+            "disagreement": differ,
             **more_data.measures(target),
             **_pieces(workspace, rungs),
         },
@@ -213,14 +207,6 @@ def _leak(workspace: Workspace, index: Positions) -> label_leak.Leak:
     return replace(found, detail={**found.detail, "items": named})
 
 
-def _twins(workspace: Workspace) -> Figure:
-    """How often rows with the same input carry different labels."""
-    items = [item for item in workspace.dataset.items if not item.label_missing]
-    return disagreement.of_twins(
-        [i.text for i in items], [i.target for i in items], [i.count for i in items]
-    )
-
-
 def _limits(
     workspace: Workspace, rungs: Rungs, more_data: MoreData, noise: Figure, twins: Figure
 ) -> dict[Limit, Figure]:
@@ -268,18 +254,4 @@ def _columns(
         "suspect": suspects.tolist(),
         "proposed": proposed,
         "reason": reasons,
-    }
-
-
-def _views(
-    columns: dict[str, Any], quality: label_noise.LabelQuality, index: Positions
-) -> dict[str, Positions]:
-    flagged = index[quality.suspect]
-    order = positions(flagged[np.argsort(columns["label_score"][flagged], kind="stable")])
-    return {
-        "suspects": positions(order[:50]),
-        "edge": highest(columns["edge_bits"], above=0.0),
-        "known": highest(columns["p_without"], above=0.5),
-        "hard": highest(-np.maximum(columns["p_without"], columns["p_with"]), above=-0.5),
-        "overwritten": highest(-columns["edge_bits"], above=0.0),
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dataedge.engine import Step
 from dataedge.learner.classifier import Learner
-from dataedge.measure import annotators, label_noise
+from dataedge.measure import annotators, disagreement, label_noise
 from dataedge.positions import Positions, per_item, positions
 from dataedge.verdict.result import highest
 
@@ -37,6 +37,21 @@ class LabelReview:
     proba: NDArray[np.float32] | None
 
 
+class Suspects(NamedTuple):
+    """Labels that are probably wrong.
+
+    Attributes:
+        judged: all labelled items, by all of them.
+        every: shape (n,), items whose label is suspect.
+        pruned: train items whose label is suspect as far as the train side alone can tell, so that
+            nothing which is learned without them has looked at evaluation labels.
+    """
+
+    judged: LabelReview
+    every: NDArray[np.bool_]
+    pruned: Positions
+
+
 LABEL_QUALITY = Step("label_quality", 1, (LabelReview, label_noise.LabelQuality))
 ANNOTATORS = Step("annotators", 1, (annotators.Crowd,))
 
@@ -56,6 +71,42 @@ def review_labels(workspace: Workspace, described: Description, index: Positions
         {**described.inputs, **inputs},
         lambda _: _judged([block[index] for block in described.blocks], **inputs),
     )
+
+
+def suspect_labels(workspace: Workspace, described: Description) -> Suspects:
+    """The labels of a workspace reviewed: all of them, and the train side by itself."""
+    index = positions(np.flatnonzero(workspace.label_numbers >= 0))
+    judged = review_labels(workspace, described, index)
+    train = workspace.splits.train
+    pruned = positions(train[review_labels(workspace, described, train).quality.suspect])
+    every = np.zeros(len(workspace.dataset.items), bool)
+    every[index[judged.quality.suspect]] = True
+    return Suspects(judged, every, pruned)
+
+
+def twins(workspace: Workspace) -> Figure:
+    """How often rows with the same input carry different labels."""
+    items = [item for item in workspace.dataset.items if not item.label_missing]
+    return disagreement.of_twins(
+        [i.text for i in items], [i.target for i in items], [i.count for i in items]
+    )
+
+
+def label_views(columns: dict[str, Any], flagged: Positions) -> dict[str, Positions]:
+    """Items worth looking at: suspects, and where the data or the model knows better.
+
+    Args:
+        columns: of the table `findings`: label_score, edge_bits, p_without, p_with.
+        flagged: items with a suspect label.
+    """
+    order = flagged[np.argsort(columns["label_score"][flagged], kind="stable")]
+    return {
+        "suspects": positions(order[:50]),
+        "edge": highest(columns["edge_bits"], above=0.0),
+        "known": highest(columns["p_without"], above=0.5),
+        "hard": highest(-np.maximum(columns["p_without"], columns["p_with"]), above=-0.5),
+        "overwritten": highest(-columns["edge_bits"], above=0.0),
+    }
 
 
 def _judged(

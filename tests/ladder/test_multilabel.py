@@ -1,0 +1,75 @@
+"""Ladders of several labels, pooled: intervals that allow for labels of the same item."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dataedge.intervals import mean_of_classes
+from dataedge.ladder.multilabel import joint_trial, pooled_refits
+from dataedge.ladder.refits import Answers, Refits
+from dataedge.prompt.search import Trial
+
+ROUNDS = 200
+
+
+def macro(rng: np.random.Generator, *, items: int, labels: int, alike: float, base: float):
+    """Differences of hits, label by label; with probability `alike` an answer follows the item's own draw."""
+    applies = rng.random((items, labels)) < base
+    own = rng.random(items)[:, None]
+    drawn = np.where(rng.random((items, labels)) < alike, own, rng.random((items, labels)))
+    gains = np.where(drawn < 0.2, 1.0, np.where(drawn > 0.9, -1.0, 0.0))
+    classes = (2 * np.arange(labels) + applies).T.ravel()
+    return gains.T.ravel(), classes, np.tile(np.arange(items), labels)
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.7])
+@pytest.mark.parametrize(("items", "labels", "base"), [(54, 3, 0.3), (90, 8, 0.15)])
+def test_the_interval_covers_however_alike_the_labels_of_an_item_are(
+    items: int, labels: int, base: float, alike: float
+) -> None:
+    rng, covered, alone = np.random.default_rng(5), 0, 0
+    for _ in range(ROUNDS):
+        values, classes, clusters = macro(rng, items=items, labels=labels, alike=alike, base=base)
+        found = mean_of_classes(values, classes, clusters, unit="balanced accuracy", paired=True)
+        covered += found.low <= 0.1 <= found.high
+        # the rule before: every class by itself, as if no item stood in two
+        other = mean_of_classes(
+            values, classes, np.arange(len(values)), unit="balanced accuracy", paired=True
+        )
+        alone += other.low <= 0.1 <= other.high
+    assert covered / ROUNDS > 0.93
+    if alike:
+        assert alone / ROUNDS < 0.92
+
+
+def test_where_nothing_varies_labels_of_an_item_count_as_one() -> None:
+    classes, clusters = np.repeat([0, 1, 2], 30), np.tile(np.arange(30), 3)
+    joint = mean_of_classes(np.ones(90), classes, clusters, unit="accuracy", paired=False)
+    apart = mean_of_classes(np.ones(90), classes, np.arange(90), unit="accuracy", paired=False)
+    assert 1 - joint.low == pytest.approx(3**0.5 * (1 - apart.low))
+
+
+def test_refits_of_labels_are_those_of_the_same_train_side() -> None:
+    def of(fits: int, items: int) -> Answers:
+        hits = np.arange(fits * 4 * items).reshape(fits, 4, items) % 2 == 0
+        return Answers(hits, ~hits, 0.5)
+
+    one, two = (Refits(of(r, 5), of(3, 5), (of(2, 5),)) for r in (4, 3))
+    found = pooled_refits([one, two])
+    assert found.train_side.hits.shape == (3, 4, 10)  # a part with one answer alone was left out
+    assert (found.train_side.hits[:, :, :5] == one.train_side.hits[:3]).all()
+    assert found.development.hits.shape == (3, 4, 10)
+    assert found.prompts[0].balanced.shape == (2, 4, 10)
+    assert found.train_side.scale == 0.5
+
+
+def test_a_prompt_is_tried_on_all_labels_at_once() -> None:
+    ones = np.ones(2)
+    trials = [
+        Trial("a", 2, np.array([1.0, 0.0]), np.array([0.2, 3.0]), ones),
+        Trial("a", 2, np.array([1.0, 1.0]), np.array([0.4, 1.0]), ones),
+    ]
+    found = joint_trial(trials)
+    assert found.value == 0.75
+    assert found.loss == pytest.approx([0.3, 2.0])
