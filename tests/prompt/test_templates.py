@@ -42,3 +42,22 @@ def test_two_texts_carry_their_column_names() -> None:
 def test_humanised_labels_stay_apart() -> None:
     assert label_names(["A_b", "a b"], "humanised") == ("A_b", "a b")
     assert humanise("") == ""
+
+
+def test_of_several_labels_a_demonstration_has_a_line_each_and_yes_and_no_are_choices() -> None:
+    items = (
+        Item(("first",), "late; north", 1, labels=("late", "north")),
+        Item(("second",), "(none)", 2),
+    )
+    data = Dataset("d", Task.MULTILABEL, items, 2, {"text": "text", "label": "tags"})
+    prompter = Prompter(data, FACTS)
+    strategy = Strategy(Template(name="t", question="{text}", answer="\n{label}: {yes_no}"))
+    assert prompter.prompt(strategy, ("third",), items) == (
+        "first\nlate: yes\nnorth: yes\n\nsecond\nlate: no\nnorth: no\n\nthird"
+    )
+    assert prompter.choices(strategy) == (
+        "\nlate: no",
+        "\nlate: yes",
+        "\nnorth: no",
+        "\nnorth: yes",
+    )
