@@ -15,7 +15,7 @@ from tests.words import PLACES, THINGS
 NORTH, MONEY = set(PLACES[:4]), set(THINGS[:3])
 
 
-def frame(n: int = 200, *, shuffled: bool = False) -> pd.DataFrame:
+def frame(n: int = 150, *, shuffled: bool = False) -> pd.DataFrame:
     """Parcels with the labels that follow from place and thing; from nothing if shuffled."""
     rng = np.random.default_rng(0)
     place, thing = rng.integers(0, 10, n), rng.integers(0, len(THINGS), n)
@@ -23,9 +23,8 @@ def frame(n: int = 200, *, shuffled: bool = False) -> pd.DataFrame:
         [
             *(["north"] if PLACES[p] in NORTH else []),
             *(["money"] if THINGS[t] in MONEY else []),
-            *(["late"] if i % 29 > 22 else []),
         ]
-        for i, (p, t) in enumerate(zip(place, thing, strict=True))
+        for p, t in zip(place, thing, strict=True)
     ]
     if shuffled:
         labels = [labels[i] for i in rng.permutation(n)]
@@ -39,7 +38,7 @@ def frame(n: int = 200, *, shuffled: bool = False) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def audited(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> dataedge.Audit:
     out = tmp_path_factory.mktemp("audits") / "parcels"
-    return dataedge.audit(frame(), out=out, model=tiny_model, probe_items=72)
+    return dataedge.audit(frame(), out=out, model=tiny_model, probe_items=60)
 
 
 def test_the_headline_is_the_mean_over_labels_and_both_answers(audited: dataedge.Audit) -> None:
@@ -50,8 +49,8 @@ def test_the_headline_is_the_mean_over_labels_and_both_answers(audited: dataedge
     assert rungs["chance"].value == pytest.approx(0.5, abs=0.01)  # no to all, or yes to all
     assert 0.6 < rungs["chance"].detail["accuracy"]["value"] < 0.9
     assert rungs["with_data"].value > 0.75
-    assert rungs["with_data"].detail["how"].startswith("for each of 3 labels")
-    assert report.edge.n == 3 * 54
+    assert rungs["with_data"].detail["how"].startswith("for each of 2 labels")
+    assert report.edge.n == 2 * 45
     assert Report.model_validate_json(report.model_dump_json()) == report
 
 
@@ -69,7 +68,7 @@ def test_every_item_has_its_labels_and_what_was_answered(audited: dataedge.Audit
         "select labels, target, p_with, edge_bits from items join findings using (item) "
         "where side = 'evaluation'"
     ).df()
-    assert len(found) == 54
+    assert len(found) == 45
     assert found[["p_with", "edge_bits"]].notna().all().all()
     assert found["p_with"].between(0, 1).all()
     assert {"; ".join(labels) or "(none)" for labels in found["labels"]} == set(found["target"])
@@ -77,7 +76,7 @@ def test_every_item_has_its_labels_and_what_was_answered(audited: dataedge.Audit
 
 def test_shuffled_labels_are_no_edge(tiny_model: str, tmp_path: Path) -> None:
     found = dataedge.audit(
-        frame(shuffled=True), out=tmp_path / "a", model=tiny_model, probe_items=72
+        frame(shuffled=True), out=tmp_path / "a", model=tiny_model, probe_items=60
     ).report
     assert found.verdict.label != "edge"
     assert found.edge.low <= 0.02
