@@ -68,6 +68,12 @@ def rows() -> list[dict[str, str]]:
         return list(csv.DictReader(file))[:120]
 
 
+def passages() -> list[str]:
+    """The first responses of a sample of text."""
+    lines = (DATA / "workouts" / "workouts.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["completion"] for line in lines[:120]]
+
+
 def formats(folder: Path) -> Iterator[Case]:
     """One small dataset of each input format and of each reading of columns."""
     import datasets
@@ -95,7 +101,7 @@ def formats(folder: Path) -> Iterator[Case]:
         "preferences.jsonl": lambda p: p.write_text(
             "\n".join(json.dumps(_preference(pairs, i)) for i in range(len(pairs)))
         ),
-        "text.txt": lambda p: p.write_text("\n\n".join(" ".join(r.values()) for r in pairs)),
+        "text.txt": lambda p: p.write_text("\n\n".join(passages())),
     }
     for name, write in writers.items():
         path = folder / name
