@@ -50,7 +50,10 @@ def test_the_headline_is_the_mean_over_labels_and_both_answers(audited: dataedge
     assert 0.6 < rungs["chance"].detail["accuracy"]["value"] < 0.9
     assert rungs["with_data"].value > 0.75
     assert rungs["with_data"].detail["how"].startswith("for each of 2 labels")
-    assert report.edge.n == 2 * 45
+    assert report.edge.n == 45  # items, not answers
+    by_label = rungs["with_data"].detail["labels"]
+    assert set(by_label) == {"money", "north"}
+    assert 0.2 < by_label["north"]["frequency"] < 0.6
     assert Report.model_validate_json(report.model_dump_json()) == report
 
 

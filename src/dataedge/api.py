@@ -105,7 +105,7 @@ def audit(
         time_column: column with a number or an ISO date: the latest rows are held out.
         delta: smallest gain worth having, in accuracy or bits per byte, 0 to 1; 0.02 by default.
         delta_balanced: the same in balanced accuracy, which counts where more than 80 % of the rows
-            have one label; 0.05 by default.
+            have one label, and where rows have several; 0.05 by default.
         delta_r2: the same in R², which counts where the label is a number; 0.05 by default.
         target: accuracy, above 0 and up to 1, that `examples_needed` refers to; `delta` above the
             best prompt without the data by default.

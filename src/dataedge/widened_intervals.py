@@ -115,7 +115,8 @@ def refit_variance(values: Floats, clusters: Ints, classes: Ints | None = None) 
     already, so it is taken off: two-way analysis of variance without replication (Searle, Casella &
     McCulloch 1992, section 4.3), its interaction summed within clusters. It is taken within classes: a
     refit that says one label more often is right on more items of that label and on fewer of the others,
-    which is no luck of single items.
+    which is no luck of single items. What taking off the mean of a class of m clusters leaves is lifted by
+    m / (m − 1), class by class, since a cluster may stand in several.
 
     Args:
         values: shape (R, n), a refit's hit or difference of hits per item; R ≥ 2.
@@ -134,15 +135,16 @@ def refit_variance(values: Floats, clusters: Ints, classes: Ints | None = None) 
     k = int(inverse.max()) + 1 if n else 0
     codes = np.zeros(n, np.int64) if classes is None else np.asarray(classes)
     groups = [np.flatnonzero(codes == c) for c in np.unique(codes)]
-    if refits < 2 or k <= len(groups):
+    sizes = [len(np.unique(inverse[rows])) for rows in groups]
+    if refits < 2 or max(sizes, default=0) < 2:
         return 0.0
     means = values.mean(axis=1)
     left = values - values.mean(axis=0)
-    for rows in groups:
+    for rows, size in zip(groups, sizes, strict=True):
         left[:, rows] -= left[:, rows].mean(axis=1, keepdims=True)
+        left[:, rows] *= np.sqrt(size / (size - 1)) if size > 1 else 0.0
     sums = np.stack([np.bincount(inverse, row, minlength=k) for row in left])
-    free = (k - len(groups)) / k
-    interaction = float(np.square(sums).sum()) / free / (refits - 1) / n**2
+    interaction = float(np.square(sums).sum()) / (refits - 1) / n**2
     found: float = float(np.square(means - means.mean()).sum()) / (refits - 1) - interaction
     return found
 

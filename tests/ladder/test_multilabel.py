@@ -9,6 +9,7 @@ from dataedge.intervals import mean_of_classes
 from dataedge.ladder.multilabel import joint_trial, pooled_refits
 from dataedge.ladder.refits import Answers, Refits
 from dataedge.prompt.search import Trial
+from dataedge.widened_intervals import refit_variance
 
 ROUNDS = 200
 
@@ -55,10 +56,10 @@ def test_refits_of_labels_are_those_of_the_same_train_side() -> None:
         hits = np.arange(fits * 4 * items).reshape(fits, 4, items) % 2 == 0
         return Answers(hits, ~hits, 0.5)
 
-    one, two = (Refits(of(r, 5), of(3, 5), (of(2, 5),)) for r in (4, 3))
+    one, two = (Refits(of(4, 5), of(3, 5), (of(2, 5),)) for _ in range(2))
     found = pooled_refits([one, two])
-    assert found.train_side.hits.shape == (3, 4, 10)  # a part with one answer alone was left out
-    assert (found.train_side.hits[:, :, :5] == one.train_side.hits[:3]).all()
+    assert found.train_side.hits.shape == (4, 4, 10)
+    assert (found.train_side.hits[:, :, :5] == one.train_side.hits).all()
     assert found.development.hits.shape == (3, 4, 10)
     assert found.prompts[0].balanced.shape == (2, 4, 10)
     assert found.train_side.scale == 0.5
@@ -73,3 +74,22 @@ def test_a_prompt_is_tried_on_all_labels_at_once() -> None:
     found = joint_trial(trials)
     assert found.value == 0.75
     assert found.loss == pytest.approx([0.3, 2.0])
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.5])
+@pytest.mark.parametrize(("items", "labels"), [(60, 3), (60, 12), (28, 12)])
+def test_the_variance_of_refits_is_found_where_an_item_stands_in_many_classes(
+    items: int, labels: int, alike: float
+) -> None:
+    """Refits lift or lower all hits a little; the luck of single answers, alike within items, is taken off."""
+    rng, found = np.random.default_rng(3), []
+    for _ in range(120):
+        lifts = rng.normal(0, 0.05, 16)[:, None, None]
+        shared = rng.normal(size=(16, 1, items))
+        own = np.sqrt(alike) * shared + np.sqrt(1 - alike) * rng.normal(size=(16, labels, items))
+        values = (lifts + 0.3 * own).reshape(16, -1)
+        classes = (2 * np.arange(labels)[:, None] + (rng.random((labels, items)) < 0.3)).ravel()
+        clusters = np.tile(np.arange(items), labels)
+        weight = 1 / (np.bincount(classes)[classes] * len(np.unique(classes))) * len(classes)
+        found.append(refit_variance(values * weight, clusters, classes))
+    assert np.mean(found) == pytest.approx(0.05**2, rel=0.35)

@@ -67,9 +67,13 @@ def test_a_column_without_a_telling_name_is_found_by_the_task() -> None:
 @pytest.mark.parametrize(
     ("data", "options", "message"),
     [
-        (frame([["x", "y"]] * 40), {}, "no label applies to 8 rows"),
-        (frame(["x", "y"] * 20), {"task": "multilabel"}, "does not hold lists of labels"),
-        (frame(TAGS), {"task": "classify"}, "takes one label of a closed set per text"),
+        (frame([["x", "y"]] * 40), {"label_column": "tags"}, "no label applies to 8 rows"),
+        (frame(["x", "y"] * 20), {"task": "multilabel"}, "no column of lists of labels"),
+        (
+            frame(TAGS),
+            {"task": "classify", "label_column": "tags"},
+            "takes one label of a closed set per text",
+        ),
         (frame([[{"x": 1}]] * 40), {"label_column": "tags"}, "lists of something else than labels"),
         (frame(TAGS).assign(more=["x", "y"] * 24), {"label_column": "tags,more"}, "give one each"),
     ],
@@ -81,3 +85,49 @@ def test_what_cannot_be_read_is_refused(
         load(data, **options)
     assert message in caught.value.message
     assert "--" in (caught.value.hint or "") or "rows" in (caught.value.hint or "")
+
+
+def test_what_was_read_otherwise_stays_so() -> None:
+    rare = frame([[f"t{i}"] for i in range(60)])
+    assert load(rare).task is Task.CORPUS
+    asked = frame(TAGS).assign(kind=["x", "y"] * 24)
+    assert load(asked).columns["label"] == "kind"
+    assert load(asked, task="multilabel").columns["label"] == "tags"
+    objects = frame([[{"id": 1, "name": "x"}]] * 60, "genres")
+    assert load(objects).task is Task.CORPUS
+    pairs = pd.DataFrame(
+        {
+            "question": [f"why {i}?" for i in range(48)],
+            "answer": [f"because of {i}" for i in range(48)],
+        }
+    ).assign(topics=TAGS)
+    assert load(pairs).task is Task.GENERATE
+
+
+def test_two_columns_of_lists_are_the_users_choice() -> None:
+    with pytest.raises(AuditError) as caught:
+        load(frame(TAGS).assign(topics=[[*t[::-1], "d"] for t in TAGS[1:] + TAGS[:1]]))
+    assert "--label-column topics" in (caught.value.hint or "")
+
+
+def test_labels_that_would_be_written_alike_stay_apart() -> None:
+    data = load(frame([["a; b"], ["a", "b"], [], ["(none)"]] * 12))
+    assert len({(i.target, i.labels) for i in data.items}) == 4
+    assert len({i.target for i in data.items}) == 4
+
+
+def test_names_of_numbered_classes_are_read_in_lists_too() -> None:
+    datasets = pytest.importorskip("datasets")
+    names = datasets.ClassLabel(names=["joy", "fear", "anger"])
+    features = datasets.Features({"text": datasets.Value("string"), "labels": datasets.List(names)})
+    rows = {"text": [f"note {i} of one" for i in range(48)], "labels": [[0, 2], [1], [], [2]] * 12}
+    assert load(datasets.Dataset.from_dict(rows, features=features)).labels == (
+        "anger",
+        "fear",
+        "joy",
+    )
+
+
+def test_zeros_and_ones_are_no_names_of_labels() -> None:
+    with pytest.raises(AuditError):
+        load(frame([[0, 1, 0], [1, 1, 0]] * 24), label_column="tags")

@@ -55,7 +55,11 @@ _FIELDS: Sequence[tuple[Any, ...]] = (
     ("group_column", str, "Column with the group of a row; none is split."),
     ("time_column", str, "Column with a date or number; the latest are held out."),
     ("delta", float, "Smallest gain worth having [0.02]."),
-    ("delta_balanced", float, "The same in balanced accuracy, where one label leads [0.05]."),
+    (
+        "delta_balanced",
+        float,
+        "In balanced accuracy: one label leads, or rows have several [0.05].",
+    ),
     ("delta_r2", float, "The same in R², where the label is a number [0.05]."),
     ("target", float, "Accuracy that examples_needed refers to."),
     ("count", str, "What counts: task, or total, style included [task]."),

@@ -242,10 +242,9 @@ def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) ->
     item = sum(size) / len(size) / BYTES_PER_TOKEN
     development, evaluation = held // 4, held - held // 4
     continuation = 0.0
-    forms = 1
+    labels = dataset.labels
+    forms = 2 if label_names(labels, "humanised") != labels else 1
     if dataset.task is Task.CLASSIFY:
-        labels = dataset.labels
-        forms = 2 if label_names(labels, "humanised") != labels else 1
         continuation = (
             sum(len(name) for name in labels) / BYTES_PER_TOKEN if len(labels) > 2 else 2.0
         )

@@ -78,6 +78,7 @@ class ClassifyLadder(LabelPrompts):
         pruned: Positions,
     ) -> None:
         super().__init__(workspace)
+        self.refit_width: int | None = None
         self.described = described
         self.suspects = suspects
         self.pruned = pruned
@@ -186,6 +187,8 @@ class ClassifyLadder(LabelPrompts):
             "own": own,
             "seed": s.seed,
         }
+        if self.refit_width is not None:
+            inputs["width"] = self.refit_width
         return s.engine.once(
             REFITS,
             {**self.described.inputs, **inputs},

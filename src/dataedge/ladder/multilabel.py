@@ -15,10 +15,13 @@ import numpy as np
 
 from dataedge.items import Task
 from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
+from dataedge.ladder.label_prompts import POOL
 from dataedge.ladder.refits import Answers, Refits
 from dataedge.ladder.rungs import BALANCED, Outcome, Rungs
 from dataedge.positions import Positions, positions
 from dataedge.prompt import panel
+from dataedge.prompt.calibration import log_label_prior, log_softmax
+from dataedge.prompt.pool import pool_prompts
 from dataedge.prompt.scores import ChoiceAnswers, Choices, ask_choices
 from dataedge.prompt.templates import YES_NO
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.ladder.label_prompts import Asked
     from dataedge.learner.item_features import Description
     from dataedge.prompt.search import Trial
     from dataedge.prompt.templates import Strategy
@@ -41,7 +45,7 @@ HOW = {
 }
 """Rungs that are each label's own, in words."""
 LEAST = 3
-"""Train items that a label must apply to, and that it must not, for a learner of it."""
+"""Items of each side that a label must apply to, and that it must not, to be asked about."""
 
 
 def of_one_label(workspace: Workspace, label: str) -> Workspace:
@@ -56,11 +60,13 @@ def of_one_label(workspace: Workspace, label: str) -> Workspace:
 
 
 def learnable(workspace: Workspace) -> tuple[str, ...]:
-    """Labels that some train items have and some have not."""
-    train = [workspace.dataset.items[i] for i in workspace.splits.train]
-    names = workspace.dataset.labels
-    counts = {name: sum(name in item.labels for item in train) for name in names}
-    return tuple(name for name in names if LEAST <= counts[name] <= len(train) - LEAST)
+    """Labels that some items of each side have and some have not."""
+    found = workspace.dataset.labels
+    for side in (workspace.splits.train, workspace.development, workspace.evaluation):
+        given = [workspace.dataset.items[i].labels for i in side]
+        counts = {name: sum(name in labels for labels in given) for name in found}
+        found = tuple(name for name in found if LEAST <= counts[name] <= len(given) - LEAST)
+    return found
 
 
 class SharedQuestion:
@@ -72,6 +78,7 @@ class SharedQuestion:
 
     def __init__(self, workspace: Workspace) -> None:
         self.s = workspace
+        self.labels = workspace.dataset.labels
         self._known: dict[tuple[Strategy, bytes], ChoiceAnswers] = {}
 
     def answers(self, strategy: Strategy, indices: Positions) -> ChoiceAnswers:
@@ -87,7 +94,7 @@ class SharedQuestion:
     def of(self, label: str, strategy: Strategy, indices: Positions) -> ChoiceAnswers:
         """Scores of no and yes for one label, shape (m, 2)."""
         scores, cut = self.answers(strategy, indices)
-        at = 2 * self.s.dataset.labels.index(label)
+        at = 2 * self.labels.index(label)
         return ChoiceAnswers(scores[:, at : at + 2], cut)
 
 
@@ -169,8 +176,14 @@ class MultilabelLadder:
 
     def run(self) -> MultilabelRun:
         """All rungs."""
+        widest = max(sum(b.shape[1] for b in one.described.blocks) for one in self.ladders)
+        for one in self.ladders:  # parts of one size, so that they are the same parts
+            one.refit_width = widest
         chosen = panel.finalists(self.workspace, self.attempt)
-        runs = {ladder.label: ladder.climb(ladder.asked(chosen)) for ladder in self.ladders}
+        asked = self._jointly([ladder.asked(chosen) for ladder in self.ladders])
+        runs = {
+            ladder.label: ladder.climb(one) for ladder, one in zip(self.ladders, asked, strict=True)
+        }
         every = list(runs.values())
         return MultilabelRun(
             self._pooled(every),
@@ -180,8 +193,56 @@ class MultilabelLadder:
             np.concatenate([run.shuffled_bits for run in every]),
         )
 
+    def _jointly(self, asked: Sequence[Asked]) -> list[Asked]:
+        """The same, pools answering with weights that all labels' development items choose together.
+
+        A label that few of them have tells little of which prompts to believe, and its own pool may be its
+        frequency alone, which is no answer where both answers count alike.
+        """
+        panel_ = asked[0].panel
+        own = {"without_data": panel_.cheap, "prompted": list(range(len(panel_.kinds)))}
+        hits = {rung: self._joint_hits(asked, members) for rung, members in own.items()}
+        return [
+            replace(
+                one,
+                outcomes={
+                    **one.outcomes,
+                    **{
+                        rung: replace(one.outcomes[rung], balanced=found[at])
+                        for rung, found in hits.items()
+                    },
+                },
+            )
+            for at, one in enumerate(asked)
+        ]
+
+    def _joint_hits(self, asked: Sequence[Asked], members: list[int]) -> list[NDArray[np.float64]]:
+        """Hits of each label, shape (n_eval,), by prompts that are batch-calibrated label by label."""
+        tried = len(self.workspace.development)
+        sides: list[NDArray[np.float64]] = []
+        for one in asked:
+            known = log_softmax(one.panel.scores[members])
+            sides.append(known - np.nanmean(known, axis=1, keepdims=True))
+        labels = np.concatenate([ladder.y[ladder.s.development] for ladder in self.ladders])
+        inputs = {
+            "scores": np.concatenate(
+                [*(s[:, :tried] for s in sides), *(s[:, tried:] for s in sides)], axis=1
+            ),
+            "labels": labels,
+            "log_prior": log_label_prior(labels, 2),
+        }
+        found = self.workspace.engine.once(POOL, inputs, lambda _: pool_prompts(**inputs))
+        weights = found.weights if found.weights.any() else np.ones(len(members))
+        hits = []
+        for ladder, side in zip(self.ladders, sides, strict=True):
+            said = np.nan_to_num(np.tensordot(weights, side[:, tried:], axes=1)).argmax(axis=1)
+            hits.append(np.asarray(said == ladder.y[ladder.s.evaluation], np.float64))
+        return hits
+
     def _pooled(self, runs: Sequence[ClassifyRun]) -> Rungs:
         first = runs[0].rungs
+        if any(not np.array_equal(run.rungs.index, first.index) for run in runs):
+            raise AssertionError("labels of one question have the same answered items")
         index = np.concatenate([run.rungs.index for run in runs])
         classes = [
             2 * at + ladder.y[run.rungs.index]
@@ -223,7 +284,9 @@ def joint(outcomes: Sequence[Outcome], rung: str) -> Outcome:
     balanced = [o.gain if o.balanced is None else o.balanced for o in outcomes]
     tokens = [o.prompt_tokens for o in outcomes if o.prompt_tokens is not None]
     return Outcome(
-        f"for each of {len(outcomes)} labels: {HOW[rung]}" if rung in HOW else first.how,
+        f"for each of {len(outcomes)} labels: {HOW[rung]}"
+        if rung in HOW
+        else f"{rung if first.strategy is None else first.strategy.name}, calibrated for each label",
         joint_trial(developed) if len(developed) == len(outcomes) else None,
         np.concatenate([o.gain for o in outcomes]),
         np.concatenate([o.bits for o in outcomes]),
@@ -236,12 +299,14 @@ def joint(outcomes: Sequence[Outcome], rung: str) -> Outcome:
 
 
 def pooled_refits(refits: Sequence[Refits]) -> Refits:
-    """Refits of L labels on n items as refits of L · n answers: each of the same train side and so on."""
+    """Refits of L labels on n items as refits of L · n answers.
+
+    Each refit is of the same part of the train side, the same weights or the same prompts for all labels.
+    """
 
     def pooled(parts: Sequence[Answers]) -> Answers:
-        fewest = min(len(part.hits) for part in parts)
-        hits = np.concatenate([part.hits[:fewest] for part in parts], axis=-1)
-        balanced = np.concatenate([part.balanced[:fewest] for part in parts], axis=-1)
+        hits = np.concatenate([part.hits for part in parts], axis=-1)
+        balanced = np.concatenate([part.balanced for part in parts], axis=-1)
         return Answers(hits, balanced, parts[0].scale)
 
     return Refits(

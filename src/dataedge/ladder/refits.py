@@ -177,6 +177,7 @@ class Ladder:
         prompted: the pool with retrieved demonstrations too.
         own: what the learner of all train items says.
         seed: of the draws.
+        width: features that the size of a part allows for; those of the blocks if None.
     """
 
     blocks: Sequence[NDArray[np.floating[Any]]]
@@ -191,6 +192,7 @@ class Ladder:
     prompted: Pooled
     own: Predictions
     seed: int
+    width: int | None = None
 
     def refit(self) -> Refits:
         """All refits: some seconds."""
@@ -202,13 +204,19 @@ class Ladder:
         The variance of fits to r of n items, times r / (n − r), is that of fits to n items.
         """
         train = self.train
-        width = sum(block.shape[1] for block in self.blocks)
+        width = self.width or sum(block.shape[1] for block in self.blocks)
         most = int(min(KEPT * len(train), LARGEST_PART * min(1.0, WIDTH / width)))
         first: Learner | None = None
         found, sizes = [], []
         for turn in range(PARTS):
             rows = train[sample_clusters(self.clusters[train], most, self.seed + turn)]
-            if len(np.unique(self.y[rows])) < 2:
+            sizes.append(len(rows))
+            if (
+                len(np.unique(self.y[rows])) < 2
+            ):  # nothing is learned of one label but how frequent it is
+                held = (self.development, self.evaluation)
+                prior = _Said(*(np.tile(self.log_prior, (len(side), 1)) for side in held))
+                found.append(self._rungs(self.without, self.prompted, prior))
                 continue
             learner = Learner().fit(
                 [b[rows] for b in self.blocks],
@@ -222,7 +230,6 @@ class Ladder:
             sides = ([b[i] for b in self.blocks] for i in (self.development, self.evaluation))
             own = _Said(*(np.log(np.maximum(learner.predict_proba(X), 1e-9)) for X in sides))
             found.append(self._rungs(self.without, self.prompted, own))
-            sizes.append(len(rows))
         kept = float(np.mean(sizes)) if sizes else 0.0
         return self._answers(found, kept / max(len(train) - kept, 1.0))
 

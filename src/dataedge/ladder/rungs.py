@@ -141,6 +141,15 @@ class Rungs:
         return -1.0 if self.unit in LOWER else 1.0
 
     @property
+    def n_items(self) -> int:
+        """Evaluation items; fewer than rows where each has several labels."""
+        return len(np.unique(self.index))
+
+    def _of_items(self, figure: Figure) -> Figure:
+        """The figure of so many items, not rows."""
+        return replace(figure, n=self.n_items) if figure.n == len(self.index) else figure
+
+    @property
     def n_clusters(self) -> int:
         """Independent groups of evaluation items."""
         return len(np.unique(self.clusters))
@@ -154,7 +163,7 @@ class Rungs:
             return Figure.missing(self.missing.get(rung, "not reached"), self.unit)
         detail = {
             "how": outcome.how,
-            "bits_per_item": None if self.no_bits else float(outcome.bits.mean()),
+            "bits_per_item": None if self.no_bits else float(outcome.bits.sum() / self.n_items),
             "prompt_tokens": outcome.prompt_tokens,
             **outcome.detail,
         }
@@ -177,6 +186,7 @@ class Rungs:
 
     def _carrying(self, figure: Figure, upper: str, lower: str | None = None) -> Figure:
         """The figure of a rung, or of a difference, with what refits add to its interval."""
+        figure = self._of_items(figure)
         if self.refits is None or self.unit not in (*PROPORTIONS, BALANCED):
             return figure
         balanced, weight = self.unit == BALANCED, np.ones(len(self.index))

@@ -79,13 +79,15 @@ class Candidates:
         Args:
             has_other: other roles fit, so that a label column which is none is no error.
         """
+        if self.flags.task is Task.MULTILABEL:
+            return None  # by the values: lists
         annotators = tuple(a for a in self.names.annotators() if self.columns[a].class_like)
         annotators = annotators if len(annotators) > 1 else ()
         for tier in naming.LABELS:
             labels = [n for n in self.names.any(tier) if n not in annotators]
             if usable := [n for n in labels if self.columns[n].class_like]:
                 one = self._one_label(usable)
-                if self.flags.task in (Task.NUMBER, Task.MULTILABEL):
+                if self.flags.task is Task.NUMBER:
                     self.refuse_label(one)
                 return self.labelled(one, annotators)
             if labels and not annotators and not has_other:
@@ -131,14 +133,22 @@ class Candidates:
 
     def listed(self, name: str) -> bool:
         """Whether a column holds several labels per row."""
-        column = self.all[name]
-        return (column.nested or column.listed) and holds_lists(self.table, name)
+        return holds_lists(self.table, name)
+
+    def label_lists(self) -> list[ColumnRoles]:
+        """Columns of lists of labels that can be asked about; those with a telling name if there are any."""
+        lists = [n for n in self.columns if self.listed(n) and asked_labels(self.table, n).asked]
+        named = [n for n in self.names.any(naming.LABEL_LISTS) if n in lists]
+        if self.flags.task is not Task.MULTILABEL:
+            free = [p for n, p in self.columns.items() if n not in lists and p.free_text]
+            lists = named if len(free) == 1 else []
+        return [self.labelled(n) for n in named or lists]
 
     def labelled(self, label: str | None, annotators: tuple[str, ...] = ()) -> ColumnRoles:
         """A label (or annotators who vote) with the text beside it."""
         taken = [*([label] if label else []), *annotators]
         task = self.flags.task
-        if label is not None and self.listed(label):
+        if label is not None and task is not Task.CLASSIFY and self.listed(label):
             roles = ColumnRoles("label_lists", self.texts(taken), label)
             found = asked_labels(self.table, label)
             short = len(found.asked) < found.known
@@ -190,11 +200,13 @@ class Candidates:
         if task is Task.NUMBER:
             return [self.labelled(n) for n, p in self.columns.items() if p.number]
         if task is Task.MULTILABEL:
-            return [self.labelled(n) for n in self.columns if self.listed(n)]
+            return self.label_lists()
         if task is not Task.GENERATE and (labelled := self.labelled_by_values()):
             return labelled
         if task is Task.CLASSIFY:
             return []
+        if task is None and (several := self.label_lists()):
+            return several
         texts = [n for n, p in self.columns.items() if p.free_text]
         prompts = [n for n in self.names.any(list(naming.PROMPTS)) if n in texts][:1]
         if prompts and len(texts) > 1:

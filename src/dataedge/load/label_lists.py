@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,6 +24,8 @@ FEWEST = 8
 """Rows that a label must apply to, and rows that it must not."""
 BRACKETS = ("[", "]", "(", ")", "{", "}")
 NO_LIST = "is not a list of labels"
+_TRUTH = {"0", "1", "0.0", "1.0", "true", "false"}
+_BETWEEN = re.compile(r"""(?<=['"])\s+(?=['"])""")
 NONE = "(none)"
 """What stands for an empty list where labels are written."""
 
@@ -60,6 +63,8 @@ def asked_labels(table: Table, name: str) -> Labels:
     lists = [found for v in table.column(name) if (found := _listed(v)) is not None]
     counts = Counter(label for labels in lists for label in set(labels))
     fit = [label for label, n in counts.items() if FEWEST <= n <= len(lists) - FEWEST]
+    if set(counts) <= _TRUTH:
+        fit = []  # one place per label, and 0 or 1 in it: what the places stand for is not known
     asked = tuple(sorted(fit, key=lambda label: (-counts[label], label))[:MOST])
     given = sum(counts.values())
     return Labels(asked, len(counts), sum(counts[label] for label in asked) / max(given, 1))
@@ -70,6 +75,7 @@ def parse_label_lists(table: Table, roles: ColumnRoles) -> Callable[[int], Itera
     texts = [(name, table.column(name)) for name in roles.texts]
     name = str(roles.target)
     column, asked = table.column(name), set(asked_labels(table, name).asked)
+    joined = not any("; " in label or label == NONE for label in asked)
 
     def parse(at: int) -> Iterator[Item]:
         inputs = tuple(text_cell(text, cells[at]) for text, cells in texts)
@@ -78,7 +84,10 @@ def parse_label_lists(table: Table, roles: ColumnRoles) -> Callable[[int], Itera
         if given is None and not (value is None or as_text(value) == ""):
             raise UnusableError(name, NO_LIST)
         labels = tuple(sorted(asked & set(given or ())))
-        target = "" if given is None else "; ".join(labels) or NONE
+        written = "; ".join(labels) or NONE
+        if labels and not joined:
+            written = json.dumps(labels, ensure_ascii=False)
+        target = "" if given is None else written
         yield Item(inputs, target, row=at + 1, label_missing=given is None, labels=labels)
 
     return parse
@@ -90,8 +99,8 @@ def _listed(value: Any) -> list[str] | None:
     Example:
         >>> _listed(["b", "a"]), _listed('["a", 3]'), _listed("('a',)"), _listed("[]")
         (['b', 'a'], ['a', '3'], ['a'], [])
-        >>> _listed("a"), _listed([{"x": 1}]), _listed('{"a": 1}')
-        (None, None, None)
+        >>> _listed("a"), _listed([{"x": 1}]), _listed('{"a": 1}'), _listed("['a' 'b']")
+        (None, None, None, ['a', 'b'])
     """
     if isinstance(value, str):
         value = _read(value.strip())
@@ -104,9 +113,10 @@ def _listed(value: Any) -> list[str] | None:
 def _read(text: str) -> Sequence[Any] | None:
     if text[:1] not in BRACKETS or text[-1:] not in BRACKETS:
         return None
-    for read in (json.loads, ast.literal_eval):
+    # an array as numpy writes it has no commas, and Python would join its strings
+    for read, source in ((json.loads, text), (ast.literal_eval, _BETWEEN.sub(", ", text))):
         try:
-            found = read(text)
+            found = read(source)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
             continue
         return list(found) if isinstance(found, list | tuple | set) else None

@@ -32,10 +32,15 @@ LABELS: tuple[tuple[str, ...], ...] = (
     (
         *("category", "intent", "sentiment", "topic", "tag", "emotion", "polarity", "stance"),
         *("verdict", "decision", "diagnosis", "priority", "department", "genre"),
-        *("tags", "topics", "categories", "genres", "emotions"),
     ),
 )
 """Names of a label, the plainest first."""
+
+LABEL_LISTS = (
+    *("labels", "tags", "topics", "categories", "genres", "emotions", "intents", "classes"),
+    *("subjects", "keywords"),
+)
+"""Names of several labels per row."""
 
 TEXTS: tuple[tuple[str, ...], ...] = (
     ("text", "sentence"),

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from dataedge.errors import AuditError
 from dataedge.load.split_names import SPLIT_ORDER, split_word
-from dataedge.load.table import concat, single, with_class_names
+from dataedge.load.table import class_names, concat, single, with_class_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,5 +53,5 @@ def read_dataset(dataset: Any, name: str, split: str) -> Table:
             f"{name} has no rows", "Pass a dataset with rows in it to `dataedge.audit`"
         )
     data = dataset.with_format("arrow")[:]
-    names = {c: f.names for c, f in dataset.features.items() if getattr(f, "names", None)}
+    names = class_names(dataset.features.to_dict())
     return with_class_names(single(data, name, split=split_word(split)), names)

@@ -147,10 +147,10 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def with_class_names(table: Table, names: Mapping[str, Sequence[str]]) -> Table:
-    """Replaces class numbers by class names; a number outside the names is an empty cell.
+    """Replaces class numbers by class names, in lists too; a number outside the names is empty.
 
     Args:
-        table: with integer columns.
+        table: with columns of integers, or of lists of them.
         names: column → names in the order of their numbers.
 
     Example:
@@ -160,24 +160,44 @@ def with_class_names(table: Table, names: Mapping[str, Sequence[str]]) -> Table:
     """
     data = table.data
     for column, known in names.items():
-        if column not in data.column_names or not pa.types.is_integer(data.column(column).type):
+        if column not in data.column_names:
             continue
-        words = [
-            known[v] if v is not None and 0 <= v < len(known) else None
-            for v in data.column(column).to_pylist()
-        ]
-        at = data.column_names.index(column)
-        data = data.set_column(at, column, pa.array(words, pa.string()))
+        given = data.column(column)
+        at, values = data.column_names.index(column), given.to_pylist()
+        if pa.types.is_integer(given.type):
+            named = pa.array([_class_name(known, v) for v in values], pa.string())
+        elif pa.types.is_nested(given.type) and pa.types.is_integer(
+            getattr(given.type, "value_type", pa.null())
+        ):
+            lists = [None if v is None else [_class_name(known, c) for c in v] for v in values]
+            named = pa.array(lists, pa.list_(pa.string()))
+        else:
+            continue
+        data = data.set_column(at, column, named)
     return replace(table, data=data, _cache={})
 
 
+def _class_name(known: Sequence[str], number: int | None) -> str | None:
+    return known[number] if number is not None and 0 <= number < len(known) else None
+
+
 def class_names(features: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Class names out of the `features` entry that the datasets library writes into a schema."""
-    return {
-        column: list(spec["names"])
-        for column, spec in features.items()
-        if isinstance(spec, dict) and spec.get("_type") == "ClassLabel" and spec.get("names")
-    }
+    """Class names out of the `features` entry that the datasets library writes into a schema.
+
+    Of columns of classes and of lists of them.
+
+    Example:
+        >>> of_one = {"_type": "ClassLabel", "names": ["no", "yes"]}
+        >>> class_names({"a": of_one, "b": {"_type": "List", "feature": of_one}, "c": {"_type": "Value"}})
+        {'a': ['no', 'yes'], 'b': ['no', 'yes']}
+    """
+    found = {}
+    for column, spec in features.items():
+        inner = spec.get("feature", spec) if isinstance(spec, dict) else spec
+        inner = inner[0] if isinstance(inner, list) and inner else inner
+        if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" and inner.get("names"):
+            found[column] = list(inner["names"])
+    return found
 
 
 def as_text(value: object) -> str | None:

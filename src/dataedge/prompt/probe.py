@@ -208,14 +208,23 @@ def _contradictions(probe: Probe) -> Iterator[tuple[Location, str]]:
         if template.name in seen:
             yield ("templates", i, "name"), f"there is another template {template.name!r}"
         seen.add(template.name)
-        for place in places:
-            if f"{{{place}}}" not in template.answer:
-                yield ("templates", i, "answer"), f"for task {probe.task} it must hold {{{place}}}"
+        for message in _places(probe.task, template.answer, places):
+            yield ("templates", i, "answer"), message
         if "label" not in places and ("{labels}" in template.instruction):
             yield ("templates", i, "instruction"), f"task {probe.task} has no {{labels}}"
         for part in ("instruction", "question") if places == ("response",) else ():
             if "{label_name}" in getattr(template, part):
                 yield ("templates", i, part), f"task {probe.task} has no {{label_name}}"
+
+
+def _places(task: str, answer: str, wanted: tuple[str, ...]) -> Iterator[str]:
+    """What is wrong with the places of an answer."""
+    for place in PLACES["answer"]:
+        there = f"{{{place}}}" in answer
+        if place in wanted and not there:
+            yield f"for task {task} it must hold {{{place}}}"
+        elif there and place not in wanted:
+            yield f"task {task} has no {{{place}}}"
 
 
 def _repeated(node: yaml.Node, at: Location = ()) -> Iterator[tuple[Location, str]]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from dataedge.engine import Step
 from dataedge.errors import AuditError, ExitCode
-from dataedge.figures import Figure
 from dataedge.ladder.multilabel import (
     MultilabelLadder,
     MultilabelRun,
@@ -19,7 +18,9 @@ from dataedge.ladder.multilabel import (
     of_one_label,
 )
 from dataedge.ladder.prompt_curve import prompt_curve
+from dataedge.ladder.rungs import BALANCED
 from dataedge.learner import item_features
+from dataedge.load.label_lists import NONE
 from dataedge.measure import definedness, novelty
 from dataedge.positions import per_item, positions
 from dataedge.prompt.latency import request
@@ -32,11 +33,16 @@ from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import TaskResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from dataedge.config import AuditConfig
+    from dataedge.figures import Figure
     from dataedge.prompt.workspace import Workspace
     from dataedge.tasks.label_review import LabelReview
+
+    Floats = NDArray[np.float64]
 
 FEATURE_CHOICE = Step("feature_choice", 1)
 ACCURACY = "accuracy"
@@ -61,13 +67,13 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         tokens: tokens of the dataset, for the reasons.
 
     Raises:
-        AuditError: the base model gives no log-probabilities, or no label can be learned.
+        AuditError: the base model is on a server, or no label can be asked about.
     """
-    if workspace.abilities.choices != "logprobs":
+    if workspace.abilities.remote:
         raise AuditError(
-            "several labels per row are asked about by the log-probabilities of yes and no, which this model "
-            "does not give",
-            hint="Name a model that gives them: --model",
+            "several labels per row are asked about by the log-probabilities of yes and no to every label, "
+            "which servers give of few answers only",
+            hint="Name a model on this machine: --model",
             code=ExitCode.NO_CONCLUSION,
         )
     reviewed = _reviewed(workspace)
@@ -75,15 +81,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     run = ladder.run()
     rungs = run.rungs
     answers = replace(rungs, unit=ACCURACY)
-    unknown = Figure.missing("known of one label per row alone", rungs.unit)
-    recoverable: dict[limits.Limit, Figure] = {
-        "volume": unknown,
-        "label_quality": unknown,
-        "definedness": unknown,
-    }
-    evidence = evidence_of(
-        workspace, rungs, limits.of_proportions(rungs, recoverable), delta=config.delta_balanced
-    )
+    known = limits.of_proportions(rungs, {})  # what limits one label is not measured of several
+    evidence = evidence_of(workspace, rungs, known, delta=config.delta_balanced)
     evidence = replace(evidence, beside=answers.difference("with_data", "without_data"))
     edge, tuning, verdict = evidence.edge, evidence.tuning_gain, decide(evidence)
     asked: dict[str, Any] = {
@@ -95,7 +94,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     reasons = four_reasons(workspace, config, verdict, edge=edge, tuning=tuning, **asked)
     columns = _columns(workspace, run, reviewed)
     return TaskResult(
-        ladder=rungs.ladder_beside(answers),
+        ladder=_with_labels(rungs.ladder_beside(answers), run, reviewed),
         edge=edge,
         tuning_gain=tuning,
         parts={answers.unit: evidence.beside} if evidence.beside else {},
@@ -104,7 +103,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         measures={
             **_in_bits(run, workspace.seed),
             "surprisal_bits_per_byte": input_surprisal(workspace),
-            "label_noise": mean_over_labels([label.judged.quality.noise for label in reviewed]),
+            "label_noise": of_any_label([label.judged.quality.noise for label in reviewed]),
             "disagreement": twins(workspace),
         },
         columns=columns,
@@ -125,51 +124,78 @@ def _reviewed(workspace: Workspace) -> list[ReviewedLabel]:
         found.append(ReviewedLabel(ladder, judged))
     if not found:
         raise AuditError(
-            f"{workspace.dataset.path}: no label applies to enough rows of the train side",
-            hint="Add rows, or hold out fewer with --probe-items",
+            f"{workspace.dataset.path}: no label applies to enough rows of each side of the split",
+            hint="Add rows, or hold out more with --probe-items",
             code=ExitCode.NO_CONCLUSION,
         )
     return found
 
 
-def mean_over_labels(found: Sequence[Figure]) -> Figure:
-    """Mean of figures of the same items, ends likewise: never too narrow, however they depend on each other.
+def of_any_label(found: Sequence[Figure]) -> Figure:
+    """Share of rows with at least one wrong answer: at most the sum of the labels' shares.
 
     Example:
+        >>> from dataedge.figures import Figure
         >>> both = [Figure(0.1, 0.0, 0.2, 50, "share"), Figure(0.3, 0.2, 0.4, 50, "share")]
-        >>> mean_over_labels(both).low
-        0.1
+        >>> round(of_any_label(both).high, 3)
+        0.6
     """
     unknown = next((f for f in found if f.value is None), None)
     if unknown is not None:
         return unknown
-    ends = np.array([(f.value, f.low, f.high) for f in found], np.float64).mean(axis=0)
-    value, low, high = map(float, ends)
-    return replace(found[0], value=value, low=low, high=high, detail={"labels": len(found)})
+    ends = np.array([(f.value, f.low, f.high) for f in found], np.float64).sum(axis=0)
+    value, low, high = (min(float(end), 1.0) for end in ends)
+    reason = "rows where a label is missing or too many, at most: the sum over labels"
+    return replace(found[0], value=value, low=low, high=high, detail={}, reason=reason)
 
 
 def _in_bits(run: MultilabelRun, seed: int) -> dict[str, Figure]:
-    """What the base model knows of the labels, and what the input says about them."""
-    outcomes, clusters = run.rungs.outcomes, run.rungs.clusters
-    chance, without = outcomes["chance"], outcomes["without_data"]
+    """What the base model knows of an item's labels together, and what the input says about them."""
+    outcomes, labels = run.rungs.outcomes, len(run.runs)
+
+    def per_item(of_answers: Floats) -> Floats:
+        return np.asarray(of_answers.reshape(labels, -1).sum(axis=0))
+
+    bits = {r: per_item(outcomes[r].bits) for r in ("chance", "without_data", "with_data")}
+    hits = {r: per_item(outcomes[r].gain) / labels for r in ("chance", "without_data")}
+    clusters = run.rungs.clusters[: len(bits["chance"])]
     return {
         "known_share": novelty.known_labels(
-            chance.bits, without.bits, without.gain, clusters, seed=seed
+            bits["chance"], bits["without_data"], hits["without_data"], clusters, seed=seed
         ),
         "definedness": definedness.of_labels(
-            chance.bits,
-            outcomes["with_data"].bits,
-            run.shuffled,
-            chance.gain,
+            bits["chance"],
+            bits["with_data"],
+            per_item(run.shuffled) / labels,
+            hits["chance"],
             clusters,
             seed=seed,
-            bits_shuffled=run.shuffled_bits,
+            bits_shuffled=per_item(run.shuffled_bits),
         ),
     }
 
 
+def _with_labels(
+    ladder: Mapping[str, Figure], run: MultilabelRun, reviewed: Sequence[ReviewedLabel]
+) -> dict[str, Figure]:
+    """The ladder, with what each label by itself reaches in the detail of `with_data`."""
+    by_label = {}
+    for label in reviewed:
+        one = run.runs[label.ladder.label].rungs
+        one = replace(one, unit=BALANCED, classes=label.ladder.y[one.index])
+        by_label[label.ladder.label] = {
+            "frequency": float((label.ladder.y[label.judged.index] == 1).mean()),
+            "without_data": one.figure("without_data").brief,
+            "with_data": one.figure("with_data").brief,
+            "edge": one.difference("with_data", "without_data").brief,
+            "label_noise": label.judged.quality.noise.brief,
+        }
+    top = ladder["with_data"]
+    return {**ladder, "with_data": replace(top, detail={**top.detail, "labels": by_label})}
+
+
 def _notes(workspace: Workspace, reviewed: Sequence[ReviewedLabel]) -> tuple[str, ...]:
-    """Labels that were left out since the train side has too few of them."""
+    """Labels that were left out since a side has too few of them."""
     asked = {label.ladder.label for label in reviewed}
     left = [name for name in workspace.dataset.labels if name not in asked]
     if not left:
@@ -190,18 +216,22 @@ def _columns(
         for side, rung in (("without", "without_data"), ("with", "with_data"))
     }
     score = np.full(n, np.inf)
-    proposed: list[list[str]] = [[] for _ in range(n)]
+    items = workspace.dataset.items
+    proposed = [set(item.labels) for item in items]
     for label in reviewed:
         quality, at = label.judged.quality, label.judged.index
         score[at] = np.minimum(score[at], quality.score)
         for i in at[quality.suspect]:
-            has = label.ladder.label in workspace.dataset.items[i].labels
-            proposed[i].append(f"{'−' if has else '+'}{label.ladder.label}")
+            proposed[i] ^= {label.ladder.label}
+    wrong = [own != set(item.labels) for own, item in zip(proposed, items, strict=True)]
     return {
         **{f"p_{side}": per_item(n, index, 2.0 ** -each.mean(0)) for side, each in bits.items()},
         "edge_bits": per_item(n, index, (bits["without"] - bits["with"]).sum(0)),
         "label_score": np.where(np.isfinite(score), score, np.nan),
-        "suspect": [bool(labels) for labels in proposed],
-        "proposed": ["; ".join(labels) or None for labels in proposed],
-        "reason": ["learner disagrees" if labels else None for labels in proposed],
+        "suspect": wrong,
+        "proposed": [
+            "; ".join(sorted(own)) or NONE if w else None
+            for own, w in zip(proposed, wrong, strict=True)
+        ],
+        "reason": ["learner disagrees" if w else None for w in wrong],
     }

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from dataedge.figures import Figure
 
+LACKS: tuple[Limit, ...] = ("novelty", "volume", "label_quality", "definedness")
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -76,7 +78,7 @@ def _why(e: Evidence, label: Label, limited: Limit | None) -> tuple[str, ...]:
     if label == "inconclusive" and e.edge.value is not None:
         sentences += _unsettled(e)
     if limited:
-        sentences.append(_limited(limited, e.limits[limited], e.unit))
+        sentences.append(_limited(limited, e))
     return tuple(sentences)
 
 
@@ -108,8 +110,13 @@ def _unsettled(e: Evidence) -> list[str]:
     return sentences
 
 
-def _limited(limit: Limit, figure: Figure, unit: str) -> str:
-    gain = signed(figure, unit)
+def _limited(limit: Limit, e: Evidence) -> str:
+    figure = e.limits[limit]
+    gain = signed(figure, e.unit)
+    measured = [name for name in LACKS if name in e.limits]
+    none = f"neither {', '.join(measured[:-1])} nor {measured[-1]} was"
+    if len(measured) == 1:
+        none = f"{measured[0]}, which alone was measured, was not"
     return {
         "novelty": f"Limited by novelty: the base model has {gain} over chance without the data, more "
         "than is left to gain.",
@@ -117,6 +124,6 @@ def _limited(limit: Limit, figure: Figure, unit: str) -> str:
         "label_quality": f"Limited by label quality: leaving out the suspect train labels gains {gain}.",
         "definedness": f"Limited by definedness: {figure.detail.get('shown_by', '')}, which puts "
         f"{gain} out of reach of any data.",
-        "unexplained": f"Unexplained: a perfect score would be {gain} higher, and neither novelty, "
-        "volume, label quality nor definedness was shown to be the reason.",
+        "unexplained": f"Unexplained: a perfect score would be {gain} higher, and "
+        f"{none.replace('label_quality', 'label quality')} shown to be the reason.",
     }[limit]
