@@ -250,6 +250,17 @@ def test_a_server_whose_context_nobody_tells_is_not_said_to_be_too_small() -> No
     assert reason(unknown, "prompting_impractical").answer == "unknown"
 
 
+def test_no_number_of_tokens_is_named_that_nobody_has() -> None:
+    """A slope so small that going on with it would take more than all train items."""
+    slow = Situation(
+        {0: 0.40, 8: 0.46, 16: 0.50, 120: 0.60}, 0.55, 0.55, learned=0.97, with_data=0.97
+    ).grounds()
+    found = reason(slow, "prompting_impractical")
+    assert found.evidence["demonstrations_needed"] > slow.curve.train_items
+    assert f"than the {slow.curve.train_items:,} train items" in found.why
+    assert f"{found.evidence['tokens_needed']:,.0f}" not in found.why
+
+
 def test_a_context_that_a_server_refused_was_not_filled() -> None:
     flat = Situation({0: 0.5, 8: 0.5, 16: 0.5}, 0.5, 0.5, learned=0.9, with_data=0.9).grounds()
     assert reason(flat, "prompting_impractical").answer == "supported"

@@ -173,8 +173,11 @@ def _beyond_the_context(
         about: tokens needed; None where no number of demonstrations is enough.
         at_least: the same by the ends of the intervals.
     """
+    everything = g.curve.points[0].tokens + g.curve.train_tokens
     if about is None:
         told = f"{short}; on this curve no number of demonstrations comes near it."
+    elif about > everything:  # the slope that went on would need items that nobody has
+        told = f"{short}; more of them would be needed than the {g.curve.train_items:,} train items."
     else:
         told = f"{short}; about {about:,.0f} tokens of them would be needed."
     own = g.own_context
@@ -185,7 +188,6 @@ def _beyond_the_context(
     left = g.curve.when_full
     if own and g.curve.points[-1].k and (left is None or not surely_above(left, g.delta)):
         return "unknown", f"{told} The model takes {own:,}."
-    everything = g.curve.points[0].tokens + g.curve.train_tokens
     if own and everything <= own:
         why = f"{short}; all {g.curve.train_items:,} train items would fit the {own:,} that the model takes."
         return "unknown", why
