@@ -177,7 +177,9 @@ def _beyond_the_context(
     if about is None:
         told = f"{short}; on this curve no number of demonstrations comes near it."
     elif about > everything:  # the slope that went on would need items that nobody has
-        told = f"{short}; more of them would be needed than the {g.curve.train_items:,} train items."
+        told = (
+            f"{short}; more of them would be needed than the {g.curve.train_items:,} train items."
+        )
     else:
         told = f"{short}; about {about:,.0f} tokens of them would be needed."
     own = g.own_context
