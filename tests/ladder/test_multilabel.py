@@ -11,7 +11,7 @@ from dataedge.ladder.refits import Answers, Refits
 from dataedge.prompt.search import Trial
 from dataedge.widened_intervals import refit_variance
 
-ROUNDS = 200
+ROUNDS = 120
 
 
 def macro(rng: np.random.Generator, *, items: int, labels: int, alike: float, base: float):

@@ -95,9 +95,9 @@ class LabelPrompts:
         Args:
             retrieved: ask with retrieved demonstrations too.
         """
-        return self.asked(panel.finalists(self.s, self.attempt, 3 if retrieved else 2))
+        return self.ask_with(panel.finalists(self.s, self.attempt, 3 if retrieved else 2))
 
-    def asked(self, chosen: panel.Finalists) -> Asked:
+    def ask_with(self, chosen: panel.Finalists) -> Asked:
         """What the prompts that were chosen reach, alone and pooled."""
         pools, cheap = chosen.pools, chosen.without_data
         outcomes = {rung: self.prompting(members[0]) for rung, members in pools.items()}

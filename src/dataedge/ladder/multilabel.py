@@ -180,7 +180,7 @@ class MultilabelLadder:
         for one in self.ladders:  # parts of one size, so that they are the same parts
             one.refit_width = widest
         chosen = panel.finalists(self.workspace, self.attempt)
-        asked = self._jointly([ladder.asked(chosen) for ladder in self.ladders])
+        asked = self._jointly([ladder.ask_with(chosen) for ladder in self.ladders])
         runs = {
             ladder.label: ladder.climb(one) for ladder, one in zip(self.ladders, asked, strict=True)
         }
