@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from dataedge.intervals import mean_of_classes
-from dataedge.ladder.multilabel import joint_trial, pooled_refits
+from dataedge.ladder.multilabel import joint_answers, joint_inputs, joint_trial, pooled_refits
 from dataedge.ladder.refits import Answers, Refits
+from dataedge.prompt.calibration import log_label_prior
+from dataedge.prompt.pool import pool_prompts
 from dataedge.prompt.search import Trial
 from dataedge.widened_intervals import refit_variance
 
@@ -93,3 +95,31 @@ def test_the_variance_of_refits_is_found_where_an_item_stands_in_many_classes(
         weight = 1 / (np.bincount(classes)[classes] * len(np.unique(classes))) * len(classes)
         found.append(refit_variance(values * weight, clusters, classes))
     assert np.mean(found) == pytest.approx(0.05**2, rel=0.35)
+
+
+def test_labels_that_are_rare_are_asked_by_what_all_labels_tell_of_the_prompts() -> None:
+    """Twelve labels of 8 % of the rows, 50 development items, two prompts of four that know them."""
+    rng, tried, asked = np.random.default_rng(1), 50, 100
+    together, apart = [], []
+    for _ in range(6):
+        scores, given, truth = [], [], []
+        for _ in range(12):
+            y = (rng.random(tried + asked) < 0.08).astype(np.int64)
+            odds = np.stack([k * (2 * y - 1) + rng.normal(0, 1.5, len(y)) for k in (0, 0, 1, 1)])
+            scores.append(np.stack([np.zeros_like(odds), odds - 2.0], axis=2))
+            given.append(y[:tried])
+            truth.append(y[tried:])
+        weights = pool_prompts(**joint_inputs(scores, given)).weights
+        assert weights[2:].min() > weights[:2].max()
+        together += map(balanced, joint_answers(scores, weights, tried), truth)
+        for one, own, right in zip(scores, given, truth, strict=True):
+            prior = log_label_prior(own, 2)
+            said = pool_prompts(scores=one, labels=own, log_prior=prior).evaluation
+            apart.append(balanced((said - prior).argmax(axis=1), right))
+    assert np.mean(together) > np.mean(apart) + 0.02
+    assert np.mean(together) > 0.75
+
+
+def balanced(said: np.ndarray, right: np.ndarray) -> float:
+    """Balanced accuracy."""
+    return float(np.mean([(said == right)[right == k].mean() for k in np.unique(right)]))

@@ -129,5 +129,7 @@ def test_names_of_numbered_classes_are_read_in_lists_too() -> None:
 
 
 def test_zeros_and_ones_are_no_names_of_labels() -> None:
-    with pytest.raises(AuditError):
+    with pytest.raises(AuditError) as caught:
         load(frame([[0, 1, 0], [1, 1, 0]] * 24), label_column="tags")
+    assert "which label each place stands for is not known" in caught.value.message
+    assert "names of the labels" in (caught.value.hint or "")

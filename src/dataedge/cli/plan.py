@@ -150,6 +150,10 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     dataset = read(source, config)
     model, _ = identity(config)
     server = connection(config)
+    if server and dataset.task is Task.MULTILABEL:
+        from dataedge.tasks.multilabel import refused_on_a_server
+
+        raise refused_on_a_server()
     held = min(config.probe_items, int(0.4 * len(dataset.items)))
     probe = searched_probe(dataset.task.value, load_probes(config.probes))
     asked = _work(dataset, probe, held, remote=server is not None)

@@ -78,7 +78,6 @@ class ClassifyLadder(LabelPrompts):
         pruned: Positions,
     ) -> None:
         super().__init__(workspace)
-        self.refit_width: int | None = None
         self.described = described
         self.suspects = suspects
         self.pruned = pruned
@@ -136,15 +135,20 @@ class ClassifyLadder(LabelPrompts):
         """All rungs."""
         return self.climb(self.ask())
 
-    def climb(self, asked: Asked) -> ClassifyRun:
-        """All rungs, of what the base model was asked."""
+    def climb(self, asked: Asked, refit_width: int | None = None) -> ClassifyRun:
+        """All rungs, of what the base model was asked.
+
+        Args:
+            asked: by which prompts, and what they reach.
+            refit_width: features that the size of a refit's train side allows for; its own if None.
+        """
         s = self.s
         outcomes = {"chance": self._chance(), **asked.outcomes}
         without = asked.without
         own = self.learn(s.splits.train)
         outcomes["learned"], _ = self.learned(own, without)
         outcomes["with_data"], log_with = self.learned(own, asked.prompted)
-        refits = self._refits(asked, own)
+        refits = self._refits(asked, own, refit_width)
         shuffled, shuffled_bits = shuffled_control(self)
         valid = valid_items(outcomes)
         index = positions(s.evaluation[valid])
@@ -171,7 +175,7 @@ class ClassifyLadder(LabelPrompts):
             shuffled_bits[valid],
         )
 
-    def _refits(self, asked: Asked, own: Learned) -> Refits:
+    def _refits(self, asked: Asked, own: Learned, width: int | None) -> Refits:
         """The same ladder with another train side, other weights and other prompts."""
         s = self.s
         inputs: dict[str, Any] = {
@@ -187,8 +191,8 @@ class ClassifyLadder(LabelPrompts):
             "own": own,
             "seed": s.seed,
         }
-        if self.refit_width is not None:
-            inputs["width"] = self.refit_width
+        if width is not None:
+            inputs["width"] = width
         return s.engine.once(
             REFITS,
             {**self.described.inputs, **inputs},

@@ -12,7 +12,6 @@ from dataedge.ladder.refits import Panel
 from dataedge.ladder.rungs import Outcome
 from dataedge.positions import Positions, positions
 from dataedge.prompt import calibration, panel
-from dataedge.prompt.calibration import log_softmax
 from dataedge.prompt.pool import Pooled, pool_prompts
 from dataedge.prompt.scores import ChoiceAnswers, Choices, ask_choices, cut_share
 from dataedge.prompt.search import Trial, calibrated_on
@@ -252,25 +251,9 @@ class LabelPrompts:
                 "offset_share": pooled.share,
                 "cut_share": cut_share(cut),
             },
-            balanced=self.balanced(pooled.evaluation, s.evaluation)
-            if used
-            else self._centred(inputs["scores"]),
+            balanced=self.balanced(pooled.evaluation, s.evaluation),
         )
         return PromptPool(outcome, pooled, inputs["scores"])
-
-    def _centred(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Hits of the label that prompts on the mean find likelier than of other items, shape (n_eval,).
-
-        Where the label frequencies are likelier than any pool, they choose between labels of which one is
-        rare; that says nothing of which items have it, and the prompts still may.
-
-        Args:
-            scores: shape (M, n_dev + n_eval, K), of each prompt, nats.
-        """
-        known = log_softmax(scores)
-        mean = np.nanmean(known - np.nanmean(known, axis=1, keepdims=True), axis=0)
-        chosen = np.nan_to_num(mean[len(self.s.development) :], nan=-np.inf).argmax(axis=1)
-        return np.asarray(chosen == self.y[self.s.evaluation], np.float64)
 
 
 def _calibrated(

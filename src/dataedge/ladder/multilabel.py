@@ -177,12 +177,11 @@ class MultilabelLadder:
     def run(self) -> MultilabelRun:
         """All rungs."""
         widest = max(sum(b.shape[1] for b in one.described.blocks) for one in self.ladders)
-        for one in self.ladders:  # parts of one size, so that they are the same parts
-            one.refit_width = widest
         chosen = panel.finalists(self.workspace, self.attempt)
         asked = self._jointly([ladder.ask_with(chosen) for ladder in self.ladders])
-        runs = {
-            ladder.label: ladder.climb(one) for ladder, one in zip(self.ladders, asked, strict=True)
+        runs = {  # refits on parts of one size, so that they are the same parts
+            ladder.label: ladder.climb(one, widest)
+            for ladder, one in zip(self.ladders, asked, strict=True)
         }
         every = list(runs.values())
         return MultilabelRun(
@@ -217,27 +216,16 @@ class MultilabelLadder:
         ]
 
     def _joint_hits(self, asked: Sequence[Asked], members: list[int]) -> list[NDArray[np.float64]]:
-        """Hits of each label, shape (n_eval,), by prompts that are batch-calibrated label by label."""
-        tried = len(self.workspace.development)
-        sides: list[NDArray[np.float64]] = []
-        for one in asked:
-            known = log_softmax(one.panel.scores[members])
-            sides.append(known - np.nanmean(known, axis=1, keepdims=True))
-        labels = np.concatenate([ladder.y[ladder.s.development] for ladder in self.ladders])
-        inputs = {
-            "scores": np.concatenate(
-                [*(s[:, :tried] for s in sides), *(s[:, tried:] for s in sides)], axis=1
-            ),
-            "labels": labels,
-            "log_prior": log_label_prior(labels, 2),
-        }
+        """Hits of each label, shape (n_eval,), by weights of the prompts that are common to all."""
+        scores = [one.panel.scores[members] for one in asked]
+        given = [ladder.y[ladder.s.development] for ladder in self.ladders]
+        inputs = joint_inputs(scores, given)
         found = self.workspace.engine.once(POOL, inputs, lambda _: pool_prompts(**inputs))
-        weights = found.weights if found.weights.any() else np.ones(len(members))
-        hits = []
-        for ladder, side in zip(self.ladders, sides, strict=True):
-            said = np.nan_to_num(np.tensordot(weights, side[:, tried:], axes=1)).argmax(axis=1)
-            hits.append(np.asarray(said == ladder.y[ladder.s.evaluation], np.float64))
-        return hits
+        said = joint_answers(scores, found.weights, len(given[0]))
+        return [
+            np.asarray(one == ladder.y[ladder.s.evaluation], np.float64)
+            for ladder, one in zip(self.ladders, said, strict=True)
+        ]
 
     def _pooled(self, runs: Sequence[ClassifyRun]) -> Rungs:
         first = runs[0].rungs
@@ -267,6 +255,46 @@ class MultilabelLadder:
     def on(self, strategy: Strategy, indices: Positions) -> Outcome:
         """What a strategy reaches on some evaluation items, label by label."""
         return joint([ladder.on(strategy, indices) for ladder in self.ladders], strategy.name)
+
+
+def joint_inputs(
+    scores: Sequence[NDArray[np.float64]], given: Sequence[NDArray[np.int64]]
+) -> dict[str, Any]:
+    """What one pool for L labels is fitted to: their development items one after another.
+
+    Args:
+        scores: per label what M prompts say, shape (M, n_dev + n_eval, 2), nats.
+        given: per label its answers, shape (n_dev,).
+    """
+    tried, labels = len(given[0]), np.concatenate(given)
+    sides = [_centred(one) for one in scores]
+    stacked = [*(s[:, :tried] for s in sides), *(s[:, tried:] for s in sides)]
+    return {
+        "scores": np.concatenate(stacked, axis=1),
+        "labels": labels,
+        "log_prior": log_label_prior(labels, 2),
+    }
+
+
+def joint_answers(
+    scores: Sequence[NDArray[np.float64]], weights: NDArray[np.float64], tried: int
+) -> list[NDArray[np.int64]]:
+    """Per label the answer to each evaluation item, shape (n_eval,), where both answers count alike.
+
+    Args:
+        scores: as those that the weights were fitted to.
+        weights: shape (M,); where all are 0, prompts count alike.
+        tried: development items.
+    """
+    used = weights if weights.any() else np.ones(len(weights))
+    said = [np.tensordot(used, _centred(one)[:, tried:], axes=1) for one in scores]
+    return [np.nan_to_num(one).argmax(axis=1) for one in said]
+
+
+def _centred(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Batch-calibrated scores: what a prompt says of an item more than of the others."""
+    known = log_softmax(scores)
+    return np.asarray(known - np.nanmean(known, axis=1, keepdims=True))
 
 
 def joint_trial(trials: Sequence[Trial[Any]]) -> Trial[Any]:

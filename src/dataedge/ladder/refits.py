@@ -211,9 +211,8 @@ class Ladder:
         for turn in range(PARTS):
             rows = train[sample_clusters(self.clusters[train], most, self.seed + turn)]
             sizes.append(len(rows))
-            if (
-                len(np.unique(self.y[rows])) < 2
-            ):  # nothing is learned of one label but how frequent it is
+            if len(np.unique(self.y[rows])) < 2:
+                # nothing is learned of one label but how frequent it is
                 held = (self.development, self.evaluation)
                 prior = _Said(*(np.tile(self.log_prior, (len(side), 1)) for side in held))
                 found.append(self._rungs(self.without, self.prompted, prior))

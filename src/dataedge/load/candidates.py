@@ -137,12 +137,13 @@ class Candidates:
 
     def label_lists(self) -> list[ColumnRoles]:
         """Columns of lists of labels that can be asked about; those with a telling name if there are any."""
-        lists = [n for n in self.columns if self.listed(n) and asked_labels(self.table, n).asked]
+        lists = [n for n in self.columns if self.listed(n)]
         named = [n for n in self.names.any(naming.LABEL_LISTS) if n in lists]
         if self.flags.task is not Task.MULTILABEL:
             free = [p for n, p in self.columns.items() if n not in lists and p.free_text]
             lists = named if len(free) == 1 else []
-        return [self.labelled(n) for n in named or lists]
+        usable = [n for n in named or lists if asked_labels(self.table, n).asked]
+        return [self.labelled(n) for n in usable]
 
     def labelled(self, label: str | None, annotators: tuple[str, ...] = ()) -> ColumnRoles:
         """A label (or annotators who vote) with the text beside it."""

@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dataedge.errors import AuditError
 from dataedge.items import Item
 from dataedge.load.cells import UnusableError, text_cell
 from dataedge.load.table import as_text
@@ -59,12 +60,20 @@ def holds_lists(table: Table, name: str) -> bool:
 
 
 def asked_labels(table: Table, name: str) -> Labels:
-    """The labels of a column that an audit can ask about."""
+    """The labels of a column that an audit can ask about.
+
+    Raises:
+        AuditError: for places of 0 and 1 without names.
+    """
     lists = [found for v in table.column(name) if (found := _listed(v)) is not None]
     counts = Counter(label for labels in lists for label in set(labels))
     fit = [label for label, n in counts.items() if FEWEST <= n <= len(lists) - FEWEST]
-    if set(counts) <= _TRUTH:
-        fit = []  # one place per label, and 0 or 1 in it: what the places stand for is not known
+    if counts and set(counts) <= _TRUTH:
+        raise AuditError(
+            f"{table.name}: column '{name}' holds lists of {' and '.join(sorted(counts))}: which label each "
+            "place stands for is not known",
+            'Write the names of the labels that apply, ["a", "b"], or name another column: --label-column',
+        )
     asked = tuple(sorted(fit, key=lambda label: (-counts[label], label))[:MOST])
     given = sum(counts.values())
     return Labels(asked, len(counts), sum(counts[label] for label in asked) / max(given, 1))

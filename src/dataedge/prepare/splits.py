@@ -184,11 +184,11 @@ def _clusters(
     several = Counter(label for item in dataset.items for label in item.labels)
     found = []
     for members in groups.values():
-        labels: Counter[str] = Counter()
+        stratum = ""
         if dataset.task is Task.CLASSIFY:
-            labels.update(dataset.items[i].target for i in members)
-        stratum = min(labels, key=lambda label: (-labels[label], label), default="")
-        if several:  # the rarest label of a cluster is the one that may be missing on a side
+            labels = Counter(dataset.items[i].target for i in members)
+            stratum = min(labels, key=lambda label: (-labels[label], label))
+        elif several:  # the rarest label of a cluster is the one that may be missing on a side
             own = {label for i in members for label in dataset.items[i].labels}
             stratum = min(own, key=lambda label: (several[label], label), default="")
         rank = _hash(seed, min(dataset.items[i].id for i in members))

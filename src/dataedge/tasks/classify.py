@@ -12,7 +12,6 @@ from dataedge.figures import Figure
 from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
 from dataedge.ladder.prompt_curve import prompt_curve
 from dataedge.ladder.rungs import BALANCED
-from dataedge.learner import item_features
 from dataedge.learning_curve.checks import CurvePoints
 from dataedge.learning_curve.curve import Curve
 from dataedge.learning_curve.forecast import Forecast
@@ -22,7 +21,7 @@ from dataedge.measure import definedness, disagreement, label_leak, novelty
 from dataedge.measure.shared_pieces import edge_of_unseen_pieces
 from dataedge.positions import Positions, per_item, positions
 from dataedge.prompt.latency import request
-from dataedge.tasks.input_texts import describe, input_surprisal
+from dataedge.tasks.input_texts import input_surprisal
 from dataedge.tasks.label_review import label_views, review_annotators, suspect_labels, twins
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from dataedge.config import AuditConfig
     from dataedge.ladder.rungs import Rungs
+    from dataedge.learner import item_features
     from dataedge.measure import label_noise
     from dataedge.prompt.workspace import Workspace
     from dataedge.verdict.limits import Limit
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 LEADING = 0.8
 """Share of one label beyond which accuracy says little, and balanced accuracy is the headline."""
 LABEL_LEAK = Step("label_leak", 1, (label_leak.Leak,))
-FEATURE_CHOICE = Step("feature_choice", 1)
 LEARNING_CURVE = Step("learning_curve", 2, (MoreData, Curve, Forecast, CurvePoints, Fit), parts=2)
 
 
@@ -56,14 +55,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         config: thresholds.
         tokens: tokens of the dataset, for the reasons.
     """
-    described = describe(
-        workspace,
-        FEATURE_CHOICE,
-        item_features.choose,
-        y=workspace.label_numbers,
-        n_classes=len(workspace.dataset.labels),
-    )
-    judged, suspects, pruned = suspect_labels(workspace, described)
+    described, judged, suspects, pruned = suspect_labels(workspace)
     index, quality = judged.index, judged.quality
     annotated = review_annotators(workspace, judged)
     ladder = ClassifyLadder(workspace, described, suspects, pruned)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dataedge.engine import Step
+from dataedge.learner import item_features
 from dataedge.learner.classifier import Learner
 from dataedge.measure import annotators, disagreement, label_noise
 from dataedge.positions import Positions, per_item, positions
+from dataedge.tasks.input_texts import describe
 from dataedge.verdict.result import highest
 
 if TYPE_CHECKING:
@@ -41,17 +43,20 @@ class Suspects(NamedTuple):
     """Labels that are probably wrong.
 
     Attributes:
+        described: what the learner that found them sees of the items.
         judged: all labelled items, by all of them.
         every: shape (n,), items whose label is suspect.
         pruned: train items whose label is suspect as far as the train side alone can tell, so that
             nothing which is learned without them has looked at evaluation labels.
     """
 
+    described: Description
     judged: LabelReview
     every: NDArray[np.bool_]
     pruned: Positions
 
 
+FEATURE_CHOICE = Step("feature_choice", 1)
 LABEL_QUALITY = Step("label_quality", 1, (LabelReview, label_noise.LabelQuality))
 ANNOTATORS = Step("annotators", 1, (annotators.Crowd,))
 
@@ -73,15 +78,17 @@ def review_labels(workspace: Workspace, described: Description, index: Positions
     )
 
 
-def suspect_labels(workspace: Workspace, described: Description) -> Suspects:
+def suspect_labels(workspace: Workspace) -> Suspects:
     """The labels of a workspace reviewed: all of them, and the train side by itself."""
+    labelled = {"y": workspace.label_numbers, "n_classes": len(workspace.dataset.labels)}
+    described = describe(workspace, FEATURE_CHOICE, item_features.choose, **labelled)
     index = positions(np.flatnonzero(workspace.label_numbers >= 0))
     judged = review_labels(workspace, described, index)
     train = workspace.splits.train
     pruned = positions(train[review_labels(workspace, described, train).quality.suspect])
     every = np.zeros(len(workspace.dataset.items), bool)
     every[index[judged.quality.suspect]] = True
-    return Suspects(judged, every, pruned)
+    return Suspects(described, judged, every, pruned)
 
 
 def twins(workspace: Workspace) -> Figure:

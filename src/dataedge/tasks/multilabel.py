@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.engine import Step
 from dataedge.errors import AuditError, ExitCode
 from dataedge.ladder.multilabel import (
     MultilabelLadder,
@@ -19,12 +18,11 @@ from dataedge.ladder.multilabel import (
 )
 from dataedge.ladder.prompt_curve import prompt_curve
 from dataedge.ladder.rungs import BALANCED
-from dataedge.learner import item_features
 from dataedge.load.label_lists import NONE
 from dataedge.measure import definedness, novelty
 from dataedge.positions import per_item, positions
 from dataedge.prompt.latency import request
-from dataedge.tasks.input_texts import describe, input_surprisal
+from dataedge.tasks.input_texts import input_surprisal
 from dataedge.tasks.label_review import label_views, suspect_labels, twins
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
@@ -44,7 +42,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-FEATURE_CHOICE = Step("feature_choice", 1)
 ACCURACY = "accuracy"
 
 
@@ -70,12 +67,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         AuditError: the base model is on a server, or no label can be asked about.
     """
     if workspace.abilities.remote:
-        raise AuditError(
-            "several labels per row are asked about by the log-probabilities of yes and no to every label, "
-            "which servers give of few answers only",
-            hint="Name a model on this machine: --model",
-            code=ExitCode.NO_CONCLUSION,
-        )
+        raise refused_on_a_server()
     reviewed = _reviewed(workspace)
     ladder = MultilabelLadder(workspace, [label.ladder for label in reviewed])
     run = ladder.run()
@@ -112,14 +104,22 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     )
 
 
+def refused_on_a_server() -> AuditError:
+    """The error for a base model that tells too little."""
+    return AuditError(
+        "several labels per row are asked about by the log-probabilities of yes and no to every label, "
+        "which servers give of few answers only",
+        hint="Name a model on this machine: --model",
+        code=ExitCode.NO_CONCLUSION,
+    )
+
+
 def _reviewed(workspace: Workspace) -> list[ReviewedLabel]:
     """Every label that can be learned, its yes and no reviewed."""
     question, found = SharedQuestion(workspace), []
     for label in learnable(workspace):
         own = of_one_label(workspace, label)
-        labelled = {"y": own.label_numbers, "n_classes": len(own.dataset.labels)}
-        described = describe(own, FEATURE_CHOICE, item_features.choose, **labelled)
-        judged, suspects, pruned = suspect_labels(own, described)
+        described, judged, suspects, pruned = suspect_labels(own)
         ladder = OneLabel(question, label, own, described, suspects, pruned)
         found.append(ReviewedLabel(ladder, judged))
     if not found:

@@ -113,10 +113,6 @@ def _unsettled(e: Evidence) -> list[str]:
 def _limited(limit: Limit, e: Evidence) -> str:
     figure = e.limits[limit]
     gain = signed(figure, e.unit)
-    measured = [name for name in LACKS if name in e.limits]
-    none = f"neither {', '.join(measured[:-1])} nor {measured[-1]} was"
-    if len(measured) == 1:
-        none = f"{measured[0]}, which alone was measured, was not"
     return {
         "novelty": f"Limited by novelty: the base model has {gain} over chance without the data, more "
         "than is left to gain.",
@@ -124,6 +120,14 @@ def _limited(limit: Limit, e: Evidence) -> str:
         "label_quality": f"Limited by label quality: leaving out the suspect train labels gains {gain}.",
         "definedness": f"Limited by definedness: {figure.detail.get('shown_by', '')}, which puts "
         f"{gain} out of reach of any data.",
-        "unexplained": f"Unexplained: a perfect score would be {gain} higher, and "
-        f"{none.replace('label_quality', 'label quality')} shown to be the reason.",
+        "unexplained": f"Unexplained: a perfect score would be {gain} higher, and {_no_reason(e)}.",
     }[limit]
+
+
+def _no_reason(e: Evidence) -> str:
+    """What was measured, and was not shown to keep the rest back."""
+    measured = [name.replace("_", " ") for name in LACKS if name in e.limits]
+    if len(measured) < 2:
+        return " ".join(measured or ["nothing"]) + " alone was measured, and does not explain it"
+    *some, last = measured
+    return f"neither {', '.join(some)} nor {last} was shown to be the reason"
