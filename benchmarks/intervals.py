@@ -31,7 +31,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dataedge.intervals import paired_proportions
-from dataedge.ladder.refits import Items, Ladder, Panel
+from dataedge.ladder.label_refits import Ladder, Panel
+from dataedge.ladder.refits import Items
 from dataedge.ladder.stack import stack
 from dataedge.learner.classifier import Learner
 from dataedge.prompt.pool import centre, pool_prompts
@@ -172,7 +173,7 @@ def audit(world: World, cell: Cell, rng: np.random.Generator) -> Audit:
     on = Items(np.ones(cell.evaluation), clusters, y[evaluation])
     for name, (upper, lower) in EDGES.items():
         own_truth[name] = float((truth[upper] - truth[lower]).mean())
-        added = refits.variances(upper, lower, on, balanced=False)
+        added = refits.variances(upper, lower, on)
         assert added is not None
         found[name] = {}
         for level in LEVELS:

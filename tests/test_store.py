@@ -19,21 +19,20 @@ def batch(units: list[str], values: list[float]) -> pa.Table:
     return pa.table({"unit": units, "value": values, "error": pa.nulls(len(units), pa.string())})
 
 
-def test_pending_is_what_has_no_result_under_the_key(tmp_path: Path) -> None:
+def test_rows_are_kept_under_their_key(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
-        assert store.pending("s", "k", ["a", "b", "a"]) == ["a", "b"]
+        assert len(store.get_rows("s", "k")) == 0
         store.put_rows("s", "k", batch(["a"], [1.0]))
-        assert store.pending("s", "k", ["a", "b"]) == ["b"]
-        assert store.pending("s", "other", ["a", "b"]) == ["a", "b"]
+        assert len(store.get_rows("s", "other")) == 0
     with Store(tmp_path) as store:
-        assert store.pending("s", "k", ["a", "b"]) == ["b"]
-        assert store.get_rows("s", "k")["value"].to_pylist() == [1.0]
+        found = store.get_rows("s", "k")
+        assert found["unit"].to_pylist() == ["a"]
+        assert found["value"].to_pylist() == [1.0]
 
 
-def test_a_failed_unit_is_asked_again_and_its_error_row_replaced(tmp_path: Path) -> None:
+def test_the_row_of_a_failed_unit_is_replaced(tmp_path: Path) -> None:
     with Store(tmp_path) as store:
         store.put_rows("s", "k", pa.table({"unit": ["a"], "error": ["it broke"]}))
-        assert store.pending("s", "k", ["a"]) == ["a"]
         store.put_rows("s", "k", batch(["a"], [2.0]))
         found = store.get_rows("s", "k")
         assert found["unit"].to_pylist() == ["a"]

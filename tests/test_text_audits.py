@@ -12,6 +12,7 @@ import pytest
 import dataedge
 from dataedge.cli.plan import plan
 from dataedge.ladder.prompt_information import CONTEXTS, PROMPTS, items_asked
+from dataedge.ladder.response_refits import DRAWS, PARTS, REWEIGHTS
 from dataedge.measure.verbatim_recall import longest_run, words_in_common
 
 if TYPE_CHECKING:
@@ -125,11 +126,29 @@ def test_what_is_asked_is_what_plan_counts(defined: dataedge.Audit, tiny_model: 
         + evaluation
         + len(points - pooled - single) * curve["gain_per_doubling"]["n"]
         + behind["prompts"] * behind["responses"] * sum(contexts)
+        + DRAWS[False] * len({name for name in pooled if "random" in name}) * evaluation
     )
     asked = int(defined.sql("select count(*) as n from stage_likelihood").df()["n"][0])
     assert asked == expected
     options = {"model": tiny_model, "probe_items": 60}
     assert asked <= plan(defined.directory.parent / "pairs.jsonl", options).passes
+
+
+def test_the_total_carries_more_than_the_luck_of_the_items(defined: dataedge.Audit) -> None:
+    """The train side, the weights and the demonstrations as well; what tuning gains rests on one draw."""
+    tuning = defined.report.tuning_gain.carries
+    assert tuning is not None
+    for shares in (
+        defined.report.edge.parts["total"].detail["interval_carries"],
+        tuning.model_dump(),
+    ):
+        assert shares["refits"] == PARTS + REWEIGHTS + DRAWS[False] + 1
+        sources = [shares[s] for s in ("items", "train_side", "development", "prompts")]
+        assert sum(sources) == pytest.approx(1.0, abs=1e-3)
+        assert shares["train_side"] > 0
+    ladder = {r.rung: r for r in defined.report.ladder}
+    carried = {r: "interval_carries" in ladder[r].detail for r in ("without_data", "few_shot")}
+    assert carried == {"without_data": True, "few_shot": False}
 
 
 def test_short_answers_are_said_and_their_losses_kept(defined: dataedge.Audit) -> None:

@@ -171,16 +171,6 @@ class Store:
 
     # -- results of stages -------------------------------------------------------------------
 
-    def pending(self, stage: str, key: str, units: Sequence[str]) -> list[str]:
-        """Units that have no result under this key yet, in the order given, each once."""
-        distinct = list(dict.fromkeys(units))
-        if _table(stage) not in self._tables or not distinct:
-            return distinct
-        stored = set(
-            self._column(f"select unit from {_table(stage)} where key = ? and error is null", [key])
-        )
-        return [u for u in distinct if u not in stored]
-
     def put_rows(self, stage: str, key: str, batch: pa.RecordBatch | pa.Table) -> None:
         """Store one batch in one transaction: columns unit, error and the stage's own."""
         import pyarrow as pa

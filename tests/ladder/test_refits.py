@@ -10,8 +10,9 @@ import pytest
 
 from dataedge.engine.values import pack, unpack
 from dataedge.intervals import proportion
-from dataedge.ladder import refits as module
-from dataedge.ladder.refits import REFITTED, Answers, Items, Ladder, Panel, Refits
+from dataedge.ladder import label_refits as module
+from dataedge.ladder.label_refits import Ladder, Panel
+from dataedge.ladder.refits import REFITTED, Answers, Items, Refits
 from dataedge.ladder.rungs import BALANCED, Outcome, Rungs
 from dataedge.learner.classifier import Learner
 from dataedge.prompt.pool import pool_prompts
@@ -50,9 +51,9 @@ def ladder(
     return Ladder([x], y, index, *sides, log_prior, panel, without, prompted, own, seed)
 
 
-def added(found: Refits, upper: str, lower: str) -> Added | None:
+def added(found: Refits[Answers], upper: str, lower: str) -> Added | None:
     n = found.development.hits.shape[2]
-    return found.variances(upper, lower, Items(np.ones(n), np.arange(n)), balanced=False)
+    return found.variances(upper, lower, Items(np.ones(n), np.arange(n)))
 
 
 def test_what_is_drawn_anew_moves_the_rungs_that_rest_on_it() -> None:
@@ -138,7 +139,7 @@ def test_the_interval_holds_what_other_train_sides_would_reach(
         )  # fmt: skip
         parts = drawn._train_side()
         clusters, on = index[20:], Items(np.ones(n), index[20:], y[20:])
-        variance = parts.variance("learned", "chance", on, balanced=False)
+        variance = parts.variance("learned", "chance", on)
         plain = proportion(hits.astype(float), clusters, unit="accuracy")
         more = Added(max(variance, 0.0), freedom=(15.0, 1.0, 1.0))
         wide = widened(plain, more, bounds=(0.0, 1.0))

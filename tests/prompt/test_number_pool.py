@@ -81,7 +81,7 @@ def test_development_predictions_are_out_of_fold() -> None:
         held = pool_numbers(expected, y).development
         outside.append(float(held @ y))
         features = (expected - expected.mean(1, keepdims=True)) / expected.std(1, keepdims=True)
-        weights = fit_weights(features[:, :DEVELOPMENT], y)
+        weights = fit_weights(features[:, :DEVELOPMENT], y, np.ones(DEVELOPMENT))
         inside.append(float(weights @ features[:, :DEVELOPMENT] @ y))
     assert np.mean(outside) < 0.25 * np.mean(inside)
 

@@ -10,6 +10,7 @@ from dataedge.items import LABELLED, Task
 from dataedge.ladder import prompt_curve
 from dataedge.ladder.prompt_information import CONTEXTS as FIXED_CONTEXTS
 from dataedge.ladder.prompt_information import PROMPTS, items_asked
+from dataedge.ladder.response_refits import DRAWS
 from dataedge.models.base import MAX_CONTEXT
 from dataedge.prompt import panel
 from dataedge.prompt.answer_match import are_short
@@ -245,19 +246,11 @@ def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) ->
     size = [len(i.text.encode()) + len(i.target.encode()) for i in dataset.items]
     item = sum(size) / len(size) / BYTES_PER_TOKEN
     development, evaluation = held // 4, held - held // 4
-    continuation = 0.0
     labels = dataset.labels
     forms = 2 if label_names(labels, "humanised") != labels else 1
-    if dataset.task is Task.CLASSIFY:
-        continuation = (
-            sum(len(name) for name in labels) / BYTES_PER_TOKEN if len(labels) > 2 else 2.0
-        )
-    if dataset.task is Task.MULTILABEL:  # a line for each label, in questions and in demonstrations
-        lines = sum(len(name) / BYTES_PER_TOKEN + LINE_TOKENS for name in dataset.labels)
-        continuation, item = lines, item + lines
-    if dataset.task is Task.NUMBER:  # digits are tokens, and the end of the line is one
-        written = sum(len(i.target) + 1 for i in dataset.items) / len(dataset.items)
-        continuation = CANDIDATES[False] * written
+    continuation = _continuation(dataset)
+    if dataset.task is Task.MULTILABEL:  # a line for each label, in demonstrations too
+        item += continuation
     bare = item + SCAFFOLD_TOKENS + continuation
 
     def fitting(shots: str) -> list[int]:
@@ -276,6 +269,9 @@ def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) ->
         for rung, finalists in panel.FINALISTS.items()
     )
     passes, tokens = zero + few + near, (zero + few) * bare + near * longest
+    if dataset.task in (Task.GENERATE, Task.CORPUS):  # finalists with other demonstrations
+        redrawn = DRAWS[remote] * panel.FINALISTS["few_shot"] * evaluation
+        passes, tokens = passes + redrawn, tokens + redrawn * bare
     if dataset.task in LABELLED:
         passes, tokens = passes + evaluation, tokens + evaluation * item
     elif dataset.task is Task.GENERATE:
@@ -314,6 +310,19 @@ def _work(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) ->
         curve.filled,
         int(curve.sent - curve.tokens),
     )
+
+
+def _continuation(dataset: Dataset) -> float:
+    """Tokens that are scored or written after a question with a label."""
+    if dataset.task is Task.CLASSIFY:
+        labels = dataset.labels
+        return sum(map(len, labels)) / BYTES_PER_TOKEN if len(labels) > 2 else 2.0
+    if dataset.task is Task.MULTILABEL:
+        return sum(len(name) / BYTES_PER_TOKEN + LINE_TOKENS for name in dataset.labels)
+    if dataset.task is Task.NUMBER:  # digits are tokens, and the end of the line is one
+        written = sum(len(i.target) + 1 for i in dataset.items) / len(dataset.items)
+        return CANDIDATES[False] * written
+    return 0.0
 
 
 def _time(seconds: float) -> str:

@@ -60,8 +60,11 @@ class Engine:
         key = stage_key(stage)
         record = self.records.setdefault(stage.name, StageRecord(stage.name))
         units = inputs["unit"].to_pylist()
-        pending = self.store.pending(stage.name, key, units)
-        record.reused += len(set(units)) - len(pending)
+        stored = self.store.get_rows(stage.name, key)
+        distinct = dict.fromkeys(units)
+        answered = set(stored["unit"].filter(stored["error"].is_null()).to_pylist())
+        pending = [unit for unit in distinct if unit not in answered]
+        record.reused += len(distinct) - len(pending)
         if pending:
             started = time.perf_counter()
             self.store.note_stage(stage.name, key, stage.params())
@@ -70,8 +73,8 @@ class Engine:
             record.failed += self._compute(stage, key, _by_length(todo))
             record.done += len(pending)
             record.seconds += time.perf_counter() - started
-        stored = self.store.get_rows(stage.name, key)
-        where = {u: i for i, u in enumerate(stored["unit"].to_pylist())}
+            stored = self.store.get_rows(stage.name, key)
+        where = {unit: row for row, unit in enumerate(stored["unit"].to_pylist())}
         return stored.take(pa.array([where[u] for u in units], pa.int64()))
 
     def once(

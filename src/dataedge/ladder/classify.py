@@ -11,7 +11,8 @@ from dataedge.engine import Step
 from dataedge.figures import Figure
 from dataedge.intervals import paired_proportions, proportion
 from dataedge.ladder.label_prompts import LabelPrompts
-from dataedge.ladder.refits import Answers, Ladder, Refits
+from dataedge.ladder.label_refits import Ladder
+from dataedge.ladder.refits import Answers, Refits
 from dataedge.ladder.rungs import Outcome, Repaired, Rungs, keep, valid_items
 from dataedge.ladder.shuffled_labels import shuffled_control
 from dataedge.ladder.stack import stack
@@ -38,6 +39,7 @@ class ClassifyRun:
         trials: per strategy name: k, shots, mean accuracy on development items and their number.
         shuffled: hits of the learner on shuffled labels, per evaluation item: the control.
         shuffled_bits: what the labels cost with that learner, which must not be less than by chance.
+        refits: the same ladder fitted again, on the same evaluation items.
     """
 
     rungs: Rungs
@@ -46,6 +48,7 @@ class ClassifyRun:
     trials: list[dict[str, Any]]
     shuffled: NDArray[np.float64]
     shuffled_bits: NDArray[np.float64]
+    refits: Refits[Answers]
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,7 @@ class ClassifyLadder(LabelPrompts):
         shuffled, shuffled_bits = shuffled_control(self)
         valid = valid_items(outcomes)
         index = positions(s.evaluation[valid])
+        refits = refits.items(valid)
         rungs = Rungs(
             "accuracy",
             index,
@@ -163,7 +167,7 @@ class ClassifyLadder(LabelPrompts):
             no_bits="the model's server gives no probabilities of labels"
             if s.abilities.choices == "text"
             else "",
-            refits=refits.items(valid),
+            refits=refits,
         )
         rungs.special["repaired"] = self._repaired(rungs, without)
         return ClassifyRun(
@@ -173,9 +177,10 @@ class ClassifyLadder(LabelPrompts):
             asked.trials,
             shuffled[valid],
             shuffled_bits[valid],
+            refits,
         )
 
-    def _refits(self, asked: Asked, own: Learned, width: int | None) -> Refits:
+    def _refits(self, asked: Asked, own: Learned, width: int | None) -> Refits[Answers]:
         """The same ladder with another train side, other weights and other prompts."""
         s = self.s
         inputs: dict[str, Any] = {

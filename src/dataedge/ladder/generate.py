@@ -10,13 +10,15 @@ import numpy as np
 from dataedge.engine import Step
 from dataedge.items import Task
 from dataedge.ladder.prompt_information import CONTEXTS, OtherPrompts, drawn_items, other_prompts
+from dataedge.ladder.refits import REFITTED, Gains, Refits
 from dataedge.ladder.response_prompts import (
-    NGRAM_ITEMS,
+    AskedText,
     NGrams,
     PromptMixture,
     ResponsePrompts,
     with_ngram,
 )
+from dataedge.ladder.response_refits import DRAWS, Ladder, Sides
 from dataedge.ladder.rungs import Outcome, Rungs, better, keep, valid_items
 from dataedge.learner.ngram import WEIGHTS, ByteUnigram
 from dataedge.positions import Positions, positions
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from dataedge.prompt.templates import Strategy
 
 NGRAM_WEIGHT = Step("ngram_weight", 2)
+REFITS = Step("response_refits", 1, (Refits, Gains))
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ class GenerateLadder(ResponsePrompts):
             keep(outcomes, valid),
             asked.prompted.missing,
             s.seed,
+            refits=self._refits(asked, outcomes, ngrams).items(valid),
         )
         return GenerateRun(
             rungs,
@@ -123,6 +127,50 @@ class GenerateLadder(ResponsePrompts):
             shuffled[valid],
             chosen,
         )
+
+    def _refits(
+        self, asked: AskedText, outcomes: dict[str, Outcome], ngrams: NGrams
+    ) -> Refits[Gains]:
+        """The same ladder with another train side, other weights and other demonstrations."""
+        s, base = self.s, asked.with_retrieved
+        sides = [
+            Sides(
+                *(
+                    [s.answers(m, side) for m in mixture.members]
+                    for side in (s.development, s.evaluation)
+                )
+            )
+            for mixture in (asked.without, base)
+        ]
+        forms = {m.template.answer: self.spelt(m, self.counted) for m in base.members}
+        inputs: dict[str, Any] = {
+            "without": sides[0],
+            "base": sides[1],
+            "weights": (np.array(asked.without.weights), np.array(base.weights)),
+            "spelt": [forms[m.template.answer] for m in base.members],
+            "train_clusters": s.clusters[self.counted],
+            "development_clusters": s.clusters[s.development],
+            "seed": s.seed,
+        }
+        drawn = [np.stack([outcomes[rung].bits for rung in REFITTED])]
+        drawn += self._other_draws(asked, ngrams)
+        return s.engine.once(
+            REFITS,
+            {**inputs, "drawn": drawn},
+            lambda _: Ladder(**inputs).refit(drawn),
+        )
+
+    def _other_draws(self, asked: AskedText, ngrams: NGrams) -> list[NDArray[np.float64]]:
+        """Bits of each rung that is refitted, shape (4, n), behind other random demonstrations."""
+        drawn = []
+        for turn in range(1, DRAWS[self.s.abilities.remote] + 1):
+            without, base = asked.without.redrawn(turn), asked.with_retrieved.redrawn(turn)
+            if without == asked.without and base == asked.with_retrieved:
+                break
+            learned = self.bits(base, self.s.evaluation, ngrams=ngrams)
+            prompted = (self.bits(m, self.s.evaluation) for m in (without, base))
+            drawn.append(np.stack([*prompted, learned, learned]))
+        return drawn
 
     def _learned(self, prompted: Outcome, base: PromptMixture, ngrams: NGrams) -> Outcome:
         """N-grams of the train side mixed into prompts that were shown retrieved items."""
@@ -195,6 +243,6 @@ class GenerateLadder(ResponsePrompts):
         self, asked: PromptMixture, index: Positions
     ) -> list[tuple[int, NDArray[np.float64]]]:
         """Bits per response with n-grams of n/8, n/4, n/2 and n train items over the prompts without data."""
-        total = min(len(self.s.splits.train), NGRAM_ITEMS[self.s.abilities.remote])
+        total = len(self.counted)
         sizes = [total // share for share in (8, 4, 2, 1) if total // share >= 8]
         return [(size, self.bits(asked, index, ngrams=self.fitted(asked, size))) for size in sizes]

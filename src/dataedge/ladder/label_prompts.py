@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dataedge.engine import Step
-from dataedge.ladder.refits import Panel
+from dataedge.ladder.label_refits import Panel
 from dataedge.ladder.rungs import Outcome
 from dataedge.positions import Positions, positions
 from dataedge.prompt import calibration, panel

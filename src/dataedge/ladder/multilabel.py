@@ -236,7 +236,6 @@ class MultilabelLadder:
             2 * at + ladder.y[run.rungs.index]
             for at, (ladder, run) in enumerate(zip(self.ladders, runs, strict=True))
         ]
-        refits = [run.rungs.refits for run in runs]
         return replace(
             first,
             unit=BALANCED,
@@ -249,7 +248,7 @@ class MultilabelLadder:
             },
             special={},
             classes=np.concatenate(classes),
-            refits=pooled_refits([r for r in refits if r is not None]),
+            refits=pooled_refits([run.refits for run in runs]),
         )
 
     def on(self, strategy: Strategy, indices: Positions) -> Outcome:
@@ -326,7 +325,7 @@ def joint(outcomes: Sequence[Outcome], rung: str) -> Outcome:
     )
 
 
-def pooled_refits(refits: Sequence[Refits]) -> Refits:
+def pooled_refits(refits: Sequence[Refits[Answers]]) -> Refits[Answers]:
     """Refits of L labels on n items as refits of L · n answers.
 
     Each refit is of the same part of the train side, the same weights or the same prompts for all labels.

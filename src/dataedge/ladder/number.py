@@ -13,7 +13,9 @@ import numpy as np
 
 from dataedge.engine import Step
 from dataedge.figures import Figure, mean_figure
-from dataedge.ladder.number_prompts import NumberPrompts
+from dataedge.ladder import number_refits
+from dataedge.ladder.number_prompts import AskedNumbers, NumberPrompts
+from dataedge.ladder.refits import Gains, Refits
 from dataedge.ladder.rungs import ABSOLUTE, R2, Repaired, Rungs
 from dataedge.ladder.stack import SHARES, Stacked, stack_numbers
 from dataedge.learner import regression
@@ -47,6 +49,7 @@ class LearnedNumbers:
 
 
 LEARNER = Step("number_learner", 1, (LearnedNumbers,))
+REFITS = Step("number_refits", 1, (Refits, Gains))
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,7 @@ class NumberLadder(NumberPrompts):
             asked.missing,
             s.seed,
             no_bits="a number is judged by its distance, not in bits",
+            refits=self._refits(asked, own),
         )
         rungs.special["repaired"] = self._repaired(rungs, asked.without)
         return NumberRun(
@@ -178,6 +182,27 @@ class NumberLadder(NumberPrompts):
             },
         )
         return replace(outcome, base_weight=mixed.base_weight), mixed
+
+    def _refits(self, asked: AskedNumbers, own: LearnedNumbers) -> Refits[Gains]:
+        """The same ladder with another train side, other weights and other prompts."""
+        s = self.s
+        inputs: dict[str, Any] = {
+            "z": self.z,
+            "clusters": s.clusters,
+            "train": s.splits.train,
+            "development": s.development,
+            "evaluation": s.evaluation,
+            "panel": asked.panel,
+            "without": asked.without,
+            "prompted": asked.prompted,
+            "own": own,
+            "seed": s.seed,
+        }
+        return s.engine.once(
+            REFITS,
+            {**self.described.inputs, **inputs, "regression": regression.VERSION},
+            lambda _: number_refits.Ladder(self.described.blocks, **inputs).refit(),
+        )
 
     # -- the other rungs -----------------------------------------------------------------------
 
@@ -263,5 +288,10 @@ def absolute(rungs: Rungs, numbers: Floats) -> Rungs:
         if o.predicted is not None
     }
     return replace(
-        rungs, unit=ABSOLUTE, weight=np.ones(len(numbers)), outcomes=outcomes, special={}
+        rungs,
+        unit=ABSOLUTE,
+        weight=np.ones(len(numbers)),
+        outcomes=outcomes,
+        special={},
+        refits=None,  # they are in squared error
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dataedge.engine import Step
+from dataedge.ladder.number_refits import Expectations
 from dataedge.ladder.rungs import Outcome
 from dataedge.positions import positions
 from dataedge.prompt import panel
@@ -59,6 +60,7 @@ class AskedNumbers(NamedTuple):
         trials: per prompt: rung, k, shots, R² on development items and their number.
         without: the pool of prompts that were shown nothing or random train items.
         prompted: the pool with retrieved ones too.
+        panel: what the pooled prompts expect, one by one.
     """
 
     outcomes: dict[str, Outcome]
@@ -66,6 +68,7 @@ class AskedNumbers(NamedTuple):
     trials: list[dict[str, Any]]
     without: PooledNumbers
     prompted: PooledNumbers
+    panel: Expectations
 
 
 class NumberPrompts:
@@ -107,9 +110,21 @@ class NumberPrompts:
         cheap = chosen.without_data
         outcomes["without_data"], without = self.pool(cheap)
         outcomes["prompted"], prompted = outcomes["without_data"], without
-        if near := chosen.pools.get("retrieved"):
+        near = chosen.pools.get("retrieved", [])
+        if near:
             outcomes["prompted"], prompted = self.pool([*cheap, *near])
-        return AskedNumbers(outcomes, chosen.missing, chosen.trials, without, prompted)
+        panel_ = self._panel([*cheap, *near])
+        return AskedNumbers(outcomes, chosen.missing, chosen.trials, without, prompted, panel_)
+
+    def _panel(self, members: Sequence[Strategy]) -> Expectations:
+        kind = {"none": "zero_shot", "random": "few_shot", "retrieved": "retrieved"}
+        values = [self.expected(m, self.held).values for m in members]
+        return Expectations(np.stack(values), tuple(kind[m.shots] for m in members))
+
+    @cached_property
+    def held(self) -> Positions:
+        """Development items, then evaluation items."""
+        return positions(np.concatenate([self.s.development, self.s.evaluation]))
 
     def expected(self, strategy: Strategy, indices: Positions) -> Expected:
         """What a prompt expects of some items, calibrated on all of them."""
@@ -155,8 +170,7 @@ class NumberPrompts:
     def pool(self, members: Sequence[Strategy]) -> tuple[Outcome, PooledNumbers]:
         """One prompt, or several as one, reported on the evaluation items."""
         s = self.s
-        held = positions(np.concatenate([s.development, s.evaluation]))
-        asked = [self.expected(strategy, held) for strategy in members]
+        asked = [self.expected(strategy, self.held) for strategy in members]
         inputs: dict[str, Any] = {
             "expected": np.stack([a.values for a in asked]),
             "given": self.z[s.development],

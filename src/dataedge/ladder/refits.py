@@ -1,32 +1,23 @@
-"""What the ladder of labels would have reached with another train side, other weights, other prompts.
+"""What a ladder would have reached with something drawn anew: containers, and what they add to an interval.
 
-No question is asked anew. The learner is fitted to random parts of the train side, pools and stacks to
-development items that count differently, and pools once more without one of their prompts; all are
-judged on the same evaluation items. How far the edge moves is what an interval over evaluation
-items alone leaves out.
+No item is evaluated that the ladder itself was not. Each refit is judged on the same evaluation items, and
+how far a rung moves between refits is what an interval over evaluation items alone leaves out. How the
+ladders are fitted again stands in `label_refits.py`, `response_refits.py` and `number_refits.py`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
-from dataedge.ladder.stack import stack
-from dataedge.learner.classifier import Learner
-from dataedge.learning_curve.more_data import sample_clusters
-from dataedge.prompt.pool import Centred, Pool, centre, pool_centred
 from dataedge.widened_intervals import Added, refit_variance
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from dataedge.ladder.stack import Predictions
-    from dataedge.prompt.pool import Pooled
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -36,15 +27,9 @@ REFITTED = ("without_data", "prompted", "learned", "with_data")
 """The rungs that are refitted, in the order in which they are kept."""
 CONSTANT = "chance"
 """The rung that is taken to stay as it is."""
-PARTS, REWEIGHTS = 16, 12
-"""Refits on random parts of the train side, and with development items weighted anew."""
 KEPT = 0.7
 """Share of the train items in a part. Of a half, a learner of few rows learns so little that the stack
 hardly listens to it, and the variance found is too small; of four fifths it came out too large."""
-LARGEST_PART = 800
-"""Train items of a part at most; fewer where features are wide."""
-WIDTH = 512
-"""Features up to which that many are taken."""
 
 
 class Items(NamedTuple):
@@ -54,11 +39,13 @@ class Items(NamedTuple):
         weight: shape (n,), 1 on the mean.
         clusters: shape (n,).
         classes: shape (n,), their labels; None where they do not matter.
+        balanced: count the label that is likeliest beyond its frequency.
     """
 
     weight: Floats
     clusters: Ints
     classes: Ints | None = None
+    balanced: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,13 +62,16 @@ class Answers:
     balanced: Bools
     scale: float
 
-    def items(self, mask: Bools) -> Answers:
-        """The same on some of the evaluation items."""
-        return Answers(self.hits[:, :, mask], self.balanced[:, :, mask], self.scale)
+    def __len__(self) -> int:
+        return len(self.hits)
 
-    def variance(self, upper: str, lower: str, on: Items, *, balanced: bool) -> float:
+    def items(self, mask: Bools) -> Self:
+        """The same on some of the evaluation items."""
+        return type(self)(self.hits[:, :, mask], self.balanced[:, :, mask], self.scale)
+
+    def variance(self, upper: str, lower: str, on: Items) -> float:
         """Of the weighted mean of `upper`, less that of `lower` unless it stays as it is."""
-        hits = self.balanced if balanced else self.hits
+        hits = self.balanced if on.balanced else self.hits
         values = hits[:, REFITTED.index(upper)].astype(np.float64)
         if lower != CONSTANT:
             values -= hits[:, REFITTED.index(lower)]
@@ -89,35 +79,75 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Refits:
+class Gains:
+    """What each refit gains per item, in bits saved or squared error taken away.
+
+    Attributes:
+        gain: shape (R, 4, n), by rung in the order of `REFITTED`; NaN where there is no answer.
+        scale: the variance between these refits times this is the variance between audits.
+    """
+
+    gain: Floats
+    scale: float
+
+    def __len__(self) -> int:
+        return len(self.gain)
+
+    def items(self, mask: Bools) -> Self:
+        """The same on some of the evaluation items."""
+        return type(self)(self.gain[:, :, mask], self.scale)
+
+    def variance(self, upper: str, lower: str, on: Items) -> float:
+        """Of the weighted mean of `upper`, less that of `lower` unless it stays as it is."""
+        values = self.gain[:, REFITTED.index(upper)]
+        if lower != CONSTANT:
+            values = values - self.gain[:, REFITTED.index(lower)]
+        known = np.isfinite(values).all(axis=1)
+        return self.scale * refit_variance(values[known] * on.weight, on.clusters)
+
+
+class _Refitted(Protocol):
+    """Refits that differ in one thing that was drawn anew."""
+
+    def __len__(self) -> int: ...
+
+    def items(self, mask: Bools) -> Self: ...
+
+    def variance(self, upper: str, lower: str, on: Items) -> float: ...
+
+
+R = TypeVar("R", bound=_Refitted)
+
+
+@dataclass(frozen=True)
+class Refits(Generic[R]):
     """Refits by what was drawn anew.
 
     Attributes:
-        train_side: the learner, on parts of the train side, and its stacks.
-        development: pools and stacks, development items weighted anew.
-        prompts: pools and stacks without one prompt, for each kind of which there are several.
+        train_side: what is learned, on parts of the train side.
+        development: weights, development items counted anew.
+        prompts: for each kind of prompts the refits without one of them, or with other demonstrations.
     """
 
-    train_side: Answers
-    development: Answers
-    prompts: tuple[Answers, ...]
+    train_side: R
+    development: R
+    prompts: tuple[R, ...]
 
-    def items(self, mask: Bools) -> Refits:
+    def items(self, mask: Bools) -> Refits[R]:
         """The same on some of the evaluation items."""
         return Refits(
             self.train_side.items(mask),
             self.development.items(mask),
-            tuple(a.items(mask) for a in self.prompts),
+            tuple(one.items(mask) for one in self.prompts),
         )
 
-    def variances(self, upper: str, lower: str, on: Items, *, balanced: bool) -> Added | None:
+    def variances(self, upper: str, lower: str, on: Items) -> Added | None:
         """What refits add to the variance of a rung's mean, or of a difference of two.
 
         Args:
             upper: a rung.
             lower: the rung that is taken off; `chance` for none.
             on: the evaluation items.
-            balanced: count the label that is likeliest beyond its frequency.
 
         Returns:
             By source; None where one of the two is not refitted.
@@ -125,193 +155,47 @@ class Refits:
         if upper not in REFITTED or lower not in (*REFITTED, CONSTANT):
             return None
         groups = ((self.train_side,), (self.development,), self.prompts)
-        train, development, prompts = (
-            sum(a.variance(upper, lower, on, balanced=balanced) for a in answers)
-            for answers in groups
+        one, two, three = (
+            max(sum(r.variance(upper, lower, on) for r in refits), 0.0) for refits in groups
         )
-        one, two, three = (max(v, 0.0) for v in (train, development, prompts))
-        made = [[len(a.hits) for a in g] for g in groups]
+        made = [[len(r) for r in refits] for refits in groups]
         free = [float(max(sum(m) - len(m), 1)) for m in made]
         return Added(one, two, three, (free[0], free[1], free[2]), sum(map(sum, made)))
 
 
-@dataclass(frozen=True)
-class Panel:
-    """The prompts that are pooled, and what they say.
+def without_one(kinds: Sequence[str]) -> list[list[list[int]]]:
+    """For each kind that several prompts are of: the positions of all prompts but one of these, in turn.
 
-    Attributes:
-        scores: shape (M, n_dev + n_eval, K), nats, development items first.
-        kinds: of each prompt: zero_shot, few_shot or retrieved; the last ones are not in `without_data`.
+    The jackknife within kinds: the variance between k such refits times (k − 1)² / k is that between audits.
+
+    Example:
+        >>> without_one(["zero_shot", "zero_shot", "retrieved"])
+        [[[1, 2], [0, 2]]]
     """
-
-    scores: Floats
-    kinds: tuple[str, ...]
-
-    @property
-    def cheap(self) -> list[int]:
-        """Positions of the prompts of `without_data`."""
-        return [i for i, kind in enumerate(self.kinds) if kind != "retrieved"]
-
-
-class _Said(NamedTuple):
-    """Log-probabilities, shape (m, K) on each side."""
-
-    development: Floats
-    evaluation: Floats
+    everyone = range(len(kinds))
+    found = []
+    for kind in dict.fromkeys(kinds):
+        members = [i for i in everyone if kinds[i] == kind]
+        if len(members) > 1:
+            found.append([[i for i in everyone if i != left_out] for left_out in members])
+    return found
 
 
-@dataclass(frozen=True)
-class Ladder:
-    """A ladder of labels, as far as it can be fitted again.
+def counted_anew(clusters: Ints, times: int, seed: int) -> list[Floats]:
+    """How often each item counts when clusters are weighted anew: the Bayesian bootstrap (Rubin 1981).
 
-    Attributes:
-        blocks: features of all items, a list of shape (N, d_b).
-        y: shape (N,), label numbers.
-        clusters: shape (N,).
-        train: the train items.
-        development: the development items.
-        evaluation: the evaluation items.
-        log_prior: shape (K,), of the train side.
-        panel: what the prompts say.
-        without: the pool of `without_data`.
-        prompted: the pool with retrieved demonstrations too.
-        own: what the learner of all train items says.
-        seed: of the draws.
-        width: features that the size of a part allows for; those of the blocks if None.
+    Args:
+        clusters: shape (n,), of the items.
+        times: so many sets of counts.
+        seed: of the weights, which are exponential.
+
+    Returns:
+        Counts, each of shape (n,) and of mean 1.
     """
-
-    blocks: Sequence[NDArray[np.floating[Any]]]
-    y: Ints
-    clusters: Ints
-    train: Ints
-    development: Ints
-    evaluation: Ints
-    log_prior: Floats
-    panel: Panel
-    without: Pooled
-    prompted: Pooled
-    own: Predictions
-    seed: int
-    width: int | None = None
-
-    def refit(self) -> Refits:
-        """All refits: some seconds."""
-        return Refits(self._train_side(), self._development(), self._prompts())
-
-    def _train_side(self) -> Answers:
-        """Random parts without replacement: the delete-d jackknife (Shao & Wu 1989).
-
-        The variance of fits to r of n items, times r / (n − r), is that of fits to n items.
-        """
-        train = self.train
-        width = self.width or sum(block.shape[1] for block in self.blocks)
-        most = int(min(KEPT * len(train), LARGEST_PART * min(1.0, WIDTH / width)))
-        first: Learner | None = None
-        found, sizes = [], []
-        for turn in range(PARTS):
-            rows = train[sample_clusters(self.clusters[train], most, self.seed + turn)]
-            sizes.append(len(rows))
-            if len(np.unique(self.y[rows])) < 2:
-                # nothing is learned of one label but how frequent it is
-                held = (self.development, self.evaluation)
-                prior = _Said(*(np.tile(self.log_prior, (len(side), 1)) for side in held))
-                found.append(self._rungs(self.without, self.prompted, prior))
-                continue
-            learner = Learner().fit(
-                [b[rows] for b in self.blocks],
-                self.y[rows],
-                len(self.log_prior),
-                clusters=self.clusters[rows],
-                seed=self.seed,
-                like=first,
-            )
-            first = first or learner
-            sides = ([b[i] for b in self.blocks] for i in (self.development, self.evaluation))
-            own = _Said(*(np.log(np.maximum(learner.predict_proba(X), 1e-9)) for X in sides))
-            found.append(self._rungs(self.without, self.prompted, own))
-        kept = float(np.mean(sizes)) if sizes else 0.0
-        return self._answers(found, kept / max(len(train) - kept, 1.0))
-
-    def _development(self) -> Answers:
-        """Clusters of development items with exponential weights: the Bayesian bootstrap (Rubin 1981)."""
-        rng = np.random.default_rng(self.seed + 1)
-        _, own = np.unique(self.clusters[self.development], return_inverse=True)
-        found = []
-        for _ in range(REWEIGHTS):
-            weights = rng.exponential(size=int(own.max()) + 1)[own]
-            weights *= len(own) / weights.sum()
-            pools = self._pools(range(len(self.panel.kinds)), weights)
-            found.append(self._rungs(*pools, self.own, weights))
-        return self._answers(found, 1.0)
-
-    def _prompts(self) -> tuple[Answers, ...]:
-        """Each prompt left out in turn: the jackknife, within each kind of prompt."""
-        kinds, out = self.panel.kinds, []
-        for kind in dict.fromkeys(kinds):
-            members = [i for i, other in enumerate(kinds) if other == kind]
-            k = len(members)
-            if k < 2:
-                continue
-            kept = [[i for i in range(len(kinds)) if i != left_out] for left_out in members]
-            found = [self._rungs(*self._pools(some), self.own) for some in kept]
-            out.append(self._answers(found, (k - 1) ** 2 / k))
-        return tuple(out)
-
-    @cached_property
-    def _all(self) -> Centred:
-        return centre(self.panel.scores)
-
-    @cached_property
-    def _cheap(self) -> Centred:
-        return centre(self.panel.scores[self.panel.cheap])
-
-    def _pools(
-        self, members: Sequence[int], weights: Floats | None = None
-    ) -> tuple[Pooled, Pooled]:
-        """`without_data` and `prompted`, pooled from some of the prompts."""
-        cheap = [i for i in members if i in self.panel.cheap]
-        without = self._pool(self._cheap, cheap, self.panel.cheap, self.without, weights)
-        if len(cheap) == len(members):
-            return without, without
-        every = list(range(len(self.panel.kinds)))
-        return without, self._pool(self._all, list(members), every, self.prompted, weights)
-
-    def _pool(
-        self,
-        centred: Centred,
-        members: list[int],
-        of: list[int],
-        fitted: Pooled,
-        weights: Floats | None,
-    ) -> Pooled:
-        at = [of.index(i) for i in members]
-        start = Pool(fitted.weights[at], fitted.share, fitted.prior_weight, self.log_prior)
-        some = Centred(centred.scores[at], centred.offset[at], centred.answered)
-        labels = self.y[self.development]
-        # from the prior alone, where all weights are 0, no search should begin
-        near = start if start.weights.any() else None
-        return pool_centred(some, labels, self.log_prior, weights, near)
-
-    def _rungs(
-        self,
-        without: Predictions,
-        prompted: Predictions,
-        own: Predictions,
-        weights: Floats | None = None,
-    ) -> NDArray[np.bool_]:
-        """Right answers of the four rungs, of the likeliest label and beyond frequency, (2, 4, n)."""
-        labels, truth = self.y[self.development], self.y[self.evaluation]
-        said = (
-            without.evaluation,
-            prompted.evaluation,
-            stack(own, without, labels, weights).evaluation,
-            stack(own, prompted, labels, weights).evaluation,
-        )
-        likeliest = [log_proba.argmax(axis=1) == truth for log_proba in said]
-        beyond = [(log_proba - self.log_prior).argmax(axis=1) == truth for log_proba in said]
-        return np.array([likeliest, beyond])
-
-    def _answers(self, found: list[NDArray[np.bool_]], scale: float) -> Answers:
-        none = np.zeros((0, 2, len(REFITTED), len(self.evaluation)), bool)
-        both = np.stack(found) if found else none
-        return Answers(both[:, 0], both[:, 1], scale)
+    rng = np.random.default_rng(seed)
+    _, own = np.unique(clusters, return_inverse=True)
+    found = []
+    for _ in range(times):
+        counts = rng.exponential(size=int(own.max()) + 1)[own]
+        found.append(counts * (len(own) / counts.sum()))
+    return found

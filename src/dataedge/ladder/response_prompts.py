@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,6 +31,8 @@ MIXTURE = Step("prompt_mixture", 1, (Mixture,))
 NGRAM_BITS = Step("ngram_bits", 2)
 NGRAM_ITEMS = {False: 20_000, True: 2_000}
 """Train responses that n-grams are counted in; fewer where a server is asked for their tokens."""
+FAR = 100
+"""Draws of demonstrations from the ones that prompts are chosen among to the ones that tell their luck."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,13 @@ class PromptMixture:
     def alone(cls, strategy: Strategy) -> PromptMixture:
         """One prompt."""
         return cls((strategy,), (1.0,))
+
+    def redrawn(self, turn: int) -> PromptMixture:
+        """The same with other demonstrations in the prompts that show random ones."""
+        drawn = [
+            replace(m, draw=turn * FAR + m.draw) if m.shots == "random" else m for m in self.members
+        ]
+        return replace(self, members=tuple(drawn))
 
     @property
     def name(self) -> str:
@@ -223,18 +233,27 @@ class ResponsePrompts:
         self, strategy: Strategy, size: int | None = None, *, shuffled: bool = False
     ) -> NGram:
         """N-gram model of train-side responses, written as the strategy's template writes them."""
-        rng = np.random.default_rng(self.s.seed)
-        train = rng.permutation(self.s.splits.train)[: size or NGRAM_ITEMS[self.s.abilities.remote]]
+        train = self.counted[:size]
         key = (strategy.template.answer, len(train), shuffled)
         if key not in self._ngrams:
-            texts = [
-                self.s.prompter.answer(strategy, self.s.dataset.items[i].target) for i in train
-            ]
-            tokens = ask_tokens(self.s.engine, Tokens(self.s.lazy_model), texts)
+            tokens = self.spelt(strategy, positions(train))
             if shuffled:
+                rng = np.random.default_rng(self.s.seed + 1)
                 tokens = [rng.permutation(t) for t in tokens]
             self._ngrams[key] = NGram(tokens)
         return self._ngrams[key]
+
+    @cached_property
+    def counted(self) -> Positions:
+        """Train items that n-grams are counted in, in the order in which they are taken."""
+        rng = np.random.default_rng(self.s.seed)
+        most = NGRAM_ITEMS[self.s.abilities.remote]
+        return positions(rng.permutation(self.s.splits.train)[:most])
+
+    def spelt(self, strategy: Strategy, indices: Positions) -> list[NDArray[np.int64]]:
+        """Tokens of responses, written as the strategy's template writes them."""
+        texts = [self.s.prompter.answer(strategy, self.s.dataset.items[i].target) for i in indices]
+        return ask_tokens(self.s.engine, Tokens(self.s.lazy_model), texts)
 
 
 def with_ngram(

@@ -133,7 +133,7 @@ class Rungs:
     special: dict[str, Figure] = field(default_factory=dict)
     no_bits: str = ""
     classes: NDArray[np.int64] | None = None
-    refits: Refits | None = None
+    refits: Refits[Any] | None = None
 
     @property
     def sign(self) -> float:
@@ -172,9 +172,10 @@ class Rungs:
             return self._carrying(self._of_classes(values, paired=False, **detail), rung)
         if self.unit in PROPORTIONS:
             return self._carrying(proportion(values, self.clusters, unit=self.unit, **detail), rung)
-        return mean_figure(
+        found = mean_figure(
             values, self.clusters, unit=self.unit, seed=self.seed, weights=self.weight, **detail
         )
+        return self._carrying(found, rung)
 
     def difference(self, upper: str, lower: str, **detail: Any) -> Figure:
         """Gain of one rung over another on the same items, with a paired interval."""
@@ -187,17 +188,26 @@ class Rungs:
     def _carrying(self, figure: Figure, upper: str, lower: str | None = None) -> Figure:
         """The figure of a rung, or of a difference, with what refits add to its interval."""
         figure = self._of_items(figure)
-        if self.refits is None or self.unit not in (*PROPORTIONS, BALANCED):
+        if self.refits is None:
             return figure
         balanced, weight = self.unit == BALANCED, np.ones(len(self.index))
+        if self.unit in (BITS, R2):
+            weight /= self.weight.mean()
         if balanced and self.classes is not None:
             sizes = np.bincount(self.classes)
             weight = len(weight) / np.count_nonzero(sizes) / sizes[self.classes]
-        on = Items(weight, self.clusters, self.classes)
-        added = self.refits.variances(upper, lower or CONSTANT, on, balanced=balanced)
+        on = Items(weight, self.clusters, self.classes, balanced)
+        added = self.refits.variances(upper, lower or CONSTANT, on)
         if added is None:
             return figure
-        return widened(figure, added, bounds=(0.0 if lower is None else -1.0, 1.0))
+        return widened(figure, added, bounds=self._bounds(lower))
+
+    def _bounds(self, lower: str | None) -> tuple[float, float]:
+        """What a rung can be, or a difference of two."""
+        if self.unit == R2:
+            return (-np.inf, 1.0 if lower is None else np.inf)
+        most = np.inf if self.unit == BITS else 1.0
+        return (0.0 if lower is None else -most, most)
 
     def _counted(self, outcome: Outcome) -> NDArray[np.float64]:
         """The gain per item that the unit counts."""

@@ -82,6 +82,7 @@ def stack_numbers(
     own: Predictions,
     base: Predictions,
     given: NDArray[np.float64],
+    counts: NDArray[np.float64] | None = None,
     *,
     least: float = 0.0,
 ) -> Stacked:
@@ -91,12 +92,14 @@ def stack_numbers(
         own: a learner's deviations from the train mean.
         base: those of what it stands on.
         given: shape (n_dev,), deviations of the development items' numbers from the train mean.
+        counts: shape (n_dev,), how much each development item counts; 1 if None.
         least: weight that the learner has at least.
     """
 
     def loss(weights: tuple[float, float]) -> float:
         mixed = weights[0] * own.development + weights[1] * base.development
-        return float(np.square(given - mixed).sum())
+        left = np.square(given - mixed)
+        return float((left if counts is None else counts * left).sum())
 
     a, b = min(((a, b) for a in SHARES if a >= least for b in SHARES), key=loss)
     return Stacked(

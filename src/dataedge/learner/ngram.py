@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -64,14 +64,10 @@ class NGram:
             logprobs: shape (t,), of the base model.
             weight: of the n-gram model at full trust.
         """
-        share, probability = self.evidence(context, tokens)
-        mixed = (1 - weight * share) * np.exp(logprobs) + weight * share * probability
-        return np.asarray(np.log(np.maximum(mixed, 1e-300)))
+        return interpolated(self.evidence(context, tokens), logprobs, weight)
 
-    def evidence(
-        self, context: NDArray[np.int64], tokens: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Trust (k + 1)/(ORDER + 1) · c/(c + 1), and p(token | longest known suffix), each (t,)."""
+    def evidence(self, context: NDArray[np.int64], tokens: NDArray[np.int64]) -> Evidence:
+        """What was counted says of tokens, see `Evidence`."""
         context = context[-ORDER:]
         whole = np.concatenate([context, tokens])
         first = len(context)
@@ -95,7 +91,29 @@ class NGram:
             trust[rows] = (k + 1) / (ORDER + 1) * seen[known] / (seen[known] + 1)
             probability[rows] = np.minimum(1.0, both[known] / seen[known])
             open_[rows] = False
-        return trust, probability
+        return Evidence(trust, probability)
+
+
+class Evidence(NamedTuple):
+    """What n-grams say of t tokens.
+
+    Attributes:
+        trust: shape (t,), (k + 1)/(ORDER + 1) · c/(c + 1), the longest known suffix being of k tokens and
+            seen c times.
+        probability: shape (t,), of the token after that suffix.
+    """
+
+    trust: NDArray[np.float64]
+    probability: NDArray[np.float64]
+
+
+def interpolated(
+    evidence: Evidence, logprobs: NDArray[np.float64], weight: float
+) -> NDArray[np.float64]:
+    """Log-probabilities (nats) of tokens with n-grams mixed in, shape (t,)."""
+    share = weight * evidence.trust
+    mixed = (1 - share) * np.exp(logprobs) + share * evidence.probability
+    return np.asarray(np.log(np.maximum(mixed, 1e-300)))
 
 
 @dataclass(frozen=True)

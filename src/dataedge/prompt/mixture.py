@@ -133,21 +133,27 @@ def mixed(pieces: Pieces, weights: Floats) -> Floats:
     return bits
 
 
-def fit_weights(pieces: Pieces) -> Floats:
+def fit_weights(pieces: Pieces, counts: Floats | None = None) -> Floats:
     """Weights (M,) by EM, drawn towards equal ones as by four more responses that speak for these.
 
     The likelihood is concave in the weights, so EM finds the one maximum there is.
+
+    Args:
+        pieces: of M prompts.
+        counts: shape (n,), how often each response counts; once if None.
     """
     good = np.isfinite(pieces.logs).all(axis=0)
     p = np.exp(pieces.logs[:, good] - pieces.logs[:, good].max(axis=0))
-    members, size = p.shape
+    members, pieces_there = p.shape
     weights: Floats = np.full(members, 1.0 / members)
-    if not size:
+    if not pieces_there:
         return weights
+    counted = np.ones(pieces_there) if counts is None else counts[pieces.of[good]]
+    size = counted.sum()
     pull = PULL * size / max(len(np.unique(pieces.of[good])), 1)
     for _ in range(_STEPS):
         joint = weights[:, None] * p
-        share = (joint / np.maximum(joint.sum(axis=0), 1e-300)).sum(axis=1)
+        share = (joint / np.maximum(joint.sum(axis=0), 1e-300)) @ counted
         before, weights = weights, (share + pull / members) / (size + pull)
         if np.abs(weights - before).max() < _STILL:
             break

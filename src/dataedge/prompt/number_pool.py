@@ -99,7 +99,7 @@ class PooledNumbers:
     weights: Floats
 
 
-def pool_numbers(expected: Floats, given: Floats) -> PooledNumbers:
+def pool_numbers(expected: Floats, given: Floats, counts: Floats | None = None) -> PooledNumbers:
     """Pool what prompts expect of held-out items.
 
     All weights are shrunk once more by `believed_slope` of what they predict out of fold: prompts that
@@ -109,20 +109,24 @@ def pool_numbers(expected: Floats, given: Floats) -> PooledNumbers:
         expected: shape (M, n_dev + n_eval), development items first; NaN where a prompt has no answer.
         given: shape (n_dev,), the numbers of development items in standard deviations from the
             train mean.
+        counts: shape (n_dev,), how much each development item counts; 1 if None.
     """
     n, features = len(given), standardised(expected)
+    counted = np.ones(n) if counts is None else counts
     development = features[:, :n]
     held = np.empty(n)
     for k in range(min(FOLDS, n)):
         fold = np.arange(n)[k::FOLDS]
         rest = np.setdiff1d(np.arange(n), fold)
-        held[fold] = fit_weights(development[:, rest], given[rest]) @ development[:, fold]
-    slope = believed_slope(held, given)
-    weights = slope * fit_weights(development, given)
+        held[fold] = (
+            fit_weights(development[:, rest], given[rest], counted[rest]) @ development[:, fold]
+        )
+    slope = believed_slope(held, given, counted)
+    weights = slope * fit_weights(development, given, counted)
     return PooledNumbers(slope * held, weights @ features[:, n:], weights)
 
 
-def believed_slope(held: Floats, given: Floats) -> float:
+def believed_slope(held: Floats, given: Floats, counts: Floats | None = None) -> float:
     """Slope of the numbers on predictions, shrunk by its own error, between 0 and 1.
 
     β (1 − 2/t²) with t = β / se(β), none where t is below √2: the positive part of James & Stein's
@@ -133,17 +137,20 @@ def believed_slope(held: Floats, given: Floats) -> float:
     Args:
         held: shape (n,), predictions out of fold.
         given: shape (n,), numbers.
+        counts: shape (n,), how much each item counts; 1 if None.
 
     Example:
         >>> given = np.array([-1.0, 1.0, -1.0, 1.0])
         >>> round(believed_slope(2 * given + [0.1, 0, -0.1, 0], given), 2), believed_slope(-given, given)
         (0.5, 0.0)
     """
-    power, product = float(held @ held), float(held @ given)
+    counted = np.ones(len(given)) if counts is None else counts
+    power, product = float(held @ (counted * held)), float(held @ (counted * given))
     if power <= 0 or product <= 0:
         return 0.0
     slope = product / power
-    error = float(np.square(given - slope * held).sum()) / max(len(given) - 1, 1) / power
+    left = float(counted @ np.square(given - slope * held))
+    error = left / max(len(given) - 1, 1) / power
     return min(max(slope - 2.0 * error / slope, 0.0), 1.0)
 
 
@@ -161,12 +168,13 @@ def standardised(expected: Floats) -> Floats:
     return np.asarray(centred / np.where(spread > 1e-12, spread, 1.0))
 
 
-def fit_weights(features: Floats, given: Floats) -> Floats:
+def fit_weights(features: Floats, given: Floats, counts: Floats) -> Floats:
     """Weights of least squares, not below 0, with penalties on differences and on their sum.
 
     Args:
         features: shape (M, n), standardised expectations.
         given: shape (n,), standardised numbers.
+        counts: shape (n,), how much each item counts.
 
     Returns:
         Shape (M,).
@@ -176,5 +184,6 @@ def fit_weights(features: Floats, given: Floats) -> Floats:
     M = len(features)
     apart = np.sqrt(APART) * (np.eye(M) - 1.0 / M)
     large = np.full((1, M), np.sqrt(LARGE))
-    rows = np.vstack([features.T, apart, large])
-    return np.asarray(nnls(rows, np.concatenate([given, np.zeros(M + 1)]))[0])
+    root = np.sqrt(counts)
+    rows = np.vstack([(root * features).T, apart, large])
+    return np.asarray(nnls(rows, np.concatenate([root * given, np.zeros(M + 1)]))[0])
