@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataedge import tasks
 from dataedge.engine.local import Engine
+from dataedge.engine.threads import one_thread_where_small
 from dataedge.models.proven import lazy_base_model, prove
 from dataedge.prepare.prepared import item_table, prepare
 from dataedge.prepare.vectors import Embed
@@ -56,7 +57,8 @@ def run(
     usage = f"usage {lazy_model.id} {lazy_model.revision}"
     before = store.get_note(usage)
     try:
-        result = audit(engine, embedder, lazy_model, dataset, config)
+        with one_thread_where_small(len(dataset.items)):
+            result = audit(engine, embedder, lazy_model, dataset, config)
         return build(
             result,
             config=config,

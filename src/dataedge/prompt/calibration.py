@@ -133,25 +133,28 @@ def _families(
     return [Calibration("prior", offsets["none"], IGNORE, 1.0, log_prior), *found]
 
 
+def _tempered(family: Calibration, scores: Floats) -> Floats:
+    """Log-probabilities under every temperature that is tried, shape (T, n, K)."""
+    tried = np.array([family.temperature]) if family.kind == "prior" else TEMPERATURES
+    bias = family.prior_weight * family.log_prior
+    return log_softmax((scores - family.offset)[None] / tried[:, None, None] + bias)
+
+
 def _with_temperature(family: Calibration, scores: Floats, labels: Ints) -> Calibration:
     """The temperature of highest likelihood, all tried at once."""
-    from scipy.special import logsumexp
-
     if family.kind == "prior":
         return family
-    base = scores - family.offset
-    bias = family.prior_weight * family.log_prior
-    logits = base[None] / TEMPERATURES[:, None, None] + bias  # (temperatures, n, K)
-    given = logits[:, np.arange(len(labels)), labels]
-    losses = (logsumexp(logits, axis=-1) - given).mean(axis=1)
-    return replace(family, temperature=float(TEMPERATURES[int(np.argmin(losses))]))
+    given = _tempered(family, scores)[:, np.arange(len(labels)), labels]
+    return replace(family, temperature=float(TEMPERATURES[int(given.mean(axis=1).argmax())]))
 
 
 def _out_of_fold(family: Calibration, scores: Floats, labels: Ints) -> Floats:
-    out = np.empty_like(scores)
+    """Log-probabilities (n, K), of each fold at the temperature that is best on the others."""
+    tempered, out = _tempered(family, scores), np.empty_like(scores)
+    given = tempered[:, np.arange(len(labels)), labels]
     for fold in _folds(len(labels)):
-        rest = np.setdiff1d(np.arange(len(labels)), fold)
-        out[fold] = _with_temperature(family, scores[rest], labels[rest]).log_proba(scores[fold])
+        best = np.delete(given, fold, axis=1).mean(axis=1).argmax()
+        out[fold] = tempered[best, fold]
     return out
 
 
