@@ -61,6 +61,7 @@ def audit(
     delta_r2: float | None = None,
     target: float | None = None,
     count: Count | None = None,
+    pilot: float | None = None,
     exposure: bool | None = None,
     control: str | Path | None = None,
     fresh: bool = False,
@@ -111,6 +112,8 @@ def audit(
             best prompt without the data by default.
         count: what of a gain counts for prompts and responses: `task` (the default) or `total`,
             which counts style as well.
+        pilot: minutes that a real fine-tune of the base model may take, judged on the same held-out
+            items; none by default. Needs the package peft: `pip install 'dataedge[pilot]'`.
         exposure: test whether the base model has seen the dataset; False by default.
         control: path to rows of the same source that the model cannot have seen; implies
             `exposure`.

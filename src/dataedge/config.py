@@ -77,6 +77,8 @@ class AuditConfig(BaseModel):
     """Accuracy to say the examples needed for; δ above the best prompt without data if not given."""
     count: Count = "task"
     """What counts as an edge for prompt and response: the task part, or style with it."""
+    pilot: float | None = Field(default=None, gt=0, le=10_000)
+    """Fine-tune the base model for at most so many minutes, and judge it on the held-out items."""
     exposure: bool = False
     """Test whether the base model has seen the dataset; some minutes more."""
     control: str | None = None

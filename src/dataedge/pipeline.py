@@ -16,6 +16,7 @@ from dataedge import tasks
 from dataedge.engine.local import Engine
 from dataedge.engine.threads import one_thread_where_small
 from dataedge.models.proven import lazy_base_model, prove
+from dataedge.pilot.run import check_possible
 from dataedge.prepare.prepared import item_table, prepare
 from dataedge.prepare.vectors import Embed
 from dataedge.prompt.library import load_probes
@@ -86,6 +87,7 @@ def audit(
     store.replace("items", item_table(data))
 
     abilities = prove(store, lazy_model, config, dataset)
+    check_possible(config, abilities, dataset.task)
     workspace = Workspace.of(engine, lazy_model, abilities, data, config)
     tokens = every_task.tokens(workspace)
     found = tasks.find(workspace, config, tokens)

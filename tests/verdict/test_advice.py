@@ -112,7 +112,7 @@ def test_measuring_more_names_the_flag_and_asks_no_more_than_there_is() -> None:
     assert near.flag in near.why[-1]
     far = decide(replace(BASE, edge=gain(0.03, 0.05)))
     assert far.flag == "--probe-items 800"
-    assert decide(replace(BASE, edge=WIDE, next_steps=FULL)).flag == ""
+    assert decide(replace(BASE, edge=WIDE, next_steps=FULL)).flag == "--pilot"
 
 
 def test_few_clusters_ask_for_more_rows_and_never_for_a_pilot() -> None:
@@ -156,7 +156,8 @@ def test_no_advice_says_more_than_was_measured(
         assert clusters >= 60
     if found.advice == "fix_labels":
         assert repaired.low > DELTA
-    assert bool(found.flag) == (found.advice == "measure_more")
+    assert bool(found.flag) == (found.advice in ("measure_more", "pilot"))
+    assert found.flag in found.why[-1]
 
 
 def test_the_items_named_settle_it_in_four_cases_of_five() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dataedge.cli.options import Debug, Directory, Fresh, Json, Quiet, Source, configured
+from dataedge.cli.options import Debug, Directory, Fresh, Json, Quiet, Source, completed, configured
 from dataedge.cli.probes import app as probes_app
 from dataedge.errors import AuditError, ExitCode
 
@@ -188,7 +188,7 @@ def _remember(debug: bool) -> None:
 def main() -> None:
     """Run the command; every failure is a sentence, a hint and an exit code."""
     try:
-        app(standalone_mode=False)
+        app(completed(sys.argv[1:]), standalone_mode=False)
     except AuditError as error:
         _fail(error.message, error.hint, error.code, error)
     except KeyboardInterrupt:

@@ -63,11 +63,33 @@ _FIELDS: Sequence[tuple[Any, ...]] = (
     ("delta_r2", float, "The same in R², where the label is a number [0.05]."),
     ("target", float, "Accuracy that examples_needed refers to."),
     ("count", str, "What counts: task, or total, style included [task]."),
+    ("pilot", float, "Fine-tune for so many minutes and measure it [10].", "MINUTES"),
     ("exposure", bool, "Test whether the model has seen the data."),
     ("control", str, "Rows of the same source, unseen by the model.", "PATH"),
 )
 CONFIGURED: Mapping[str, Any] = {name: _option(name, *rest) for name, *rest in _FIELDS}
 """Options that fill a field of the configuration, in the order of the help."""
+
+
+PILOT_MINUTES = "10"
+
+
+def completed(arguments: Sequence[str]) -> list[str]:
+    """Arguments with what may be left out put in: the minutes behind `--pilot`.
+
+    Example:
+        >>> completed(["audit", "data", "--pilot", "--quiet"])
+        ['audit', 'data', '--pilot', '10', '--quiet']
+        >>> completed(["audit", "--pilot", "2.5", "data"])
+        ['audit', '--pilot', '2.5', 'data']
+    """
+    found = []
+    for at, argument in enumerate(arguments):
+        found.append(argument)
+        behind = arguments[at + 1] if at + 1 < len(arguments) else ""
+        if argument == "--pilot" and not behind.replace(".", "", 1).isdigit():
+            found.append(PILOT_MINUTES)
+    return found
 
 
 def configured(*without: str) -> Callable[[F], F]:

@@ -32,6 +32,8 @@ BYTES_PER_TOKEN = 3.6
 """English text under a vocabulary of about 50,000; numbers and code take more tokens."""
 TOKENS_PER_SECOND = 500.0
 """A 135M model on two cores in bfloat16, with room to spare."""
+TRAINING = 2.5
+"""Times as long as to ask it takes to train on as many tokens."""
 TEXTS_PER_SECOND = 200.0
 SCAFFOLD_TOKENS = 8
 LINE_TOKENS = 3
@@ -78,6 +80,29 @@ class Sent:
 
 
 @dataclass(frozen=True)
+class PilotWork:
+    """A fine-tune within a budget. Estimates.
+
+    Attributes:
+        rows: train items that it is tuned on.
+        seconds: of training; the passes that do not fit the budget are left out.
+        minutes: the budget.
+    """
+
+    rows: int
+    seconds: float
+    minutes: float
+
+    @property
+    def line(self) -> str:
+        """For the terminal."""
+        return (
+            f"pilot           fine-tune on {self.rows:,} train items, about {_time(self.seconds)}; "
+            f"{self.minutes:g} minutes at most"
+        )
+
+
+@dataclass(frozen=True)
 class Plan:
     """The work ahead. All but the counts of rows are estimates.
 
@@ -92,6 +117,7 @@ class Plan:
         filled: of these, prompts with as many demonstrations as fit its context.
         tokens: tokens that it runs.
         seconds: how long that takes, embedding included.
+        pilot: what a fine-tune trains on and how long that takes; None where none was asked for.
         model: which base model.
         out: where results go.
         stored: an earlier run has left answers there.
@@ -111,6 +137,7 @@ class Plan:
     model: str
     out: str
     stored: bool
+    pilot: PilotWork | None
     sent: Sent | None = None
 
     def lines(self) -> list[str]:
@@ -130,6 +157,7 @@ class Plan:
                     f"time            about {_time(self.seconds)} on two cores",
                 )
             ),
+            *([self.pilot.line] if self.pilot else ()),
             f"results         {self.out}{reuse}",
         ]
 
@@ -182,8 +210,20 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
         model=model,
         out=out,
         stored=(Path(out) / FILE).is_file(),
+        pilot=_pilot(config, len(dataset.items) - held, data_tokens / len(dataset.items)),
         sent=_sent(server, dataset, config, passes, tokens, asked.repeated) if server else None,
     )
+
+
+def _pilot(config: AuditConfig, train: int, item_tokens: float) -> PilotWork | None:
+    """What a fine-tune would cost: a step takes twice the time of asking, development items come on top."""
+    if config.pilot is None:
+        return None
+    from dataedge.pilot.run import plan as planned
+
+    rows, tokens = planned(train, item_tokens + SCAFFOLD_TOKENS)
+    seconds = TRAINING * tokens / TOKENS_PER_SECOND
+    return PilotWork(rows, min(seconds, 60.0 * config.pilot), config.pilot)
 
 
 def _sent(

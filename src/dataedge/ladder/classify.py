@@ -40,6 +40,7 @@ class ClassifyRun:
         shuffled: hits of the learner on shuffled labels, per evaluation item: the control.
         shuffled_bits: what the labels cost with that learner, which must not be less than by chance.
         refits: the same ladder fitted again, on the same evaluation items.
+        prompted: the pool of prompts, of all held-out items.
     """
 
     rungs: Rungs
@@ -49,6 +50,7 @@ class ClassifyRun:
     shuffled: NDArray[np.float64]
     shuffled_bits: NDArray[np.float64]
     refits: Refits[Answers]
+    prompted: Pooled
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class ClassifyLadder(LabelPrompts):
         outcome = Outcome(
             f"closed-form learner on {self.described.name} of {len(self.s.splits.train)} items, "
             f"base model weight {mixed.base_weight:g}",
-            self._trial(None, mixed.development, self.s.development),
+            self.trial(None, mixed.development, self.s.development),
             hits,
             bits,
             detail={
@@ -178,6 +180,7 @@ class ClassifyLadder(LabelPrompts):
             shuffled[valid],
             shuffled_bits[valid],
             refits,
+            asked.prompted,
         )
 
     def _refits(self, asked: Asked, own: Learned, width: int | None) -> Refits[Answers]:

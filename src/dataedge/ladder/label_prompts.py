@@ -158,11 +158,12 @@ class LabelPrompts:
     def attempt(self, strategy: Strategy, m: int) -> Trial[Strategy]:
         """Accuracy and code length on the first m development items, calibrated out of fold."""
         held = self.calibrate(strategy, m).development
-        return self._trial(strategy, held, positions(self.s.development[:m]))
+        return self.trial(strategy, held, positions(self.s.development[:m]))
 
-    def _trial(
+    def trial(
         self, strategy: Strategy | None, log_proba: NDArray[np.float64], indices: Positions
     ) -> Trial[Any]:
+        """Log-probabilities (m, K) of development items, as choices are made on them."""
         hits, bits = self.judge(log_proba, indices)
         m = len(indices)
         return Trial(strategy, m, np.nan_to_num(hits), np.nan_to_num(bits, nan=20.0), np.ones(m))
@@ -196,7 +197,7 @@ class LabelPrompts:
         raw_hits, _ = self.judge(scores, self.s.evaluation)
         return Outcome(
             how,
-            self._trial(strategy, development, self.s.development),
+            self.trial(strategy, development, self.s.development),
             hits,
             bits,
             self.prompt_tokens([strategy]),
@@ -241,7 +242,7 @@ class LabelPrompts:
         how = f"a pool of {len(members)} prompts"
         outcome = Outcome(
             how if used else f"the label frequencies: {how} is not better",
-            self._trial(None, pooled.development, s.development),
+            self.trial(None, pooled.development, s.development),
             hits,
             bits,
             self.prompt_tokens(used) if used else None,

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 REFITTED = ("without_data", "prompted", "learned", "with_data")
 """The rungs that are refitted, in the order in which they are kept."""
+STANDS_FOR = {"tuned": "learned"}
+"""Rungs that are too dear to fit again, and those whose refits stand for theirs."""
 CONSTANT = "chance"
 """The rung that is taken to stay as it is."""
 KEPT = 0.7
@@ -152,6 +154,7 @@ class Refits(Generic[R]):
         Returns:
             By source; None where one of the two is not refitted.
         """
+        upper = STANDS_FOR.get(upper, upper)
         if upper not in REFITTED or lower not in (*REFITTED, CONSTANT):
             return None
         groups = ((self.train_side,), (self.development,), self.prompts)

@@ -7,7 +7,7 @@ Gains are counted so that higher is better: accuracy as it is, bits per byte wit
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -33,6 +33,7 @@ RUNGS = (
     "retrieved",
     "prompted",
     "learned",
+    "tuned",
     "with_data",
     "repaired",
     "more_data",
@@ -48,8 +49,12 @@ PROPORTIONS = ("accuracy", "exact match")
 """Units of hits: their intervals are those of proportions, not bootstraps."""
 BALANCED = "balanced accuracy"
 """Mean over labels of the accuracy on the items of each: the headline where one label is most of all."""
-NOT_ALWAYS = ("repaired", "more_data")
-"""Rungs that not every task has."""
+Basis = Literal["estimated", "measured"]
+"""Whether a figure rests on a proxy learner, or on a real fine-tune."""
+FINE_TUNED = "tuned"
+"""The rung of a pilot: measured, where `learned` is what a proxy predicts."""
+NOT_ALWAYS = (FINE_TUNED, "repaired", "more_data")
+"""Rungs that not every audit has."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +255,8 @@ class Rungs:
 
     def ladder(self) -> dict[str, Figure]:
         """All rungs in order."""
-        shown = [r for r in RUNGS if r not in NOT_ALWAYS or r in self.special]
+        there = {*self.special, *self.outcomes}
+        shown = [r for r in RUNGS if r not in NOT_ALWAYS or r in there]
         return {rung: self.figure(rung) for rung in shown}
 
     def ladder_beside(self, beside: Rungs) -> dict[str, Figure]:
@@ -281,6 +287,11 @@ class Rungs:
             classes=None if self.classes is None else self.classes[mask],
             refits=None,  # they are of all items
         )
+
+    @property
+    def fine_tuned(self) -> str:
+        """The rung that says what a fine-tune reaches: measured by a pilot, or predicted."""
+        return FINE_TUNED if FINE_TUNED in self.outcomes else "learned"
 
     @property
     def best_prompting(self) -> str:

@@ -71,6 +71,10 @@ class LazyModel:
             self._model = opened
         return self._model
 
+    def copy(self, precision: Precision) -> BaseModel:
+        """Another one, of its own, in a precision of its own."""
+        return self._opener(precision)
+
     @property
     def opened(self) -> BaseModel | None:
         """The model if it had to be opened, else None."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from dataedge.config import AuditConfig
     from dataedge.engine.local import StageRecord
+    from dataedge.ladder.rungs import Basis
     from dataedge.models.lazy import LazyModel
     from dataedge.prepare.vectors import Embed
     from dataedge.verdict.result import AuditResult
@@ -91,8 +92,8 @@ def build(
             )
             for r in records
         ],
-        edge=_edge(task.edge, task.parts),
-        tuning_gain=_edge(task.tuning_gain, {}),
+        edge=_edge(task.edge, task.edge_basis, task.parts),
+        tuning_gain=_edge(task.tuning_gain, task.tuning_basis, {}),
         verdict=m.VerdictModel(
             label=task.verdict.label,
             limited_by=task.verdict.limited_by,
@@ -147,11 +148,11 @@ def _usage(usage: dict[str, int], config: AuditConfig) -> m.UsageModel | None:
     return m.UsageModel(**usage, cost=cost)
 
 
-def _edge(figure: Figure, parts: Mapping[str, Figure]) -> m.EdgeModel:
+def _edge(figure: Figure, basis: Basis, parts: Mapping[str, Figure]) -> m.EdgeModel:
     plain_figure, shares = _figure(figure), carried(figure)
     return m.EdgeModel(
         **{k: plain_figure[k] for k in ("value", "low", "high", "unit", "n")},
-        basis="estimated",
+        basis=basis,
         carries=m.CarriedModel(**plain(vars(shares)), sentence=shares.sentence),
         parts={name: m.FigureModel(**_figure(part)) for name, part in parts.items()},
     )

@@ -19,6 +19,7 @@ from dataedge.learning_curve.more_data import MoreData, edge_target, measure_mor
 from dataedge.learning_curve.scaling_laws import Fit
 from dataedge.measure import definedness, disagreement, label_leak, novelty
 from dataedge.measure.shared_pieces import edge_of_unseen_pieces
+from dataedge.pilot.rungs import of_labels as pilot_of_labels
 from dataedge.positions import Positions, per_item, positions
 from dataedge.prompt.latency import request
 from dataedge.tasks.input_texts import input_surprisal
@@ -59,7 +60,10 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     index, quality = judged.index, judged.quality
     annotated = review_annotators(workspace, judged)
     ladder = ClassifyLadder(workspace, described, suspects, pruned)
-    ladder_run = ladder.run()
+    ladder_run, piloted = ladder.run(), None
+    if config.pilot:
+        piloted = pilot_of_labels(ladder, ladder_run, config)
+        ladder_run = replace(ladder_run, rungs=piloted.rungs)
     rungs = replace(ladder_run.rungs, classes=workspace.label_numbers[ladder_run.rungs.index])
     outcomes = rungs.outcomes
     known, defined = _in_bits(workspace, ladder_run)
@@ -120,6 +124,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         columns=columns,
         views=views,
         notes=tuple(filter(None, (label_leak.sentence(leak),))),
+        edge_basis=piloted.edge_basis if piloted else "estimated",
+        tuning_basis=piloted.tuning_basis if piloted else "estimated",
     )
 
 

@@ -15,6 +15,7 @@ from dataedge.ladder.task_style import split
 from dataedge.measure import definedness, disagreement, novelty
 from dataedge.measure.responses import Losses
 from dataedge.measure.verbatim_recall import recall
+from dataedge.pilot.rungs import of_responses as pilot_of_responses
 from dataedge.positions import per_item
 from dataedge.prompt.latency import request
 from dataedge.tasks.closed_book import ClosedBookResult, both_losses, closed_book
@@ -43,7 +44,10 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         tokens: tokens of the dataset, for the reasons.
     """
     ladder = GenerateLadder(workspace)
-    ladder_run = ladder.run()
+    ladder_run, piloted = ladder.run(), None
+    if config.pilot:
+        piloted = pilot_of_responses(ladder, ladder_run, config)
+        ladder_run = replace(ladder_run, rungs=piloted.rungs)
     rungs, seed = ladder_run.rungs, workspace.seed
     outcomes = rungs.outcomes
     total = rungs.difference("with_data", "without_data")
@@ -126,6 +130,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         columns=columns,
         views=views,
         responses=responses,
+        tuning_basis=piloted.tuning_basis if piloted else "estimated",
     )
 
 

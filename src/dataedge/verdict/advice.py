@@ -189,9 +189,10 @@ TABLE: tuple[Row, ...] = (
         "pilot",
         lambda e: _open(e) and e.next_steps.pilot and e.clusters >= FEWEST_CLUSTERS,
         lambda e: (
-            f"Advice: run a pilot to find out {_question(e)}: fine-tune this model on a part of the "
-            "train side, and judge it on the same held-out items."
+            f"Advice: run a pilot to find out {_question(e)}: `--pilot` fine-tunes this model on a part of "
+            "the train side, and judges it on the same held-out items."
         ),
+        lambda _: "--pilot",
     ),
     Row(
         "the same otherwise",

@@ -63,7 +63,7 @@ class Evidence:
 
     Attributes:
         edge: with_data − without_data (its task part for generate).
-        tuning_gain: learned − prompted.
+        tuning_gain: learned − prompted, or tuned − prompted where a pilot measured it.
         over_chance: with_data − chance.
         retrieved: retrieved − without_data.
         known: without_data − chance.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dataedge.ladder.rungs import FINE_TUNED
+from dataedge.pilot import run as pilot
 from dataedge.prepare.splits import LARGEST_SHARE
 from dataedge.verdict.edge_rule import Evidence, NextSteps
 
@@ -15,9 +17,8 @@ if TYPE_CHECKING:
     from dataedge.prompt.workspace import Workspace
     from dataedge.verdict.limits import Limit
 
-_PILOT_ITEMS, _PILOT_EPOCHS = 256, 3
 _PILOT_TOKENS = 250_000
-"""Train items, passes and tokens of a pilot: about an hour at 70 tokens a second."""
+"""That a pilot trains on at most where it is advised: about an hour at 70 tokens a second."""
 
 
 def next_steps_of(workspace: Workspace, rungs: Rungs) -> NextSteps:
@@ -29,11 +30,12 @@ def next_steps_of(workspace: Workspace, rungs: Rungs) -> NextSteps:
     if splits.source == "dataset":
         leaked = set(splits.leaked.tolist())
         at_hand = sum(items[i].split == "test" and i not in leaked for i in usable)
-    tokens = workspace.item_tokens * min(len(splits.train), _PILOT_ITEMS) * _PILOT_EPOCHS
+    tokens = pilot.plan(len(splits.train), workspace.item_tokens).tokens
+    tuned = {*rungs.outcomes, *rungs.special}
     return NextSteps(
         asked,
         max(at_hand, asked),
-        not workspace.abilities.remote and tokens <= _PILOT_TOKENS,
+        not workspace.abilities.remote and tokens <= _PILOT_TOKENS and FINE_TUNED not in tuned,
         rungs.outcomes[rungs.best_prompting].prompt_tokens,
         workspace.tuned_tokens(),
     )
@@ -67,7 +69,7 @@ def evidence_of(
     counts_task = edge is not None and edge is task
     return Evidence(
         total if edge is None else edge,
-        rungs.difference("learned", "prompted"),
+        rungs.difference(rungs.fine_tuned, "prompted"),
         rungs.difference("with_data", "chance"),
         rungs.difference("retrieved", "without_data"),
         rungs.difference("without_data", "chance"),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.figures import Figure
+    from dataedge.ladder.rungs import Basis
     from dataedge.models.lazy import ModelAbilities
     from dataedge.prepare.prepared import PreparedData
     from dataedge.verdict.decision import Verdict
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from dataedge.verdict.terms import Term
 
 VIEW_SIZE = 50
-
 
 RESPONSE_SCHEMA = pa.schema(
     [
@@ -52,6 +52,8 @@ class TaskResult:
         views: name → item positions, most telling first.
         responses: the table `response_findings`, empty for a task without responses.
         notes: sentences on the dataset that a reader must see first.
+        edge_basis: whether the edge rests on a proxy learner or on a pilot.
+        tuning_basis: the same of the tuning gain.
     """
 
     ladder: Mapping[str, Figure]
@@ -65,6 +67,8 @@ class TaskResult:
     views: Mapping[str, Positions] = field(default_factory=dict)
     responses: pa.Table = field(default_factory=RESPONSE_SCHEMA.empty_table)
     notes: tuple[str, ...] = ()
+    edge_basis: Basis = "estimated"
+    tuning_basis: Basis = "estimated"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,237 @@
+"""Low-rank adapters trained on prompts and answers, stopped by development items."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dataedge.errors import AuditError
+from dataedge.models.local.batching import batches, windows
+from dataedge.pilot.recipe import WARMUP
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from dataedge.models.local.batching import Row
+    from dataedge.models.local.model import LocalModel
+    from dataedge.pilot.recipe import Recipe
+
+
+class Example(NamedTuple):
+    """What a tuned model is to say."""
+
+    prompt: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a fine-tune went.
+
+    Attributes:
+        rows: train rows.
+        epochs: passes that were run.
+        best: the pass whose adapters are kept; 0 is the base model.
+        losses: mean nats per answer token of development items before the first pass and after each.
+        tokens: that were trained on, all passes together.
+        seconds: of training and of asking development items.
+        stopped: the time ran out before the passes that the recipe has.
+    """
+
+    rows: int
+    epochs: int
+    best: int
+    losses: list[float]
+    tokens: int
+    seconds: float
+    stopped: bool
+
+
+def check_installed() -> None:
+    """Raise AuditError where the library of adapters is not there."""
+    from importlib.util import find_spec
+
+    if find_spec("peft") is None:
+        raise AuditError(
+            "a pilot trains adapters with the package peft, which is not installed",
+            hint="Install it with `pip install 'dataedge[pilot]'`, or leave --pilot out",
+        )
+
+
+@contextmanager
+def fine_tuned(
+    model: LocalModel,
+    train: Sequence[Example],
+    development: Sequence[Example],
+    recipe: Recipe,
+    *,
+    seconds: float,
+    seed: int,
+    done: Callable[[int], None] = lambda _: None,
+) -> Iterator[Trained]:
+    """Tune a model; inside the context it answers with its adapters, afterwards as before.
+
+    Args:
+        model: in float32.
+        train: at least one.
+        development: items by which the best pass is chosen.
+        recipe: how.
+        seconds: the passes that do not fit are left out; one pass is always run.
+        seed: of the adapters and of the order of rows.
+        done: called with 1 after every pass.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        # peft asks transformers by names that transformers will give up
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.manual_seed(seed)
+        config = LoraConfig(
+            r=recipe.rank,
+            lora_alpha=recipe.alpha,
+            lora_dropout=0.0,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+        adapted: Any = get_peft_model(model.forward.net, config)
+    try:
+        yield _train(model, adapted, train, development, recipe, seconds, seed, done)
+    finally:
+        adapted.unload()
+
+
+def _train(
+    model: LocalModel,
+    adapted: Any,
+    train: Sequence[Example],
+    development: Sequence[Example],
+    recipe: Recipe,
+    seconds: float,
+    seed: int,
+    done: Callable[[int], None],
+) -> Trained:
+    import torch
+
+    started = time.perf_counter()
+    rows, held = _rows(model, train), _rows(model, development[: recipe.development])
+    weights = [p for p in adapted.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=0.0)
+    rng = np.random.default_rng(seed)
+    losses, kept, best = [_loss_of(model, held)], _copy(weights), 0
+    steps = -(-len(rows) // recipe.batch)
+    epochs, step, tokens, spent = recipe.epochs, 0, 0, 0.0
+    epoch = 0
+    while epoch < epochs:
+        epoch += 1
+        for batch in _shuffled(rows, recipe.batch, rng):
+            factor = _schedule(step, steps * epochs)
+            for group in optimiser.param_groups:
+                group["lr"] = recipe.learning_rate * factor
+            loss = _loss(model, batch)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, 1.0)
+            optimiser.step()
+            optimiser.zero_grad()
+            step, tokens = step + 1, tokens + sum(len(row.ids) for row in batch)
+            if step == PROBED:  # how many passes fit is known before the rate begins to fall
+                each = (time.perf_counter() - started) / step
+                epochs = max(1, min(epochs, int(seconds / (each * steps))))
+        losses.append(_loss_of(model, held))
+        done(1)
+        if losses[-1] < losses[best]:
+            best, kept = epoch, _copy(weights)
+        spent = time.perf_counter() - started
+        if epoch < epochs and spent * (epoch + 1) / epoch > seconds:
+            break
+    with torch.no_grad():
+        for parameter, value in zip(weights, kept, strict=True):
+            parameter.copy_(value)
+    return Trained(len(train), epoch, best, losses, tokens, spent, epoch < recipe.epochs)
+
+
+PROBED = 4
+"""Steps after which it is known how long a pass takes."""
+
+
+def _schedule(step: int, steps: int) -> float:
+    """Share of the learning rate at a step.
+
+    Example:
+        >>> [round(_schedule(step, 20), 2) for step in (0, 1, 2, 11, 20)]
+        [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    rising = max(1, round(WARMUP * steps))
+    if step < rising:
+        return (step + 1) / rising
+    return max(0.0, (steps - step) / max(1, steps - rising))
+
+
+def _rows(model: LocalModel, examples: Sequence[Example]) -> list[Row]:
+    """Token ids as the model is asked: prompts cut to the context, answers whole."""
+    asked = zip(
+        model.tokens.prompts([e.prompt for e in examples]),
+        model.tokens.continuations([e.answer for e in examples]),
+        strict=True,
+    )
+    context, start = model.capabilities.context, model.tokens.start
+    return [
+        row
+        for owner, (prompt, answer) in enumerate(asked)
+        if answer
+        for row in windows(owner, prompt, answer, context, start)
+    ]
+
+
+def _shuffled(rows: Sequence[Row], batch: int, rng: np.random.Generator) -> Iterator[list[Row]]:
+    """Steps of one pass, in random order: rows of like length together, so that little is padded."""
+    order = rng.permutation(len(rows))
+    found = []
+    for start in range(0, len(order), 8 * batch):
+        some = sorted(order[start : start + 8 * batch], key=lambda i: len(rows[i].ids))
+        found += [some[at : at + batch] for at in range(0, len(some), batch)]
+    for at in rng.permutation(len(found)):
+        yield [rows[i] for i in found[at]]
+
+
+def _loss(model: LocalModel, rows: Sequence[Row]) -> Any:
+    """Mean nats per answer token, as a tensor that gradients flow through."""
+    import torch
+    from torch.nn import functional
+
+    forward = model.forward
+    width = max(len(row.ids) for row in rows)
+    ids = np.zeros((len(rows), width), np.int64)
+    for at, row in enumerate(rows):
+        ids[at, : len(row.ids)] = row.ids
+    states = forward.body(
+        input_ids=torch.from_numpy(ids).to(forward.device), use_cache=False
+    ).last_hidden_state
+    which = np.repeat(np.arange(len(rows)), [len(row.targets) for row in rows])
+    where = np.concatenate([np.arange(row.first, row.first + len(row.targets)) for row in rows])
+    targets = np.concatenate([np.array(row.targets, np.int64) for row in rows])
+    logits = forward.head(states[which, where])
+    return functional.cross_entropy(logits.float(), torch.from_numpy(targets).to(forward.device))
+
+
+def _loss_of(model: LocalModel, rows: Sequence[Row]) -> float:
+    """The same over many rows, weighted by tokens; 0 where there are none."""
+    import torch
+
+    total, tokens = 0.0, 0
+    lengths = [len(row.ids) for row in rows]
+    with torch.inference_mode():
+        for group in batches(lengths, model.batch_tokens, 64):
+            some = [rows[i] for i in group]
+            n = sum(len(row.targets) for row in some)
+            total, tokens = total + n * float(_loss(model, some)), tokens + n
+    return total / max(tokens, 1)
+
+
+def _copy(weights: Sequence[Any]) -> list[Any]:
+    return [parameter.detach().clone() for parameter in weights]

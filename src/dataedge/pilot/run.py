@@ -1,0 +1,192 @@
+"""A pilot: this model fine-tuned on a part of the train side, and what it then says of the held-out items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dataedge.engine import Step
+from dataedge.errors import AuditError
+from dataedge.items import Task
+from dataedge.pilot.fine_tune import Example, Trained, check_installed, fine_tuned
+from dataedge.pilot.recipe import Recipe
+from dataedge.positions import positions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from dataedge.config import AuditConfig
+    from dataedge.models.lazy import LazyModel, ModelAbilities
+    from dataedge.models.local.model import LocalModel
+    from dataedge.positions import Positions
+    from dataedge.prompt.workspace import Workspace
+
+    Floats = NDArray[np.float64]
+
+SHARE_OF_TIME = 0.85
+"""Of the minutes given, for training; the rest is for asking the tuned model."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a tuned model says of the held-out items, in the form that its task reads.
+
+    Attributes:
+        development: shape (n_dev, …).
+        evaluation: shape (n_eval, …).
+    """
+
+    development: Floats
+    evaluation: Floats
+
+
+@dataclass(frozen=True)
+class PilotRun:
+    """A fine-tune and what came of it.
+
+    Attributes:
+        said: of the held-out items.
+        trained: how it went.
+        general_before: bits per byte of a fixed general text before the fine-tune.
+        general_after: the same afterwards; the difference is what was forgotten.
+    """
+
+    said: Said
+    trained: Trained
+    general_before: float
+    general_after: float
+
+    @property
+    def forgotten(self) -> float:
+        """Bits per byte that the general text costs more than before."""
+        return self.general_after - self.general_before
+
+
+PILOT = Step("pilot", 1, (PilotRun, Said, Trained), parts=Recipe.epochs)
+
+
+class Plan(NamedTuple):
+    """What a pilot would train on.
+
+    Attributes:
+        rows: train items.
+        tokens: of all passes.
+    """
+
+    rows: int
+    tokens: int
+
+
+def plan(train: int, item_tokens: float, recipe: Recipe | None = None) -> Plan:
+    """What a pilot on so many train items of so many tokens trains on, if time allows."""
+    recipe = recipe or Recipe()
+    rows = min(train, recipe.rows)
+    return Plan(rows, int(rows * item_tokens * recipe.epochs))
+
+
+def check_possible(config: AuditConfig, abilities: ModelAbilities, task: Task) -> None:
+    """Raise AuditError, before anything is asked, where a pilot was wanted and none can be run."""
+    if config.pilot is None:
+        return
+    if task in (Task.NUMBER, Task.MULTILABEL):
+        raise AuditError(
+            "--pilot tunes on labels, responses and passages; not on numbers or on several labels a row",
+            hint="Leave --pilot out, or read one label with --task classify",
+        )
+    if abilities.remote:
+        raise AuditError(
+            "--pilot: the weights of a model behind a server cannot be tuned from here",
+            hint="Leave --pilot out, or name a model on this machine with --model hf/<path or id>",
+        )
+    check_installed()
+
+
+def run(
+    workspace: Workspace,
+    config: AuditConfig,
+    read: Callable[[LocalModel, Positions], Floats],
+    *,
+    form: str,
+) -> PilotRun:
+    """Fine-tune the base model on train items and read what it says of the held-out ones.
+
+    The model is opened once more, in float32, and thrown away afterwards: what was asked before and
+    what is asked later is of the base model alone.
+
+    Args:
+        workspace: the data, its sides and vectors, and the base model.
+        config: with the minutes.
+        read: asks the tuned model about items, shape (m, …).
+        form: what `read` asks, for the key of the result.
+    """
+    s, recipe, minutes = workspace, Recipe(), config.pilot or 0.0
+    train = positions(np.random.default_rng(s.seed).permutation(s.splits.train)[: recipe.rows])
+    examples, held = examples_of(s, train), examples_of(s, s.development)
+    inputs: dict[str, Any] = {
+        "model": s.lazy_model.id,
+        "revision": s.lazy_model.revision,
+        "train": [[e.prompt, e.answer] for e in examples],
+        "development": [[e.prompt, e.answer] for e in held],
+        "asked": [s.dataset.items[i].text for i in s.evaluation],
+        "form": form,
+        "minutes": minutes,
+        "seed": s.seed,
+        **vars(recipe),
+    }
+
+    def compute(done: Callable[[int], None]) -> PilotRun:
+        model = own_copy(s.lazy_model)
+        before = general_bits(model)
+        with fine_tuned(
+            model,
+            examples,
+            held,
+            recipe,
+            seconds=60.0 * minutes * SHARE_OF_TIME,
+            seed=s.seed,
+            done=done,
+        ) as trained:
+            said = Said(read(model, s.development), read(model, s.evaluation))
+            return PilotRun(said, trained, before, general_bits(model))
+
+    return s.engine.once(PILOT, inputs, compute)
+
+
+def own_copy(lazy_model: LazyModel) -> LocalModel:
+    """The base model opened once more, in float32.
+
+    Raises:
+        AuditError: its weights are not on this machine.
+    """
+    from dataedge.models.local.model import LocalModel
+
+    model = lazy_model.copy("float32")
+    if not isinstance(model, LocalModel):
+        raise AuditError(
+            f"{lazy_model.id} is not a model whose weights a pilot could tune",
+            hint="Leave --pilot out",
+        )
+    return model
+
+
+def examples_of(workspace: Workspace, indices: Positions) -> list[Example]:
+    """Prompts without demonstrations or instruction, and the answers, as a tuned model needs them."""
+    strategy = workspace.bare_strategy()
+    prompts = workspace.prompts(strategy, indices)
+    items = workspace.dataset.items
+    answers = [workspace.prompter.answer(strategy, items[i].target) for i in indices]
+    return [Example(*pair) for pair in zip(prompts, answers, strict=True)]
+
+
+def general_bits(model: LocalModel) -> float:
+    """Bits per byte of a fixed general text: how much they rise by a fine-tune is what it forgot."""
+    text = files("dataedge.pilot").joinpath("general_text.txt").read_text(encoding="utf-8")
+    passages = [" ".join(passage.split()) for passage in text.split("\n\n")]
+    scored = model.score([""] * len(passages), passages)
+    size = sum(len(text.encode()) for text in passages)
+    return float(sum(-s.logprobs.sum() for s in scored) / np.log(2) / size)

@@ -1,0 +1,146 @@
+"""The rung `tuned`: what a pilot reached on the held-out items, beside what was predicted of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from dataedge.ladder.classify import Learned
+from dataedge.ladder.rungs import FINE_TUNED, Outcome, better, keep
+from dataedge.pilot import run as pilot
+from dataedge.prompt import calibration
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dataedge.config import AuditConfig
+    from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
+    from dataedge.ladder.generate import GenerateLadder, GenerateRun
+    from dataedge.ladder.rungs import Basis, Rungs
+    from dataedge.models.local.model import LocalModel
+    from dataedge.pilot.run import PilotRun
+    from dataedge.positions import Positions
+
+    Floats = NDArray[np.float64]
+
+
+class Piloted(NamedTuple):
+    """A ladder with what a pilot measured.
+
+    Attributes:
+        rungs: with `tuned`, and `with_data` where it rests on that.
+        tuning_basis: `measured` where `tuned` counts as what a fine-tune reaches.
+        edge_basis: `measured` where `with_data` rests on the tuned model.
+    """
+
+    rungs: Rungs
+    tuning_basis: Basis = "estimated"
+    edge_basis: Basis = "estimated"
+
+
+def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConfig) -> Piloted:
+    """Tune the base model on labels; its answers are judged as those of prompts are."""
+    s, rungs = ladder.s, ladder_run.rungs
+    strategy = s.bare_strategy()
+    choices = s.prompter.choices(strategy)
+
+    def read(model: LocalModel, indices: Positions) -> Floats:
+        return model.score_choices(s.prompts(strategy, indices), choices)
+
+    found = pilot.run(s, config, read, form="choices")
+    labels = ladder.y[s.development]
+    usual: dict[str, Any] = {"log_prior": ladder.log_prior, "kinds": ("none",)}
+    development = calibration.out_of_fold(found.said.development, labels, **usual)
+    fitted = calibration.fit(found.said.development, labels, **usual)
+    tuned = Learned(development, fitted.log_proba(found.said.evaluation))
+    hits, bits = ladder.judge(tuned.evaluation, s.evaluation)
+    outcome = Outcome(
+        how(found, len(s.splits.train)),
+        ladder.trial(None, tuned.development, s.development),
+        hits,
+        bits,
+        s.tuned_tokens(),
+        described(found),
+        balanced=ladder.balanced(tuned.evaluation, s.evaluation),
+    )
+    stacked, _ = ladder.learned(tuned, ladder_run.prompted)
+    stacked = replace(stacked, how=f"{outcome.how}; base model weight {stacked.base_weight:g}")
+    valid = np.isin(s.evaluation, rungs.index)
+    both = keep({FINE_TUNED: outcome, "with_data": stacked}, valid)
+    return added(rungs, both, whole=found.trained.rows == len(s.splits.train))
+
+
+def of_responses(ladder: GenerateLadder, ladder_run: GenerateRun, config: AuditConfig) -> Piloted:
+    """Tune the base model on responses or passages; they are told in bits, as behind prompts."""
+    s, rungs = ladder.s, ladder_run.rungs
+    strategy = s.bare_strategy()
+
+    def read(model: LocalModel, indices: Positions) -> Floats:
+        targets = [s.prompter.answer(strategy, s.dataset.items[i].target) for i in indices]
+        scored = model.score(s.prompts(strategy, indices), targets)
+        nats = np.array([-one.logprobs.sum() for one in scored], np.float64)
+        return np.asarray(nats / np.log(2))
+
+    found = pilot.run(s, config, read, form="bits")
+    bits = found.said.evaluation[np.isin(s.evaluation, rungs.index)]
+    outcome = Outcome(
+        how(found, len(s.splits.train)),
+        ladder.trial(None, found.said.development),
+        -bits,
+        bits,
+        s.tuned_tokens(),
+        described(found),
+    )
+    return added(rungs, {FINE_TUNED: outcome}, whole=found.trained.rows == len(s.splits.train))
+
+
+def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:
+    """The ladder with the rung `tuned`.
+
+    It counts as what a fine-tune reaches where it was tuned on all train rows, or is better on
+    development items than what was predicted of all; otherwise it only stands beside. `with_data` rests on
+    the tuned model where development items say that it is the better one.
+
+    Args:
+        rungs: without it.
+        found: the rung, and `with_data` on top of it where there is such a thing.
+        whole: all train rows were tuned on.
+    """
+    tried = {**rungs.outcomes, **found}
+    ahead = better(tried, (FINE_TUNED, "learned")) == FINE_TUNED
+    if not (whole or ahead):
+        alone = replace(rungs, outcomes={FINE_TUNED: found[FINE_TUNED]}, refits=None)
+        figure = alone.figure(FINE_TUNED)
+        return Piloted(replace(rungs, special={**rungs.special, FINE_TUNED: figure}))
+    used = found if ahead else {FINE_TUNED: found[FINE_TUNED]}
+    return Piloted(
+        replace(rungs, outcomes={**rungs.outcomes, **used}),
+        "measured",
+        "measured" if "with_data" in used else "estimated",
+    )
+
+
+def how(found: PilotRun, train: int) -> str:
+    """What was done, in words."""
+    done = found.trained
+    passes = "1 pass" if done.epochs == 1 else f"{done.epochs} passes"
+    kept = "the base model itself was best" if not done.best else f"the one after {done.best} kept"
+    of = "" if done.rows == train else f" of {train:,}"
+    return f"measured: fine-tuned with LoRA on {done.rows:,}{of} train items, {passes}, {kept}"
+
+
+def described(found: PilotRun) -> dict[str, Any]:
+    """The pilot's own figures, for the report."""
+    done = found.trained
+    return {
+        "train_items": done.rows,
+        "epochs": done.epochs,
+        "best_epoch": done.best,
+        "development_losses": done.losses,
+        "minutes": done.seconds / 60.0,
+        "stopped_by_time": done.stopped,
+        "forgotten_bits_per_byte": found.forgotten,
+        "general_bits_per_byte_before": found.general_before,
+    }

@@ -1,0 +1,136 @@
+"""`--pilot` through the whole audit, with a model that learns in seconds."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+
+import dataedge
+from dataedge.cli.options import completed
+from dataedge.cli.plan import plan
+from dataedge.errors import AuditError
+from dataedge.pilot import run
+from dataedge.pilot.recipe import Recipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FEW = """
+name: classify
+version: 1
+task: classify
+summary: Two templates.
+scoring: choices
+templates:
+  - {name: plain, question: "{text}\\n{label_name}:", answer: " {label}", between: "\\n\\n"}
+label_forms: [given]
+demonstrations: {random: [4], retrieved: [4]}
+calibration: [none, batch]
+"""
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> dict[str, object]:
+    probe = tmp_path_factory.mktemp("probes") / "classify.yaml"
+    probe.write_text(FEW)
+    return {"model": tiny_model, "probe_items": 40, "probes": str(probe), "pilot": 2.0}
+
+
+@pytest.fixture(scope="module")
+def topics(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows whose label follows from one of two words."""
+    rng = random.Random(0)
+    rows = ["text,label"]
+    for i in range(140):
+        card = rng.random() < 0.5
+        rows.append(
+            f"{i} {'card' if card else 'transfer'} {rng.randrange(100)},{'fee' if card else 'sea'}"
+        )
+    path = tmp_path_factory.mktemp("data") / "topics.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("audits") / "piloted"
+
+
+@pytest.fixture(scope="module")
+def audited(topics: Path, out: Path, options: dict[str, object]) -> dataedge.Audit:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "Recipe", lambda: Recipe(learning_rate=2e-2, epochs=6))
+        return dataedge.audit(topics, out=str(out), **options)  # type: ignore[arg-type]
+
+
+def test_what_a_fine_tune_reaches_is_measured_on_the_same_items(audited: dataedge.Audit) -> None:
+    report = audited.report
+    ladder = {r.rung: r for r in report.ladder}
+    tuned = ladder["tuned"]
+    assert tuned.n == ladder["prompted"].n
+    assert tuned.detail["train_items"] == report.dataset.splits["train"]
+    assert tuned.detail["how"].startswith("measured: fine-tuned")
+    assert len(tuned.detail["development_losses"]) == 7
+    assert report.tuning_gain.basis == "measured"
+    assert report.tuning_gain.value == pytest.approx(tuned.value - ladder["prompted"].value)
+    assert tuned.value > ladder["without_data"].value + 0.2
+    assert abs(tuned.detail["forgotten_bits_per_byte"]) > 0
+
+
+def test_a_second_run_tunes_nothing(
+    audited: dataedge.Audit,
+    topics: Path,
+    out: Path,
+    options: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run, "Recipe", lambda: Recipe(learning_rate=2e-2, epochs=6))
+    monkeypatch.setattr(run, "own_copy", lambda _: pytest.fail("opened to be tuned"))
+    again = dataedge.audit(topics, out=str(out), **options)  # type: ignore[arg-type]
+    assert again.report.tuning_gain == audited.report.tuning_gain
+
+
+def test_responses_are_tuned_too(tmp_path: Path, tiny_model: str) -> None:
+    import json
+
+    towns = ["Leeds", "York", "Hull", "Ripon", "Selby"]
+    rows = [
+        {
+            "prompt": f"What does item {i} cost in {towns[i % 5]}?",
+            "response": f"In {towns[i % 5]} item {i} costs {3 * (i % 7) + 2} pounds.",
+        }
+        for i in range(90)
+    ]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    done = dataedge.audit(
+        path, out=str(tmp_path / "a"), model=tiny_model, probe_items=24, pilot=1.0
+    )
+    tuned = next(r for r in done.report.ladder if r.rung == "tuned")
+    assert tuned.unit == "bits/byte"
+    assert tuned.value is not None
+    assert done.report.tuning_gain.basis in ("measured", "estimated")
+    assert done.report.edge.basis == "estimated"
+
+
+def test_where_nothing_can_be_tuned_it_is_said_before_anything_is_asked(
+    tmp_path: Path, tiny_model: str
+) -> None:
+    numbers = tmp_path / "numbers.csv"
+    numbers.write_text("text,label\n" + "".join(f"item {i},{i * 1.5}\n" for i in range(60)))
+    with pytest.raises(AuditError, match="not on numbers"):
+        dataedge.audit(numbers, out=str(tmp_path / "n"), model=tiny_model, pilot=1.0)
+
+
+def test_plan_tells_the_minutes(small_dataset: Path, tiny_model: str) -> None:
+    lines = plan(small_dataset, {"model": tiny_model, "pilot": 3.0}).lines()
+    line = next(line for line in lines if line.startswith("pilot"))
+    assert "3 minutes at most" in line
+    assert not any(line.startswith("pilot") for line in plan(small_dataset, {}).lines())
+
+
+def test_minutes_may_be_left_out() -> None:
+    assert completed(["audit", "--pilot"]) == ["audit", "--pilot", "10"]
+    assert completed(["audit", "--pilot", "3", "x"]) == ["audit", "--pilot", "3", "x"]
