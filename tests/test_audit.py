@@ -348,7 +348,7 @@ def test_a_report_of_the_version_before_still_opens(
     old = dataedge.open(out)
     assert old.report.terms == []
     assert "without_data" in old._repr_html_()
-    assert "Ladder" in run("report", str(out)).stdout
+    assert "Ladder" in run("report", str(out), "--details").stdout
     assert old.verdict.advice == "prompt"
 
 
@@ -359,12 +359,16 @@ def test_json_on_stdout_is_the_report(small_audit: dataedge.Audit) -> None:
     )
 
 
-def test_terminal_says_the_verdict_first(small_audit: dataedge.Audit) -> None:
-    done = run("report", str(small_audit.directory), COLUMNS="140")
-    first = done.stdout.splitlines()[0]
-    assert first.startswith(small_audit.verdict.label.upper().replace("_", " "))
-    for word in ("Ladder", "Measures", "Reasons to fine-tune", "report.json", "audit.duckdb"):
-        assert word in done.stdout
+def test_the_first_screen_says_the_verdict_and_details_say_all(small_audit: dataedge.Audit) -> None:
+    where = str(small_audit.directory)
+    first = run("report", where, COLUMNS="80").stdout
+    assert len(first.splitlines()) <= 24
+    assert small_audit.verdict.label.upper().replace("_", " ") in first.splitlines()[2]
+    assert f"dataedge report {where} --details".replace(" ", "") in "".join(first.split())
+    assert "Measures" not in first
+    whole = run("report", where, "--details", COLUMNS="140").stdout
+    for word in ("Ladder", "Measures", "Reasons to fine-tune", "Is the data"):
+        assert word in whole
 
 
 def test_schema_describes_the_report(small_audit: dataedge.Audit) -> None:

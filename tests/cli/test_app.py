@@ -110,7 +110,7 @@ def test_a_report_needs_no_data_frames(small_audit: dataedge.Audit, tmp_path: Pa
     heavy = ("pandas", "pyarrow", "numpy", "torch", "datasets", "sklearn")
     code = (
         "import sys; from dataedge import cli\n"
-        f"sys.argv = ['dataedge', 'report', {str(tmp_path / 'copy')!r}]\n"
+        f"sys.argv = ['dataedge', 'report', {str(tmp_path / 'copy')!r}, '--details']\n"
         "cli.main()\n"
         f"print('LOADED', [m for m in {heavy} if m in sys.modules])"
     )

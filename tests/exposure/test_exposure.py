@@ -404,7 +404,7 @@ def test_an_audit_reports_exposure_only_when_asked(
 
     import dataedge
     from dataedge.report.model import Report
-    from dataedge.report.terminal import show
+    from dataedge.report.terminal import show, show_details
 
     assert small_audit.report.exposure == []
     old = small_audit.report.model_dump(exclude={"exposure"})
@@ -419,7 +419,9 @@ def test_an_audit_reports_exposure_only_when_asked(
     assert [e.test for e in done.report.exposure] == ["random_field", "order", "control_set"]
     assert done.report.exposure[2].status == "skipped"  # the control is the data itself
     text = io.StringIO()
-    show(done.report, [], [], text)
+    show(done.report, [], text)
+    assert "in the model's training?" in text.getvalue()
+    show_details(done.report, [], text)
     assert "Seen before?" in text.getvalue()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dataedge.report.item_view import MEASURED, TELLING, ItemView, show_items
-from dataedge.report.terminal import show
+from dataedge.report.terminal import show, show_details
 
 if TYPE_CHECKING:
     import dataedge
@@ -108,7 +108,9 @@ def test_the_report_obeys_nothing_that_it_prints(small_audit: dataedge.Audit) ->
     data["ladder"][1]["detail"]["how"] = HOSTILE
     worst = [{"item": HOSTILE, "given": HOSTILE, "proposed": HOSTILE, "reason": HOSTILE, "text": HOSTILE}]  # fmt: skip
     out = io.StringIO()
-    show(type(small_audit.report).model_validate(data), worst, [HOSTILE], out)
+    report = type(small_audit.report).model_validate(data)
+    show(report, [HOSTILE], out)
+    show_details(report, worst, out)
     text = out.getvalue()
     assert all(c == "\n" or c.isprintable() for c in text)
     assert ":smile:" in text

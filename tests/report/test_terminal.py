@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from dataedge.figures import Figure
 from dataedge.report.model import FigureModel, Report
-from dataedge.report.terminal import figure, show
+from dataedge.report.terminal import figure, show, show_details
 from tests.report.made import report, task_result
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def printed(made: Report, monkeypatch: Any, width: int = 140, **changes: Any) -> list[str]:
+
+def lines_of(out: io.StringIO) -> list[str]:
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def printed(
+    made: Report, monkeypatch: Any, width: int = 140, worst: Sequence[dict[str, Any]] = ()
+) -> list[str]:
     monkeypatch.setenv("COLUMNS", str(width))
     out = io.StringIO()
-    show(made, changes.get("worst", []), changes.get("where", []), out)
-    return [line.rstrip() for line in out.getvalue().splitlines()]
+    show_details(made, worst, out)
+    return lines_of(out)
+
+
+def first(made: Report, monkeypatch: Any, width: int = 80, where: Sequence[str] = ()) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = io.StringIO()
+    show(made, where, out)
+    return lines_of(out)
 
 
 def row(lines: list[str], name: str) -> str:
@@ -27,7 +43,7 @@ def row(lines: list[str], name: str) -> str:
 
 def test_the_verdict_stands_first_then_the_terms(monkeypatch: Any) -> None:
     lines = printed(report(), monkeypatch)
-    assert lines[0] == "EDGE  +12.0 points."
+    assert lines[1] == "EDGE  +12.0 points."
     term = row(lines, "new to the model")
     assert "partly" in term
     assert "known: 0.400 [0.300, 0.500]" in term
@@ -72,14 +88,15 @@ def test_exposure_is_shown_where_it_was_tested(monkeypatch: Any) -> None:
 
 def test_what_to_do_next_and_where_it_stands_come_last(monkeypatch: Any) -> None:
     worst = [{"item": "abc", "given": "no", "proposed": "yes", "reason": "twin", "text": "t" * 300}]
-    lines = printed(report(), monkeypatch, worst=worst, where=["out/report.json"])
+    lines = printed(report(), monkeypatch, worst=worst)
     assert "no → yes, twin: ttt" in row(lines, "abc")
-    assert lines[-2:] == ["Advice: fine-tune on it.", "written: out/report.json"]
+    assert lines[-1] == "Advice: fine-tune on it."
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_it_fits_the_terminal(width: int, monkeypatch: Any) -> None:
     assert max(map(len, printed(report(), monkeypatch, width))) <= width
+    assert max(map(len, first(report(), monkeypatch, width, ["a.json"]))) <= width
 
 
 @pytest.mark.parametrize(

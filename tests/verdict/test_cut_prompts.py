@@ -141,7 +141,7 @@ def test_what_is_lost_is_the_beginning(workspace: Any) -> None:
 
 def text_of(report: Any) -> str:
     out = io.StringIO()
-    show(report, [], [], out)
+    show(report, [], out)
     return " ".join(out.getvalue().split())
 
 
@@ -190,4 +190,4 @@ def test_a_report_of_prompts_that_fit_is_silent(small_audit: Any) -> None:
 def test_a_fallback_of_the_embedder_is_printed(small_audit: Any) -> None:
     report = small_audit.report.model_copy(deep=True)
     report.embedder.notes.append("the package x is not installed: y was read from the hub instead")
-    assert "note: the package x is not installed" in text_of(report)
+    assert "Note the package x is not installed" in text_of(report)

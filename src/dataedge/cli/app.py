@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dataedge.cli.options import Debug, Directory, Fresh, Json, Quiet, Source, completed, configured
+from dataedge.cli.options import (
+    Debug,
+    Details,
+    Directory,
+    Fresh,
+    Json,
+    Quiet,
+    Source,
+    completed,
+    configured,
+)
 from dataedge.cli.probes import app as probes_app
 from dataedge.errors import AuditError, ExitCode
 
@@ -43,6 +53,7 @@ def root(
 def audit(
     source: Source,
     json: Json = None,
+    details: Details = False,
     fresh: Fresh = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -60,7 +71,7 @@ def audit(
             hint="Go on with: `dataedge " + " ".join(sys.argv[1:]).replace(" --fresh", "") + "`",
             code=ExitCode.INTERRUPTED,
         ) from error
-    _print(done, json)
+    _print(done, json, details=details)
 
 
 @app.command()
@@ -75,12 +86,14 @@ def plan(source: Source, debug: Debug = False, **options: Any) -> None:
 
 
 @app.command()
-def report(directory: Directory, json: Json = None, debug: Debug = False) -> None:
+def report(
+    directory: Directory, json: Json = None, details: Details = False, debug: Debug = False
+) -> None:
     """Print a finished audit again."""
     _remember(debug)
     from dataedge.api import open as open_audit
 
-    _print(open_audit(directory), json)
+    _print(open_audit(directory), json, details=details)
 
 
 @app.command()
@@ -138,17 +151,16 @@ def schema() -> None:
     typer.echo(json_.dumps(Report.model_json_schema(), indent=2))
 
 
-def _print(audit_: Audit, json: str | None) -> None:
+def _print(audit_: Audit, json: str | None, *, details: bool) -> None:
     from pathlib import Path
 
-    from dataedge.finished_audit import REPORT, json_text
-    from dataedge.report.terminal import show
-    from dataedge.store import FILE
+    from dataedge.finished_audit import json_text
+    from dataedge.report.terminal import show, show_details
 
     if json == "-":
         typer.echo(json_text(audit_.report))
         return
-    where = [str(audit_.directory / REPORT), str(audit_.directory / FILE)]
+    where = []
     if json:
         try:
             Path(json).write_text(json_text(audit_.report) + "\n", encoding="utf-8")
@@ -158,7 +170,11 @@ def _print(audit_: Audit, json: str | None) -> None:
                 hint="Name a file that can be written: --json FILE, or - for stdout",
             ) from error
         where.append(json)
-    show(audit_.report, _worst(audit_), where, sys.stdout)
+    if not details:
+        where.insert(0, f"every figure: `dataedge report {audit_.directory} --details`")
+    show(audit_.report, where, sys.stdout)
+    if details:
+        show_details(audit_.report, _worst(audit_), sys.stdout)
 
 
 def _worst(audit_: Audit, k: int = 5) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ Json = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write report.json there; - for stdout."),
 ]
+Details = Annotated[bool, typer.Option("--details", help="Every figure behind the first screen.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what the audit's directory holds.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")]

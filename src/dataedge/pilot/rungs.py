@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+NEARLY_ALL = 0.8
+"""Share of the train rows from which a pilot counts as a fine-tune on all of them."""
+
+
 class Piloted(NamedTuple):
     """A ladder with what a pilot measured.
 
@@ -69,7 +73,7 @@ def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConf
     stacked = replace(stacked, how=f"{outcome.how}; base model weight {stacked.base_weight:g}")
     valid = np.isin(s.evaluation, rungs.index)
     both = keep({FINE_TUNED: outcome, "with_data": stacked}, valid)
-    return added(rungs, both, whole=found.trained.rows == len(s.splits.train))
+    return added(rungs, both, whole=nearly_all(found, len(s.splits.train)))
 
 
 def of_responses(ladder: GenerateLadder, ladder_run: GenerateRun, config: AuditConfig) -> Piloted:
@@ -93,20 +97,20 @@ def of_responses(ladder: GenerateLadder, ladder_run: GenerateRun, config: AuditC
         s.tuned_tokens(),
         described(found),
     )
-    return added(rungs, {FINE_TUNED: outcome}, whole=found.trained.rows == len(s.splits.train))
+    return added(rungs, {FINE_TUNED: outcome}, whole=nearly_all(found, len(s.splits.train)))
 
 
 def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:
     """The ladder with the rung `tuned`.
 
-    It counts as what a fine-tune reaches where it was tuned on all train rows, or is better on
+    It counts as what a fine-tune reaches where it was tuned on nearly all train rows, or is better on
     development items than what was predicted of all; otherwise it only stands beside. `with_data` rests on
     the tuned model where development items say that it is the better one.
 
     Args:
         rungs: without it.
         found: the rung, and `with_data` on top of it where there is such a thing.
-        whole: all train rows were tuned on.
+        whole: nearly all train rows were tuned on.
     """
     tried = {**rungs.outcomes, **found}
     ahead = better(tried, (FINE_TUNED, "learned")) == FINE_TUNED
@@ -120,6 +124,11 @@ def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:
         "measured",
         "measured" if "with_data" in used else "estimated",
     )
+
+
+def nearly_all(found: PilotRun, train: int) -> bool:
+    """Whether so many of the train rows were tuned on that the rest would change little."""
+    return found.trained.rows >= NEARLY_ALL * train
 
 
 def how(found: PilotRun, train: int) -> str:

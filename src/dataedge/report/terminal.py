@@ -1,14 +1,14 @@
-"""The report in a terminal: the verdict first, then what it rests on."""
+"""The report in a terminal: the first screen, and under `--details` all that it rests on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, Group
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dataedge.report.first_screen import ANSWER_COLOURS, COLOURS, first_screen
 from dataedge.report.printable import all_printable, shortened
 
 if TYPE_CHECKING:
@@ -17,32 +17,47 @@ if TYPE_CHECKING:
 
     from dataedge.report.model import EdgeModel, FigureModel, ReasonModel, Report, TermModel
 
-COLOURS = {"edge": "green", "no_edge": "yellow", "inconclusive": "cyan"}
-ANSWER_COLOURS = {"yes": "green", "partly": "cyan", "no": "yellow", "unknown": "dim"}
 ANSWERS = {"supported": "yes", "not_supported": "no", "unknown": "?"}
 BAR = 12
 SHOWN = 110
 
 
-def show(
-    report: Report, worst: Sequence[dict[str, Any]], where: Sequence[str], stream: TextIO
-) -> None:
-    """Print a report.
+def show(report: Report, where: Sequence[str], stream: TextIO) -> None:
+    """Print the first screen of a report.
+
+    Args:
+        report: what to print.
+        where: files that were written.
+        stream: stdout, as a rule.
+    """
+    console = _console(stream)
+    for line in first_screen(_printable(report), all_printable(where), console.width):
+        console.print(line)
+
+
+def show_details(report: Report, worst: Sequence[dict[str, Any]], stream: TextIO) -> None:
+    """Print everything that the first screen rests on.
 
     Args:
         report: what to print.
         worst: items worth a look: id, text, given, proposed, reason.
-        where: files that were written.
         stream: stdout, as a rule.
     """
-    console = Console(file=stream, highlight=False, soft_wrap=False, markup=False, emoji=False)
-    safe = type(report).model_validate(all_printable(report.model_dump()))
-    console.print(render(safe, all_printable(worst), all_printable(where)))
+    _console(stream).print(render(_printable(report), all_printable(worst)))
 
 
-def render(report: Report, worst: Sequence[dict[str, Any]], where: Sequence[str]) -> Group:
-    """The report as something rich can print."""
+def _console(stream: TextIO) -> Console:
+    return Console(file=stream, highlight=False, soft_wrap=False, markup=False, emoji=False)
+
+
+def _printable(report: Report) -> Report:
+    return type(report).model_validate(all_printable(report.model_dump()))
+
+
+def render(report: Report, worst: Sequence[dict[str, Any]]) -> Group:
+    """The details as something rich can print."""
     parts: list[Any] = [
+        "",
         _headline(report),
         *([_terms(report)] if report.terms else []),
         "",
@@ -58,7 +73,7 @@ def render(report: Report, worst: Sequence[dict[str, Any]], where: Sequence[str]
         parts += ["", _exposure(report)]
     if worst:
         parts += ["", _worst(worst)]
-    parts += ["", _next(report, where)]
+    parts += ["", _next(report)]
     return Group(*parts)
 
 
@@ -204,7 +219,5 @@ def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
 
 
-def _next(report: Report, where: Sequence[str]) -> Padding:
-    lines = list(report.verdict.why[1:])
-    lines += [f"written: {path}" for path in where]
-    return Padding(Text("\n".join(lines)), 0)
+def _next(report: Report) -> Text:
+    return Text("\n".join(report.verdict.why[1:]))

@@ -1,0 +1,301 @@
+"""What a person reads first: the verdict, how sure it is, the claim, and what to do, on one screen.
+
+Nothing here needs a word that is explained elsewhere; figures have the unit that a person uses. Everything
+else stands in `terminal.py`, under `--details`.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from dataedge.report.printable import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from dataedge.report.model import (
+        EdgeModel,
+        ExposureModel,
+        ReasonModel,
+        Report,
+        RungModel,
+        TermModel,
+    )
+
+WIDTH = 96
+"""Columns at most, however wide the terminal is."""
+COLOURS = {"edge": "green", "no_edge": "yellow", "inconclusive": "cyan"}
+ANSWER_COLOURS = {"yes": "green", "partly": "cyan", "no": "yellow", "unknown": "dim"}
+MARKS = {"yes": "●", "partly": "◐", "no": "○", "unknown": "?"}
+REASON_NAMES = {
+    "prompting_ceiling": "prompting at its limit",
+    "prompting_impractical": "prompt too long",
+    "data_edge": "data edge",
+    "latency_and_cost": "cheaper",
+}
+REASON_MARKS = {
+    "supported": ("✓", "green"),
+    "not_supported": ("✗", "yellow"),
+    "unknown": ("?", "dim"),
+}
+LEVELS = ("accuracy", "balanced accuracy", "exact match", "share", "R²")
+"""Units that are read as percentages."""
+BAR = 20
+NOTES = 2
+"""Notes that are shown; the others stand under `--details`."""
+
+
+def first_screen(report: Report, where: Sequence[str], width: int) -> Iterator[Text]:
+    """The lines of the first screen.
+
+    Args:
+        report: printable.
+        where: files that were written.
+        width: of the terminal.
+    """
+    width = min(width, WIDTH)
+    yield Text(_about(report, width), style="dim")
+    yield Text()
+    yield from _verdict(report, width)
+    yield Text()
+    if report.terms:
+        yield Text("  Is the data")
+        for term in report.terms:
+            yield from _term(term, width)
+        yield Text()
+    yield from _bars(report, width)
+    yield from _reasons(report.reasons, width)
+    yield from _next(report, where, width)
+
+
+def _about(report: Report, width: int) -> str:
+    data = report.dataset
+    base = re.sub(r"\.[IQF]\w*$", "", report.model.id.rpartition("/")[2])
+    parts = [
+        f"{data.rows:,} rows",
+        {"number": "numbers", "corpus": "passages", "generate": "responses"}.get(
+            data.task, "labels"
+        ),
+        shortened(base, 30),
+        _minutes(report.seconds),
+    ]
+    room = max(8, width - sum(map(len, parts)) - 3 * len(parts) - 1)
+    return " · ".join([shortened(data.path, room), *parts])
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def _verdict(report: Report, width: int) -> Iterator[Text]:
+    label = report.verdict.label.upper().replace("_", " ")
+    indent = len(label) + 5
+    sentences = [*_reached(report), gain(report.edge, report), *_tuning(report)]
+    lines = [line for s in sentences for line in textwrap.wrap(s, width - indent)]
+    first = Text("  ").append(label, style=f"bold {COLOURS[report.verdict.label]}")
+    yield first.append("   ").append(lines[0], style="bold")
+    for line in lines[1:]:
+        yield Text(" " * indent + line)
+
+
+def _reached(report: Report) -> Iterator[str]:
+    """What is reached with the data, and without it."""
+    rungs = {r.rung: r for r in report.ladder}
+    with_, without = rungs.get("with_data"), rungs.get("without_data")
+    if with_ is None or without is None or with_.value is None or without.value is None:
+        return
+    pair = level(with_.value, with_.unit), level(without.value, without.unit)
+    yield {
+        "bits/byte": "With this data a text should cost {} bits per byte; with the best prompting "
+        "without it {}.",
+        "R²": "Learning from this data should explain {} of the variance; the best prompting without "
+        "it {}.",
+        "balanced accuracy": "Learning from this data should answer {} right, every label counting "
+        "alike; the best prompting without it {}.",
+    }.get(
+        with_.unit,
+        "Learning from this data should answer {} right; the best prompting without it {}.",
+    ).format(*pair)
+
+
+def gain(figure: EdgeModel, report: Report) -> str:
+    """What the data gains and how sure that is."""
+    if figure.value is None:
+        return "What the data gains could not be measured."
+    what = "Gain"
+    if "task" in figure.parts and figure.value == figure.parts["task"].value:
+        what = "Gain in what the text says, its style apart:"
+    basis = "measured by a fine-tune" if figure.basis == "measured" else "predicted"
+    size = f"{what} {points(figure.value, figure.unit)} {_unit(figure.unit)}"
+    if figure.low is None or figure.high is None:
+        return f"{size}; {basis}."
+    low, high = points(figure.low, figure.unit), points(figure.high, figure.unit)
+    sure = f"95 % sure of {low} to {high}"
+    if report.verdict.label == "inconclusive":
+        return (
+            f"{size}, but anything from {low} to {high} is possible; {basis}. "
+            f"An edge begins at {least(report, figure.unit)}."
+        )
+    return f"{size}, {sure}; {basis}."
+
+
+def _tuning(report: Report) -> Iterator[str]:
+    found = report.tuning_gain
+    if found.value is None or found.low is None or found.high is None:
+        return
+    low, high = points(found.low, found.unit), points(found.high, found.unit)
+    basis = "measured" if found.basis == "measured" else "predicted"
+    yield (
+        f"Fine-tuning over prompting with the data: {points(found.value, found.unit)} "
+        f"{_unit(found.unit)} ({low} to {high}), {basis}."
+    )
+
+
+def least(report: Report, unit: str) -> str:
+    """The smallest gain worth having, in words."""
+    options = report.config.effective
+    name = {"balanced accuracy": "delta_balanced", "R²": "delta_r2"}.get(unit, "delta")
+    delta = float(options.get(name, options.get("delta", 0.0)))
+    return f"{100 * delta:g} {_unit(unit)}" if unit in LEVELS else f"{delta:g} {_unit(unit)}"
+
+
+def level(value: float, unit: str) -> str:
+    """A rung as a person reads it.
+
+    Example:
+        >>> level(0.734, "accuracy"), level(1.2345, "bits/byte"), level(12.3, "absolute error")
+        ('73 %', '1.23', '12.3')
+    """
+    if unit in LEVELS:
+        return f"{100 * value:.0f} %"
+    return f"{value:.2f}" if unit == "bits/byte" else f"{value:.4g}"
+
+
+def points(value: float, unit: str) -> str:
+    """A difference as a person reads it.
+
+    Example:
+        >>> points(0.1634, "accuracy"), points(-0.012, "bits/byte")
+        ('+16', '−0.012')
+    """
+    shown = f"{100 * value:+.0f}" if unit in LEVELS else f"{value:+.3f}"
+    shown = "0" if shown in ("+0", "-0") else shown
+    return shown.replace("-", "−")
+
+
+def _unit(unit: str) -> str:
+    return {"bits/byte": "bits per byte", "R²": "points of variance"}.get(unit, "points")
+
+
+def _term(term: TermModel, width: int) -> Iterator[Text]:
+    answer = Text("   ").append(MARKS[term.answer], style=ANSWER_COLOURS[term.answer])
+    answer.append(f" {term.name:<18}").append(
+        f"{term.answer:<9}", style=f"bold {ANSWER_COLOURS[term.answer]}"
+    )
+    indent = len(answer.plain)
+    lines = textwrap.wrap(said(term), max(20, width - indent))
+    yield answer.append(lines[0])
+    for line in lines[1:]:
+        yield Text(" " * indent + line)
+
+
+def said(term: TermModel) -> str:
+    """A term's figure in words, or its sentence where there is none."""
+    found = term.figure
+    if found.value is None or found.low is None or found.high is None:
+        return term.sentence
+    change = term.id == "enough"
+    show = points if change else share
+    value = show(found.value, found.unit)
+    low, high = (show(v, found.unit) for v in (found.low, found.high))
+    size = f"{value} [{low.removesuffix(' %')}, {high.removesuffix(' %')}]"
+    if term.id == "new" and found.unit == "share":
+        return f"the model knows {size} of what the input tells"
+    if change:
+        return f"twice the rows: {size} {_unit(found.unit)}"
+    if term.id == "clean":
+        what = term.of.removeprefix("share ")
+        return f"{size} {what.replace(' that are ', ' are ').replace(' with ', ' have ')}"
+    return term.sentence
+
+
+def share(value: float, unit: str) -> str:
+    """A share, which an estimate can miss by so much that it leaves 0 to 1."""
+    return level(min(max(value, 0.0), 1.0), unit)
+
+
+def _bars(report: Report, width: int) -> Iterator[Text]:
+    names = {
+        "chance": "guessing",
+        "without_data": "prompting",
+        "prompted": "prompting with the data shown",
+        "learned": "learning from the data",
+        "tuned": "fine-tuned, measured",
+        "with_data": "learning and prompting together",
+    }
+    shown = [
+        r
+        for r in report.ladder
+        if r.rung in names and r.value is not None and r.detail.get("is") != "learned"
+    ]
+    if not shown:
+        return
+    unit = shown[0].unit
+    top = max((abs(r.value or 0.0) for r in shown), default=1.0) or 1.0
+    title = {"bits/byte": "  Bits per byte, fewer are better", "R²": "  Variance explained"}
+    yield Text(title.get(unit, "  Right answers"))
+    room = min(BAR, max(4, width - 50))
+    for rung in shown:
+        yield _bar(names[rung.rung], rung, max(0.0, (rung.value or 0.0) / top), room)
+    yield Text()
+
+
+def _bar(name: str, rung: RungModel, share: float, room: int) -> Text:
+    bold = "bold" if rung.rung in ("without_data", "with_data") else ""
+    line = Text("   ").append(f"{name:<33}{level(rung.value or 0.0, rung.unit):>6}  ", style=bold)
+    return line.append("█" * round(room * share), style="blue")
+
+
+def _reasons(reasons: Sequence[ReasonModel], width: int) -> Iterator[Text]:
+    """The four reasons to fine-tune, with their marks, as many on a line as fit."""
+    line = Text("  Why tune")
+    for reason in reasons:
+        mark, colour = REASON_MARKS[reason.answer]
+        name = REASON_NAMES.get(reason.id, reason.id)
+        if len(line.plain) + len(name) + 5 > width:
+            yield line
+            line = Text("          ")
+        line.append("  ").append(mark, style=colour).append(f" {name}")
+    if reasons:
+        yield line
+
+
+def _seen(tests: Sequence[ExposureModel]) -> str:
+    """Whether the model has seen the dataset, test by test."""
+    told = [
+        f"{t.test.replace('_', ' ')} test "
+        + (t.status if t.value is None else f"p = {t.value:.2g}")
+        for t in tests
+    ]
+    return f"was this very dataset in the model's training? {'; '.join(told)}"
+
+
+def _next(report: Report, where: Sequence[str], width: int) -> Iterator[Text]:
+    advice = next((w for w in report.verdict.why if w.startswith("Advice: ")), "")
+    said_first = advice.removeprefix("Advice: ")
+    notes = [*report.model.notes, *report.dataset.notes, *report.embedder.notes]
+    said_first = said_first.replace("δ", least(report, report.edge.unit))
+    lines = [("Next", said_first[:1].upper() + said_first[1:])] if said_first else []
+    if report.exposure:
+        lines.append(("Seen", _seen(report.exposure)))
+    lines += [("Note", note) for note in notes[:NOTES]]
+    if len(notes) > NOTES:
+        lines.append(("", f"… and {len(notes) - NOTES} more with --details"))
+    lines += [("Report" if not at else "", path) for at, path in enumerate(where)]
+    for name, text in lines:
+        for at, line in enumerate(textwrap.wrap(text, width - 10, break_on_hyphens=False)):
+            yield Text(f"  {name if not at else '':<8}").append(line)

@@ -1,0 +1,103 @@
+"""The first screen: verdict, certainty, claim and next step, in words and units of a person."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dataedge.figures import Figure
+from dataedge.report.model import Report
+from dataedge.report.terminal import show
+from dataedge.verdict.decision import Verdict
+from tests.report.made import report, task_result
+
+
+def text(made: Report, monkeypatch: Any, width: int = 80) -> str:
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = io.StringIO()
+    show(made, [], out)
+    return out.getvalue()
+
+
+def flat(made: Report, monkeypatch: Any) -> str:
+    return " ".join(text(made, monkeypatch).split())
+
+
+def rungs(unit: str, without: float, with_: float) -> dict[str, Figure]:
+    return {
+        "chance": Figure(without, unit=unit),
+        "without_data": Figure(without, unit=unit),
+        "with_data": Figure(with_, unit=unit),
+    }
+
+
+@pytest.mark.parametrize(
+    ("unit", "without", "with_", "said"),
+    [
+        ("accuracy", 0.53, 0.69, "should answer 69 % right; the best prompting without it 53 %"),
+        ("balanced accuracy", 0.5, 0.6, "60 % right, every label counting alike"),
+        ("bits/byte", 1.5, 1.284, "should cost 1.28 bits per byte; with the best prompting"),
+        ("R²", 0.1, 0.62, "should explain 62 % of the variance"),
+    ],
+)
+def test_what_is_reached_has_the_unit_of_a_person(
+    unit: str, without: float, with_: float, said: str, monkeypatch: Any
+) -> None:
+    made = report(replace(task_result(), ladder=rungs(unit, without, with_)))
+    assert said in flat(made, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("label", "shown", "sure"),
+    [
+        ("edge", "EDGE Gain +12 points, 95 % sure of +5 to +19", True),
+        ("no_edge", "NO EDGE Gain +12 points, 95 % sure of +5 to +19", True),
+        ("inconclusive", "INCONCLUSIVE Gain +12 points, but anything from +5 to +19", False),
+    ],
+)
+def test_an_open_question_is_not_said_to_be_sure(
+    label: Any, shown: str, sure: bool, monkeypatch: Any
+) -> None:
+    verdict = Verdict(label, None, "stop", ("So: it is.", "Advice: stop, by δ."), {})
+    said = flat(report(replace(task_result(), verdict=verdict)), monkeypatch)
+    assert shown in said
+    assert ("95 % sure" in said) is sure
+    assert "Next Stop, by 2 points." in said
+    assert "δ" not in said
+
+
+def test_what_was_measured_is_not_called_predicted(monkeypatch: Any) -> None:
+    made = report(replace(task_result(), tuning_basis="measured"))
+    assert "Fine-tuning over prompting with the data: +4 points (−1 to +9), measured." in flat(
+        made, monkeypatch
+    )
+
+
+def test_of_text_the_part_that_counts_is_named(monkeypatch: Any) -> None:
+    task = Figure(0.042, 0.028, 0.056, 60, "bits/byte")
+    made = report(replace(task_result(), edge=task, parts={"task": task}))
+    assert "Gain in what the text says, its style apart: +0.042 bits per byte" in flat(
+        made, monkeypatch
+    )
+
+
+def test_terms_have_a_mark_an_answer_and_a_figure_that_is_possible(monkeypatch: Any) -> None:
+    made = report()
+    known = made.terms[0].figure.model_copy(update={"value": -0.09, "low": -0.2, "high": 1.3})
+    made = made.model_copy(update={"terms": [made.terms[0].model_copy(update={"figure": known})]})
+    assert "◐ new to the model partly the model knows 0 % [0, 100]" in flat(made, monkeypatch)
+
+
+def test_what_could_not_be_measured_is_said(monkeypatch: Any) -> None:
+    edge = Figure.missing("no items", "accuracy")
+    assert "could not be measured" in flat(report(replace(task_result(), edge=edge)), monkeypatch)
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_no_line_is_broken_by_the_terminal(width: int, monkeypatch: Any) -> None:
+    lines = text(report(), monkeypatch, width).splitlines()
+    assert max(map(len, lines)) <= min(width, 96)
+    assert all(line == "" or line.startswith("  ") for line in lines[1:])
