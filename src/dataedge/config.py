@@ -19,6 +19,10 @@ TaskName = Literal["classify", "multilabel", "number", "generate", "corpus"]
 Count = Literal["task", "total"]
 
 
+GATE = "gate"
+"""Table of a file with the criteria of `dataedge gate`; no part of an audit's configuration."""
+
+
 class AuditConfig(BaseModel):
     """Everything a run depends on besides the data."""
 
@@ -106,7 +110,7 @@ def make_config(
         ("environment", _environment()),
         ("flags", {k: _path(v) for k, v in passed.items() if v is not None}),
     ):
-        values = _with_prices(source, values)
+        values = {k: v for k, v in _with_prices(source, values).items() if k != GATE}
         _check_keys(source, values)
         merged |= values
         try:
@@ -119,6 +123,26 @@ def make_config(
                 f"{shown}: {first['msg']} (got {first['input']!r})", hint=_hint(name)
             ) from error
     return AuditConfig.model_validate(merged), merged
+
+
+def gate_criteria(beside: Path | None = None) -> list[str]:
+    """Criteria of the table `[gate]`, of pyproject.toml and of the dataedge.toml beside the data.
+
+    Raises:
+        AuditError: the table has another key, or no list of texts.
+    """
+    found: list[str] = []
+    for source, values in _files(beside):
+        table = values.get(GATE, {})
+        _check_keys(f"{source} [{GATE}]", table, ["criteria"])
+        criteria = table.get("criteria", [])
+        if not isinstance(criteria, list) or not all(isinstance(c, str) for c in criteria):
+            raise AuditError(
+                f"{source} [{GATE}]: criteria is not a list of texts",
+                hint="Write criteria = ['edge.low > 0.02'], or give them to `dataedge gate`",
+            )
+        found += criteria
+    return found
 
 
 def _with_prices(source: str, values: dict[str, Any]) -> dict[str, Any]:

@@ -97,6 +97,29 @@ def report(
 
 
 @app.command()
+def gate(
+    directory: Directory,
+    criteria: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CRITERION]...", help="Such as 'edge.low > 0.02'."),
+    ] = None,
+    junit: Annotated[
+        str | None, typer.Option("--junit", metavar="FILE", help="Write a JUnit file.")
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="Append a table to GitHub's step summary.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Hold an audit against criteria: exit 0 if all pass, 1 if one fails, 3 if one was not measured."""
+    _remember(debug)
+    from dataedge.api import open as open_audit
+    from dataedge.cli.gate import hold
+
+    raise typer.Exit(hold(open_audit(directory), criteria or [], junit=junit, github=github))
+
+
+@app.command()
 def items(
     directory: Directory,
     view: Annotated[
@@ -204,7 +227,9 @@ def _remember(debug: bool) -> None:
 def main() -> None:
     """Run the command; every failure is a sentence, a hint and an exit code."""
     try:
-        app(completed(sys.argv[1:]), standalone_mode=False)
+        code = app(completed(sys.argv[1:]), standalone_mode=False)
+        if isinstance(code, int) and code:
+            sys.exit(code)
     except AuditError as error:
         _fail(error.message, error.hint, error.code, error)
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ else stands in `terminal.py`, under `--details`.
 from __future__ import annotations
 
 import re
+import shlex
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,12 @@ REASON_NAMES = {
     "data_edge": "data edge",
     "latency_and_cost": "cheaper",
 }
-REASON_MARKS = {
-    "supported": ("✓", "green"),
-    "not_supported": ("✗", "yellow"),
-    "unknown": ("?", "dim"),
+REASON_ANSWERS = {
+    "supported": ("yes", "green"),
+    "not_supported": ("no", "yellow"),
+    "unknown": ("unknown", "dim"),
 }
+TUNED_DOES = {"bits/byte": "take {} bits per byte", "R²": "explain {} of the variance"}
 LEVELS = ("accuracy", "balanced accuracy", "exact match", "share", "R²")
 """Units that are read as percentages."""
 BAR = 20
@@ -81,7 +83,7 @@ def _about(report: Report, width: int) -> str:
             data.task, "labels"
         ),
         shortened(base, 30),
-        _minutes(report.seconds),
+        f"in {_minutes(report.seconds)}",
     ]
     room = max(8, width - sum(map(len, parts)) - 3 * len(parts) - 1)
     return " · ".join([shortened(data.path, room), *parts])
@@ -110,8 +112,8 @@ def _reached(report: Report) -> Iterator[str]:
         return
     pair = level(with_.value, with_.unit), level(without.value, without.unit)
     yield {
-        "bits/byte": "With this data a text should cost {} bits per byte; with the best prompting "
-        "without it {}.",
+        "bits/byte": "With this data a text should take {} bits per byte, fewer being better; with the "
+        "best prompting without it {}.",
         "R²": "Learning from this data should explain {} of the variance; the best prompting without "
         "it {}.",
         "balanced accuracy": "Learning from this data should answer {} right, every label counting "
@@ -136,10 +138,10 @@ def gain(figure: EdgeModel, report: Report) -> str:
     low, high = points(figure.low, figure.unit), points(figure.high, figure.unit)
     sure = f"95 % sure of {low} to {high}"
     if report.verdict.label == "inconclusive":
-        return (
-            f"{size}, but anything from {low} to {high} is possible; {basis}. "
-            f"An edge begins at {least(report, figure.unit)}."
-        )
+        edge = f"An edge begins at {least(report, figure.unit)}"
+        if figure.high < smallest(report, figure.unit):
+            edge += ", so this looks like none, but too few independent items were asked to be sure"
+        return f"{size}, but anything from {low} to {high} is possible; {basis}. {edge}."
     return f"{size}, {sure}; {basis}."
 
 
@@ -148,19 +150,31 @@ def _tuning(report: Report) -> Iterator[str]:
     if found.value is None or found.low is None or found.high is None:
         return
     low, high = points(found.low, found.unit), points(found.high, found.unit)
-    basis = "measured" if found.basis == "measured" else "predicted"
+    measured = found.basis == "measured"
+    reached = {r.rung: r for r in report.ladder}.get("tuned" if measured else "learned")
+    does = ""
+    if reached is not None and reached.value is not None:
+        does = TUNED_DOES.get(reached.unit, "answer {} right").format(
+            level(reached.value, reached.unit)
+        )
+    which = "Measured: a fine-tune does" if measured else "A fine-tune should"
     yield (
-        f"Fine-tuning over prompting with the data: {points(found.value, found.unit)} "
-        f"{_unit(found.unit)} ({low} to {high}), {basis}."
+        f"{which} {does or 'differ by'}, {points(found.value, found.unit)} {_unit(found.unit)} "
+        f"({low} to {high}) over prompting that shows the data."
     )
 
 
 def least(report: Report, unit: str) -> str:
     """The smallest gain worth having, in words."""
+    delta = smallest(report, unit)
+    return f"{100 * delta:g} {_unit(unit)}" if unit in LEVELS else f"{delta:g} {_unit(unit)}"
+
+
+def smallest(report: Report, unit: str) -> float:
+    """The smallest gain worth having, δ."""
     options = report.config.effective
     name = {"balanced accuracy": "delta_balanced", "R²": "delta_r2"}.get(unit, "delta")
-    delta = float(options.get(name, options.get("delta", 0.0)))
-    return f"{100 * delta:g} {_unit(unit)}" if unit in LEVELS else f"{delta:g} {_unit(unit)}"
+    return float(options.get(name, options.get("delta", 0.0)))
 
 
 def level(value: float, unit: str) -> str:
@@ -212,9 +226,9 @@ def said(term: TermModel) -> str:
     show = points if change else share
     value = show(found.value, found.unit)
     low, high = (show(v, found.unit) for v in (found.low, found.high))
-    size = f"{value} [{low.removesuffix(' %')}, {high.removesuffix(' %')}]"
+    size = f"{value} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
     if term.id == "new" and found.unit == "share":
-        return f"the model knows {size} of what the input tells"
+        return f"{size} is known to the model already"
     if change:
         return f"twice the rows: {size} {_unit(found.unit)}"
     if term.id == "clean":
@@ -242,16 +256,27 @@ def _bars(report: Report, width: int) -> Iterator[Text]:
         for r in report.ladder
         if r.rung in names and r.value is not None and r.detail.get("is") != "learned"
     ]
+    if len(shown) > 1 and shown[-1].rung == "with_data" and _same(*shown[-2:]):
+        shown.pop()
     if not shown:
         return
     unit = shown[0].unit
     top = max((abs(r.value or 0.0) for r in shown), default=1.0) or 1.0
-    title = {"bits/byte": "  Bits per byte, fewer are better", "R²": "  Variance explained"}
-    yield Text(title.get(unit, "  Right answers"))
+    top = 1.0 if unit in LEVELS else top
+    title = {
+        "bits/byte": "  Bits per byte: shorter is better",
+        "R²": "  Variance explained: longer is better",
+    }
+    yield Text(title.get(unit, "  Right answers: longer is better"))
     room = min(BAR, max(4, width - 50))
     for rung in shown:
         yield _bar(names[rung.rung], rung, max(0.0, (rung.value or 0.0) / top), room)
     yield Text()
+
+
+def _same(one: RungModel, other: RungModel) -> bool:
+    """Whether two rungs look alike to a person."""
+    return level(one.value or 0.0, one.unit) == level(other.value or 0.0, other.unit)
 
 
 def _bar(name: str, rung: RungModel, share: float, room: int) -> Text:
@@ -264,14 +289,31 @@ def _reasons(reasons: Sequence[ReasonModel], width: int) -> Iterator[Text]:
     """The four reasons to fine-tune, with their marks, as many on a line as fit."""
     line = Text("  Why tune")
     for reason in reasons:
-        mark, colour = REASON_MARKS[reason.answer]
+        answer, colour = REASON_ANSWERS[reason.answer]
         name = REASON_NAMES.get(reason.id, reason.id)
-        if len(line.plain) + len(name) + 5 > width:
+        if len(line.plain) + len(name) + len(answer) + 5 > width:
             yield line
             line = Text("          ")
-        line.append("  ").append(mark, style=colour).append(f" {name}")
+        line.append(f"  {name}: ").append(answer, style=colour)
     if reasons:
         yield line
+
+
+def command(report: Report) -> str:
+    """The audit again, with the flag that the advice names."""
+    passed = {
+        k: v
+        for k, v in report.config.passed.items()
+        if f"--{k.replace('_', '-')}" not in report.verdict.flag
+    }
+    flags = [
+        f"--{name.replace('_', '-')}" + ("" if value is True else f" {shlex.quote(str(value))}")
+        for name, value in passed.items()
+        if value not in (None, False)
+    ]
+    return " ".join(
+        ["dataedge audit", shlex.quote(report.dataset.path), *flags, report.verdict.flag]
+    )
 
 
 def _seen(tests: Sequence[ExposureModel]) -> str:
@@ -290,6 +332,8 @@ def _next(report: Report, where: Sequence[str], width: int) -> Iterator[Text]:
     notes = [*report.model.notes, *report.dataset.notes, *report.embedder.notes]
     said_first = said_first.replace("δ", least(report, report.edge.unit))
     lines = [("Next", said_first[:1].upper() + said_first[1:])] if said_first else []
+    if report.verdict.flag:
+        lines.append(("", command(report)))
     if report.exposure:
         lines.append(("Seen", _seen(report.exposure)))
     lines += [("Note", note) for note in notes[:NOTES]]

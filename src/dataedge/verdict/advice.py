@@ -137,7 +137,7 @@ TABLE: tuple[Row, ...] = (
         "fine_tune",
         _cheaper,
         lambda e: (
-            "Advice: fine-tune on it: no worse than the best prompt by δ, with "
+            f"Advice: fine-tune on it: {signed(e.tuning_gain, e.unit)} over the best prompt, with "
             f"{e.next_steps.tuned_prompt_tokens:.0f} tokens a request instead of "
             f"{e.next_steps.best_prompt_tokens:.0f}."
         ),
@@ -189,8 +189,8 @@ TABLE: tuple[Row, ...] = (
         "pilot",
         lambda e: _open(e) and e.next_steps.pilot and e.clusters >= FEWEST_CLUSTERS,
         lambda e: (
-            f"Advice: run a pilot to find out {_question(e)}: `--pilot` fine-tunes this model on a part of "
-            "the train side, and judges it on the same held-out items."
+            f"Advice: run a pilot to find out {_question(e)}: `--pilot` fine-tunes this model on "
+            "training rows and judges it on the same held-out items."
         ),
         lambda _: "--pilot",
     ),
