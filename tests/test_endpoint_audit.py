@@ -65,12 +65,14 @@ def run(local: LocalModel, small_dataset: Path, few: str) -> Callable[..., Audit
 
 
 def test_an_audit_by_text_is_the_local_one(
-    run: Callable[..., Audit], small_audit: Audit, tmp_path: Path
+    run: Callable[..., Audit], small_dataset: Path, few: str, tiny_model: str, tmp_path: Path
 ) -> None:
+    same: dict[str, Any] = {"probe_items": 32, "probes": few}
+    near_by = dataedge.audit(small_dataset, out=str(tmp_path / "b"), model=tiny_model, **same)
     prices = {"price_in": 0.5, "price_out": 2.0}
-    done = run(tmp_path / "a", Behaviour(), probe_items=40, probes=None, **prices)
-    near, here = done.report, small_audit.report
-    assert done.verdict.label == small_audit.verdict.label
+    done = run(tmp_path / "a", Behaviour(), **same, **prices)
+    near, here = done.report, near_by.report
+    assert done.verdict.label == near_by.verdict.label
     for rung, other in zip(near.ladder, here.ladder, strict=True):
         if rung.rung not in ("zero_shot", "few_shot", "without_data", "retrieved"):
             continue

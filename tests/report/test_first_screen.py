@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dataedge.figures import Figure
+from dataedge.report.first_screen import command
 from dataedge.report.model import Report
 from dataedge.report.terminal import show
 from dataedge.verdict.decision import Verdict
@@ -39,7 +40,7 @@ def rungs(unit: str, without: float, with_: float) -> dict[str, Figure]:
     [
         ("accuracy", 0.53, 0.69, "should answer 69 % right; the best prompting without it 53 %"),
         ("balanced accuracy", 0.5, 0.6, "60 % right, every label counting alike"),
-        ("bits/byte", 1.5, 1.284, "should cost 1.28 bits per byte; with the best prompting"),
+        ("bits/byte", 1.5, 1.284, "should take 1.28 bits per byte, fewer being better"),
         ("R²", 0.1, 0.62, "should explain 62 % of the variance"),
     ],
 )
@@ -70,10 +71,14 @@ def test_an_open_question_is_not_said_to_be_sure(
 
 
 def test_what_was_measured_is_not_called_predicted(monkeypatch: Any) -> None:
-    made = report(replace(task_result(), tuning_basis="measured"))
-    assert "Fine-tuning over prompting with the data: +4 points (−1 to +9), measured." in flat(
-        made, monkeypatch
+    ladder = {**task_result().ladder, "tuned": Figure(0.7, 0.6, 0.8, 60, "accuracy")}
+    made = report(replace(task_result(), tuning_basis="measured", ladder=ladder))
+    said = flat(made, monkeypatch)
+    assert (
+        "Measured: a fine-tune does answer 70 % right, +4 points (−1 to +9) over prompting" in said
     )
+    assert "fine-tuned, measured 70 %" in said
+    assert "A fine-tune should" in flat(report(), monkeypatch)
 
 
 def test_of_text_the_part_that_counts_is_named(monkeypatch: Any) -> None:
@@ -88,7 +93,34 @@ def test_terms_have_a_mark_an_answer_and_a_figure_that_is_possible(monkeypatch: 
     made = report()
     known = made.terms[0].figure.model_copy(update={"value": -0.09, "low": -0.2, "high": 1.3})
     made = made.model_copy(update={"terms": [made.terms[0].model_copy(update={"figure": known})]})
-    assert "◐ new to the model partly the model knows 0 % [0, 100]" in flat(made, monkeypatch)
+    assert "◐ new to the model partly 0 % (0 to 100) is known to the model already" in flat(
+        made, monkeypatch
+    )
+
+
+def test_the_next_step_is_a_command_that_can_be_pasted(monkeypatch: Any) -> None:
+    verdict = Verdict(
+        "inconclusive", None, "pilot", ("So: it is.", "Advice: `--pilot`."), {}, "--pilot"
+    )
+    made = report(replace(task_result(), verdict=verdict))
+    made = made.model_copy(
+        update={
+            "config": made.config.model_copy(
+                update={"passed": {"label_column": "my label", "exposure": True, "pilot": 3}}
+            )
+        }
+    )
+    assert command(made) == "dataedge audit some.csv --label-column 'my label' --exposure --pilot"
+    assert command(made) in flat(made, monkeypatch)
+
+
+def test_a_gain_that_lies_below_an_edge_is_not_left_to_the_reader(monkeypatch: Any) -> None:
+    verdict = Verdict("inconclusive", None, "collect_more", ("So: it is.", "Advice: collect."), {})
+    edge = Figure(0.005, -0.002, 0.011, 60, "accuracy")
+    made = report(replace(task_result(), verdict=verdict, edge=edge))
+    assert "An edge begins at 2 points, so this looks like none, but too few" in flat(
+        made, monkeypatch
+    )
 
 
 def test_what_could_not_be_measured_is_said(monkeypatch: Any) -> None:

@@ -16,7 +16,8 @@ from dataedge.ladder.response_prompts import (
     NGrams,
     PromptMixture,
     ResponsePrompts,
-    with_ngram,
+    evidence_of,
+    with_ngrams,
 )
 from dataedge.ladder.response_refits import DRAWS, Ladder, Sides
 from dataedge.ladder.rungs import Outcome, Rungs, better, keep, valid_items
@@ -78,11 +79,16 @@ class GenerateLadder(ResponsePrompts):
             "tried": WEIGHTS,
         }
 
-        def loss(weight: float) -> float:
-            mixed_in = [with_ngram(*pair, weight) for pair in zip(models, answers, strict=True)]
-            return float(np.nansum(mixed(align(mixed_in), weights)))
+        def compute(_: object) -> float:
+            pairs = [(evidence_of(m, a), a) for m, a in zip(models, answers, strict=True)]
 
-        return self.s.engine.once(NGRAM_WEIGHT, inputs, lambda _: min(WEIGHTS, key=loss))
+            def loss(weight: float) -> float:
+                told = align([with_ngrams(*pair, weight) for pair in pairs])
+                return float(np.nansum(mixed(told, weights)))
+
+            return min(WEIGHTS, key=loss)
+
+        return self.s.engine.once(NGRAM_WEIGHT, inputs, compute)
 
     def fitted(
         self, asked: PromptMixture, size: int | None = None, *, shuffled: bool = False

@@ -11,7 +11,7 @@ import numpy as np
 from dataedge.engine import Step
 from dataedge.ladder.prompted import Prompted, run_prompted
 from dataedge.ladder.rungs import Outcome
-from dataedge.learner.ngram import NGram
+from dataedge.learner.ngram import NGram, interpolated
 from dataedge.positions import Positions, positions
 from dataedge.prompt.mixture import Mixture, align, fit_mixture, mixed
 from dataedge.prompt.scores import Tokens, ask_tokens, cut_share
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.learner.ngram import Evidence
     from dataedge.prompt.scores import Answer
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace
@@ -177,7 +178,8 @@ class ResponsePrompts:
 
         def compute(_: object) -> NDArray[np.float64]:
             pairs = zip(models, answers, strict=True)
-            return mixed(align([with_ngram(*pair, ngrams.weight) for pair in pairs]), weights)
+            told = [with_ngrams(evidence_of(m, a), a, ngrams.weight) for m, a in pairs]
+            return mixed(align(told), weights)
 
         return self.s.engine.once(NGRAM_BITS, inputs, compute)
 
@@ -256,13 +258,19 @@ class ResponsePrompts:
         return ask_tokens(self.s.engine, Tokens(self.s.lazy_model), texts)
 
 
-def with_ngram(
-    ngram: NGram, answers: Sequence[Answer | None], weight: float
+def evidence_of(ngram: NGram, answers: Sequence[Answer | None]) -> list[Evidence | None]:
+    """What an n-gram model says of the tokens of answers; None where the base model failed."""
+    found = iter(ngram.evidence([a.tokens for a in answers if a is not None]))
+    return [None if a is None else next(found) for a in answers]
+
+
+def with_ngrams(
+    evidence: Sequence[Evidence | None], answers: Sequence[Answer | None], weight: float
 ) -> list[Answer | None]:
-    """Answers with an n-gram model mixed into the probability of every token."""
+    """Answers with n-grams mixed into the probability of every token."""
     return [
         None
-        if a is None
-        else replace(a, logprobs=ngram.mix(np.zeros(0, np.int64), a.tokens, a.logprobs, weight))
-        for a in answers
+        if answer is None or known is None
+        else replace(answer, logprobs=interpolated(known, answer.logprobs, weight))
+        for known, answer in zip(evidence, answers, strict=True)
     ]

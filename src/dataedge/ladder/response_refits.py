@@ -8,13 +8,14 @@ leaves out. Which prompts were chosen and which demonstrations were retrieved st
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from dataedge.ladder.refits import KEPT, Gains, Refits, counted_anew
-from dataedge.learner.ngram import WEIGHTS, NGram, interpolated
+from dataedge.ladder.response_prompts import evidence_of, with_ngrams
+from dataedge.learner.ngram import WEIGHTS, NGram
 from dataedge.learning_curve.more_data import sample_clusters
 from dataedge.prompt.mixture import align, fit_weights, mixed
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataedge.learner.ngram import Evidence
     from dataedge.prompt.mixture import Pieces
     from dataedge.prompt.scores import Answer
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 PARTS, REWEIGHTS = 8, 12
 """Refits on random parts of the train side, and with development items weighted anew."""
-NOTHING = np.zeros(0, np.int64)
 DRAWS = {False: 4, True: 2}
 """Further draws of demonstrations that the chosen prompts are asked with; fewer where each has its price."""
 
@@ -144,10 +143,7 @@ class _WithNGrams:
     def __init__(self, said: Sides, models: Sequence[NGram]) -> None:
         self._sides = Sides(*([list(one) for one in side] for side in said))
         self._evidence = [
-            [
-                [None if a is None else m.evidence(NOTHING, a.tokens) for a in answers]
-                for m, answers in zip(models, side, strict=True)
-            ]
+            [evidence_of(m, answers) for m, answers in zip(models, side, strict=True)]
             for side in self._sides
         ]
         self._made: dict[tuple[int, float], Pieces] = {}
@@ -168,16 +164,5 @@ class _WithNGrams:
     def _at(self, side: int, weight: float) -> Pieces:
         if (side, weight) not in self._made:
             said = zip(self._evidence[side], self._sides[side], strict=True)
-            self._made[side, weight] = align([_interpolated(*pair, weight) for pair in said])
+            self._made[side, weight] = align([with_ngrams(*pair, weight) for pair in said])
         return self._made[side, weight]
-
-
-def _interpolated(
-    evidence: Sequence[Evidence | None], answers: Sequence[Answer | None], weight: float
-) -> list[Answer | None]:
-    return [
-        None
-        if answer is None or known is None
-        else replace(answer, logprobs=interpolated(known, answer.logprobs, weight))
-        for known, answer in zip(evidence, answers, strict=True)
-    ]

@@ -49,49 +49,29 @@ class NGram:
         """Digest of what was counted and how, to keep results under."""
         return digest([VERSION, self._tokens, self._ends])
 
-    def mix(
-        self,
-        context: NDArray[np.int64],
-        tokens: NDArray[np.int64],
-        logprobs: NDArray[np.float64],
-        weight: float,
-    ) -> NDArray[np.float64]:
-        """Log-probabilities (nats) of tokens under the mixture, shape (t,).
-
-        Args:
-            context: the last tokens before them (at most ORDER are looked at).
-            tokens: shape (t,).
-            logprobs: shape (t,), of the base model.
-            weight: of the n-gram model at full trust.
-        """
-        return interpolated(self.evidence(context, tokens), logprobs, weight)
-
-    def evidence(self, context: NDArray[np.int64], tokens: NDArray[np.int64]) -> Evidence:
-        """What was counted says of tokens, see `Evidence`."""
-        context = context[-ORDER:]
-        whole = np.concatenate([context, tokens])
-        first = len(context)
-        t = len(tokens)
-        trust = np.zeros(t)
-        probability = np.zeros(t)
-        open_ = np.ones(t, bool)
-        ends = np.array([len(whole)])
+    def evidence(self, sequences: Sequence[NDArray[np.int64]]) -> list[Evidence]:
+        """What was counted says of every token of n sequences, given those before it in the same one."""
+        whole, ends = _concatenate(sequences)
+        lengths = np.diff(ends, prepend=0)
+        begin = np.repeat(ends - lengths, lengths)
+        t = len(whole)
+        trust, probability, open_ = np.zeros(t), np.zeros(t), np.ones(t, bool)
         for k in range(ORDER, 0, -1):
-            grams = _hashes(whole, ends, k + 1, keep_all=True)
-            prefixes = _hashes(whole, ends, k, keep_all=True)
-            where = np.arange(first, first + t) - k
-            usable = open_ & (where >= 0)
+            where = np.arange(t) - k
+            usable = open_ & (where >= begin)
             if not usable.any():
                 continue
             at = where[usable]
-            seen = _count(self._sorted[k - 1], prefixes[at])
-            both = _count(self._sorted[k], grams[at])
+            seen = _count(self._sorted[k - 1], _hashes(whole, ends, k, keep_all=True)[at])
+            both = _count(self._sorted[k], _hashes(whole, ends, k + 1, keep_all=True)[at])
             known = seen > 0
             rows = np.flatnonzero(usable)[known]
             trust[rows] = (k + 1) / (ORDER + 1) * seen[known] / (seen[known] + 1)
             probability[rows] = np.minimum(1.0, both[known] / seen[known])
             open_[rows] = False
-        return Evidence(trust, probability)
+        cuts = ends[:-1]
+        pairs = zip(np.split(trust, cuts), np.split(probability, cuts), strict=True)
+        return [Evidence(*pair) for pair in pairs] if len(ends) else []
 
 
 class Evidence(NamedTuple):

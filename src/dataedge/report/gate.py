@@ -14,7 +14,7 @@ from dataedge.errors import AuditError, ExitCode
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from dataedge.report.model import Report
+    from dataedge.report.model import EdgeModel, FigureModel, Report
 
 Outcome = Literal["passed", "failed", "unknown"]
 OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
@@ -88,7 +88,8 @@ def fields_of(report: Report) -> tuple[dict[str, float | str | None], dict[str, 
     reasons: dict[str, str] = {}
     parts = {f"edge.{name.replace(' ', '_')}": part for name, part in report.edge.parts.items()}
     rungs = {rung.rung: rung for rung in report.ladder}
-    for name, figure in {**rungs, **report.measures, **parts, **figures}.items():
+    shown: dict[str, FigureModel | EdgeModel] = {**rungs, **report.measures, **parts, **figures}
+    for name, figure in shown.items():
         known[name] = figure.value
         known |= {f"{name}.{end}": getattr(figure, end) for end in _ENDS}
         reasons[name] = getattr(figure, "reason", "")
