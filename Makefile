@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: audit test test-long test-endpoint lint bench clean
+.PHONY: audit test test-long test-endpoint lint bench edge-arm clean
 
 audit: $(VENV)/.installed
 	$(BIN)/dataedge audit data/outfits
@@ -38,6 +38,10 @@ bench: $(VENV)/.installed
 	@echo "the peers: about a minute the first time"
 	@$(PIP) -c constraints.txt -e '.[bench]'
 	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/passes.py
+
+# One real fine-tune against what the audit foretold: make edge-arm ARM=clinc:5/48/plain
+edge-arm: $(VENV)/.installed
+	HF_HUB_OFFLINE=1 $(BIN)/python benchmarks/edge/run.py --arm '$(ARM)'
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
