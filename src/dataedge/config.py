@@ -134,6 +134,11 @@ def gate_criteria(beside: Path | None = None) -> list[str]:
     found: list[str] = []
     for source, values in _files(beside):
         table = values.get(GATE, {})
+        if not isinstance(table, dict):
+            raise AuditError(
+                f"{source}: {GATE} is not a table",
+                hint="Write [gate] and under it criteria = ['edge.low > 0.02'], or use `dataedge gate`",
+            )
         _check_keys(f"{source} [{GATE}]", table, ["criteria"])
         criteria = table.get("criteria", [])
         if not isinstance(criteria, list) or not all(isinstance(c, str) for c in criteria):

@@ -104,6 +104,19 @@ def test_each_source_moves_the_rungs_that_rest_on_it() -> None:
     assert whole.freedom == (PARTS - 1, REWEIGHTS - 1, 2.0)
 
 
+def test_a_cluster_larger_than_a_part_leaves_parts_out_and_none_at_all_adds_nothing() -> None:
+    made = ladder(3)
+    for large in (32, TRAIN):  # of the 40 train items
+        clusters = np.arange(len(made.z))
+        clusters[:large] = 0
+        found = Ladder(**{**vars(made), "clusters": clusters}).refit()
+        assert len(found.train_side) <= PARTS
+        on = Items(np.ones(EVALUATION), np.arange(EVALUATION))
+        whole = found.variances("learned", "prompted", on)
+        assert whole is not None
+        assert np.isfinite(whole.parts).all()
+
+
 def test_refits_are_kept_bit_for_bit_and_the_same_each_time() -> None:
     one, other = ladder(1).refit(), ladder(1).refit()
     assert pack(one) == pack(other)

@@ -193,3 +193,18 @@ def test_a_ladder_with_refits_has_wider_intervals_and_says_what_they_carry(unit:
         "Its interval carries the luck of the evaluation items (60% of its variance), of the train side (20%) "
         "and of the development items (20%); the prompts add nothing to it."
     )
+
+
+def test_a_pilot_carries_the_luck_of_prompts_that_it_is_compared_with() -> None:
+    """It is asked behind the bare prompt: what moves `prompted` is not taken off by the learner's moves."""
+    found = ladder(5).refit()
+    measured, foretold = (added(found, rung, "prompted") for rung in ("tuned", "learned"))
+    alone = added(found, "prompted", "chance")
+    assert measured is not None
+    assert foretold is not None
+    assert alone is not None
+    assert (measured.development, measured.prompts) == (alone.development, alone.prompts)
+    assert measured.train_side == foretold.train_side
+    single = added(found, "tuned", "chance")
+    assert single is not None
+    assert (single.development, single.prompts) == (0.0, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,8 +11,10 @@ import pytest
 import dataedge
 from dataedge.cli.options import completed
 from dataedge.cli.plan import plan
+from dataedge.engine.values import digest
 from dataedge.errors import AuditError
 from dataedge.pilot import run
+from dataedge.pilot.fine_tune import Example
 from dataedge.pilot.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -90,6 +93,28 @@ def test_a_second_run_tunes_nothing(
     monkeypatch.setattr(run, "own_copy", lambda _: pytest.fail("opened to be tuned"))
     again = dataedge.audit(topics, out=str(out), **options)  # type: ignore[arg-type]
     assert again.report.tuning_gain == audited.report.tuning_gain
+
+
+def test_an_answer_that_was_mended_is_asked_about_anew() -> None:
+    """What a pilot said is kept under all that it was asked: of each side prompts and answers, and labels."""
+    model = SimpleNamespace(lazy_model=SimpleNamespace(id="tiny", revision="1"), seed=0)
+    sides = [[Example("a", " b")], [Example("c", " d")], [Example("e", " f")]]
+
+    def key(sides: list[list[Example]], asked: list[str], **changes: float) -> str:
+        recipe = Recipe(**{"learning_rate": 1e-3, **changes})
+        return digest(run.inputs_of(model, 1.0, recipe, sides, asked))  # type: ignore[arg-type]
+
+    keys = [
+        key(sides, [" b", " d"]),
+        key(sides, [" d", " b"]),
+        key(sides, [" b", " d"], learning_rate=1e-4),
+    ]
+    for at in range(3):
+        for field in ("prompt", "answer"):
+            changed = [*sides]
+            changed[at] = [sides[at][0]._replace(**{field: " x"})]
+            keys.append(key(changed, [" b", " d"]))
+    assert len(set(keys)) == len(keys) == 9
 
 
 def test_responses_are_tuned_too(tmp_path: Path, tiny_model: str) -> None:

@@ -78,7 +78,9 @@ def test_what_was_measured_is_not_called_predicted(monkeypatch: Any) -> None:
         "Measured: a fine-tune does answer 70 % right, +4 points (−1 to +9) over prompting" in said
     )
     assert "fine-tuned, measured 70 %" in said
-    assert "A fine-tune should" in flat(report(), monkeypatch)
+    ladder = {**task_result().ladder, "learned": Figure(0.7, 0.6, 0.8, 60, "accuracy")}
+    said = flat(report(replace(task_result(), ladder=ladder)), monkeypatch)
+    assert "A fine-tune should answer 70 % right" in said
 
 
 def test_of_text_the_part_that_counts_is_named(monkeypatch: Any) -> None:
@@ -106,12 +108,25 @@ def test_the_next_step_is_a_command_that_can_be_pasted(monkeypatch: Any) -> None
     made = made.model_copy(
         update={
             "config": made.config.model_copy(
-                update={"passed": {"label_column": "my label", "exposure": True, "pilot": 3}}
+                update={
+                    "passed": {
+                        "label_column": "my label",
+                        "exposure": "true",
+                        "timeout": 9,
+                        "pilot": 3,
+                    },
+                    "effective": {"label_column": "my label", "exposure": True, "timeout": 9.0},
+                }
             )
         }
     )
     assert command(made) == "dataedge audit some.csv --label-column 'my label' --exposure --pilot"
-    assert command(made) in flat(made, monkeypatch)
+    shown = text(made, monkeypatch, 60).splitlines()
+    assert command(made) in [line.strip() for line in shown]  # in one line, however long
+    frame = made.model_copy(
+        update={"dataset": made.dataset.model_copy(update={"path": "<DataFrame>"})}
+    )
+    assert command(frame) == ""
 
 
 def test_a_gain_that_lies_below_an_edge_is_not_left_to_the_reader(monkeypatch: Any) -> None:
@@ -121,6 +136,18 @@ def test_a_gain_that_lies_below_an_edge_is_not_left_to_the_reader(monkeypatch: A
     assert "An edge begins at 2 points, so this looks like none, but too few" in flat(
         made, monkeypatch
     )
+
+
+def test_a_gain_worth_having_that_is_no_edge_says_why(monkeypatch: Any) -> None:
+    why = (
+        "Inconclusive: +8.0 points.",
+        "As a whole the data may cost more than it gains: -1.0 points.",
+        "Advice: collect.",
+    )
+    verdict = Verdict("inconclusive", None, "collect_more", why, {})
+    edge = Figure(0.08, 0.05, 0.11, 60, "accuracy")
+    said = flat(report(replace(task_result(), verdict=verdict, edge=edge)), monkeypatch)
+    assert "This looks like one, but: As a whole the data may cost more than it gains" in said
 
 
 def test_what_could_not_be_measured_is_said(monkeypatch: Any) -> None:

@@ -120,6 +120,30 @@ def gate(
 
 
 @app.command()
+def export(
+    directory: Directory,
+    review: Annotated[
+        str,
+        typer.Option("--review", metavar="FORM", help="csv, label-studio or argilla."),
+    ],
+    out: Annotated[
+        str | None,
+        typer.Option("--out", metavar="FILE", help="Where to write; - for stdout [review.<form>]."),
+    ] = None,
+    view: Annotated[
+        str, typer.Option("--view", help="suspects, or another view of the audit.")
+    ] = "suspects",
+    debug: Debug = False,
+) -> None:
+    """Write the suspects with their proposed labels, for people to decide on in a tool of theirs."""
+    _remember(debug)
+    from dataedge.api import open as open_audit
+    from dataedge.cli.export import export as write
+
+    typer.echo(write(open_audit(directory), review, view, out), nl=out != "-")
+
+
+@app.command()
 def items(
     directory: Directory,
     view: Annotated[

@@ -2,8 +2,8 @@
 
 An audit of a few thousand items solves thousands of small problems. A BLAS that shares each of them
 between threads spends most of its time, and more of the processor's, in waiting for these. With one thread
-its sums also come out the same whatever the machine has. The base model and the embedder have threads of
-their own and keep them.
+the sums of numpy and scipy also come out the same whatever the machine has. The base model, the embedder
+and the search for neighbours have threads of their own and keep them.
 """
 
 from __future__ import annotations

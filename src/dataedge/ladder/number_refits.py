@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 PARTS, REWEIGHTS = 8, 12
 """Refits on random parts of the train side, and with development items weighted anew."""
-LARGEST_PART = 2_000
-"""Train items of a part at most."""
+FEWEST, LARGEST_PART = 3, 2_000
+"""Train items of a part at least and at most."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,8 @@ class Ladder:
         found, sizes = [], []
         for turn in range(PARTS):
             rows = train[sample_clusters(self.clusters[train], most, self.seed + turn)]
+            if len(rows) < FEWEST:  # a cluster larger than a part was drawn first
+                continue
             sizes.append(len(rows))
             learner = Regression().fit(
                 [b[rows] for b in self.blocks], self.z[rows], self.clusters[rows]
@@ -104,6 +106,8 @@ class Ladder:
             sides = ([b[i] for b in self.blocks] for i in (self.development, self.evaluation))
             own = _Said(*map(learner.predict, sides))
             found.append(self._rungs(self.without, self.prompted, own))
+        if not found:
+            return Gains(np.zeros((0, 4, len(self.evaluation))), 0.0)
         kept = float(np.mean(sizes))
         return Gains(np.stack(found), kept / max(len(train) - kept, 1.0))
 

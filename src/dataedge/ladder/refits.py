@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 REFITTED = ("without_data", "prompted", "learned", "with_data")
 """The rungs that are refitted, in the order in which they are kept."""
-STANDS_FOR = {"tuned": "learned"}
-"""Rungs that are too dear to fit again, and those whose refits stand for theirs."""
+TUNED, LEARNED = "tuned", "learned"
+"""The rung that is too dear to fit again, and the one whose train side stands for its own."""
 CONSTANT = "chance"
 """The rung that is taken to stay as it is."""
 KEPT = 0.7
@@ -104,8 +104,9 @@ class Gains:
         values = self.gain[:, REFITTED.index(upper)]
         if lower != CONSTANT:
             values = values - self.gain[:, REFITTED.index(lower)]
-        known = np.isfinite(values).all(axis=1)
-        return self.scale * refit_variance(values[known] * on.weight, on.clusters)
+        known = np.isfinite(values).all(axis=0)
+        kept = values[:, known] * on.weight[known]
+        return self.scale * refit_variance(kept, on.clusters[known])
 
 
 class _Refitted(Protocol):
@@ -154,12 +155,17 @@ class Refits(Generic[R]):
         Returns:
             By source; None where one of the two is not refitted.
         """
-        upper = STANDS_FOR.get(upper, upper)
-        if upper not in REFITTED or lower not in (*REFITTED, CONSTANT):
+        if upper not in (*REFITTED, TUNED) or lower not in (*REFITTED, CONSTANT):
             return None
         groups = ((self.train_side,), (self.development,), self.prompts)
+        pairs = [(upper, lower)] * 3
+        if (
+            upper == TUNED
+        ):  # it is asked behind the bare prompt: what moves prompts moves `lower` alone
+            pairs = [(LEARNED, lower), (lower, CONSTANT), (lower, CONSTANT)]
         one, two, three = (
-            max(sum(r.variance(upper, lower, on) for r in refits), 0.0) for refits in groups
+            max(sum(r.variance(*pair, on) for r in refits if pair[0] != CONSTANT), 0.0)
+            for refits, pair in zip(groups, pairs, strict=True)
         )
         made = [[len(r) for r in refits] for refits in groups]
         free = [float(max(sum(m) - len(m), 1)) for m in made]

@@ -139,6 +139,8 @@ class Rungs:
     no_bits: str = ""
     classes: NDArray[np.int64] | None = None
     refits: Refits[Any] | None = None
+    tuned_counts: bool = True
+    """Whether `tuned` is what a fine-tune reaches; otherwise it only stands beside `learned`."""
 
     @property
     def sign(self) -> float:
@@ -291,7 +293,7 @@ class Rungs:
     @property
     def fine_tuned(self) -> str:
         """The rung that says what a fine-tune reaches: measured by a pilot, or predicted."""
-        return FINE_TUNED if FINE_TUNED in self.outcomes else "learned"
+        return FINE_TUNED if FINE_TUNED in self.outcomes and self.tuned_counts else "learned"
 
     @property
     def best_prompting(self) -> str:

@@ -124,6 +124,7 @@ def _train(
     optimiser = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=0.0)
     rng = np.random.default_rng(seed)
     losses, kept, best = [_loss_of(model, held)], _copy(weights), 0
+    asking = time.perf_counter() - started  # the development items, as after each pass
     steps = -(-len(rows) // recipe.batch)
     epochs, step, tokens, spent = recipe.epochs, 0, 0, 0.0
     epoch = 0
@@ -133,15 +134,17 @@ def _train(
             factor = _schedule(step, steps * epochs)
             for group in optimiser.param_groups:
                 group["lr"] = recipe.learning_rate * factor
-            loss = _loss(model, batch)
-            loss.backward()
+            answers = sum(len(row.targets) for row in batch)
+            for part in _parts(batch):
+                share = sum(len(row.targets) for row in part) / answers
+                (share * _loss(model, part)).backward()
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
             optimiser.step()
             optimiser.zero_grad()
             step, tokens = step + 1, tokens + sum(len(row.ids) for row in batch)
             if step == PROBED:  # how many passes fit is known before the rate begins to fall
-                each = (time.perf_counter() - started) / step
-                epochs = max(1, min(epochs, int(seconds / (each * steps))))
+                each = (time.perf_counter() - started - asking) / step
+                epochs = max(1, min(epochs, int((seconds - asking) / (each * steps + asking))))
         losses.append(_loss_of(model, held))
         done(1)
         if losses[-1] < losses[best]:
@@ -157,6 +160,8 @@ def _train(
 
 PROBED = 4
 """Steps after which it is known how long a pass takes."""
+ANSWER_TOKENS = 1_024
+"""Answer tokens whose logits over the whole vocabulary are held at once; a longer answer runs alone."""
 
 
 def _schedule(step: int, steps: int) -> float:
@@ -199,6 +204,17 @@ def _shuffled(rows: Sequence[Row], batch: int, rng: np.random.Generator) -> Iter
         yield [rows[i] for i in found[at]]
 
 
+def _parts(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """Rows of a step that are run together: as many as keep the logits of their answers small."""
+    part: list[Row] = []
+    for row in rows:
+        if part and sum(len(r.targets) for r in part) + len(row.targets) > ANSWER_TOKENS:
+            yield part
+            part = []
+        part.append(row)
+    yield part
+
+
 def _loss(model: LocalModel, rows: Sequence[Row]) -> Any:
     """Mean nats per answer token, as a tensor that gradients flow through."""
     import torch
@@ -209,13 +225,15 @@ def _loss(model: LocalModel, rows: Sequence[Row]) -> Any:
     ids = np.zeros((len(rows), width), np.int64)
     for at, row in enumerate(rows):
         ids[at, : len(row.ids)] = row.ids
-    states = forward.body(
-        input_ids=torch.from_numpy(ids).to(forward.device), use_cache=False
-    ).last_hidden_state
+    given = torch.from_numpy(ids).to(forward.device)
     which = np.repeat(np.arange(len(rows)), [len(row.targets) for row in rows])
     where = np.concatenate([np.arange(row.first, row.first + len(row.targets)) for row in rows])
     targets = np.concatenate([np.array(row.targets, np.int64) for row in rows])
-    logits = forward.head(states[which, where])
+    if forward.plain:  # its head alone would not give the logits that are scored
+        logits = forward.net(input_ids=given, use_cache=False).logits[which, where]
+    else:
+        states = forward.body(input_ids=given, use_cache=False).last_hidden_state
+        logits = forward.head(states[which, where])
     return functional.cross_entropy(logits.float(), torch.from_numpy(targets).to(forward.device))
 
 

@@ -16,7 +16,7 @@ from dataedge.pilot.recipe import Recipe
 from dataedge.positions import positions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+REFUSED = (Task.NUMBER, Task.MULTILABEL)
+"""Tasks that a pilot does not tune on."""
 SHARE_OF_TIME = 0.85
 """Of the minutes given, for training; the rest is for asking the tuned model."""
 
@@ -93,7 +95,7 @@ def check_possible(config: AuditConfig, abilities: ModelAbilities, task: Task) -
     """Raise AuditError, before anything is asked, where a pilot was wanted and none can be run."""
     if config.pilot is None:
         return
-    if task in (Task.NUMBER, Task.MULTILABEL):
+    if task in REFUSED:
         raise AuditError(
             "--pilot tunes on labels, responses and passages; not on numbers or on several labels a row",
             hint="Leave --pilot out, or read one label with --task classify",
@@ -111,7 +113,7 @@ def run(
     config: AuditConfig,
     read: Callable[[LocalModel, Positions], Floats],
     *,
-    form: str,
+    asked: Sequence[str],
 ) -> PilotRun:
     """Fine-tune the base model on train items and read what it says of the held-out ones.
 
@@ -122,22 +124,12 @@ def run(
         workspace: the data, its sides and vectors, and the base model.
         config: with the minutes.
         read: asks the tuned model about items, shape (m, …).
-        form: what `read` asks, for the key of the result.
+        asked: what `read` asks for beside the items' own answers, such as labels: part of the result's key.
     """
     s, recipe, minutes = workspace, Recipe(), config.pilot or 0.0
     train = positions(np.random.default_rng(s.seed).permutation(s.splits.train)[: recipe.rows])
-    examples, held = examples_of(s, train), examples_of(s, s.development)
-    inputs: dict[str, Any] = {
-        "model": s.lazy_model.id,
-        "revision": s.lazy_model.revision,
-        "train": [[e.prompt, e.answer] for e in examples],
-        "development": [[e.prompt, e.answer] for e in held],
-        "asked": [s.dataset.items[i].text for i in s.evaluation],
-        "form": form,
-        "minutes": minutes,
-        "seed": s.seed,
-        **vars(recipe),
-    }
+    examples, held, judged = (examples_of(s, side) for side in (train, s.development, s.evaluation))
+    inputs = inputs_of(s, minutes, recipe, (examples, held, judged), asked)
 
     def compute(done: Callable[[int], None]) -> PilotRun:
         model = own_copy(s.lazy_model)
@@ -155,6 +147,25 @@ def run(
             return PilotRun(said, trained, before, general_bits(model))
 
     return s.engine.once(PILOT, inputs, compute)
+
+
+def inputs_of(
+    workspace: Workspace,
+    minutes: float,
+    recipe: Recipe,
+    sides: Sequence[Sequence[Example]],
+    asked: Sequence[str],
+) -> dict[str, Any]:
+    """All that the result depends on, held-out answers included: they are asked about."""
+    return {
+        "model": workspace.lazy_model.id,
+        "revision": workspace.lazy_model.revision,
+        "sides": [[list(example) for example in side] for side in sides],
+        "asked": list(asked),
+        "minutes": minutes,
+        "seed": workspace.seed,
+        "recipe": dict(vars(recipe)),
+    }
 
 
 def own_copy(lazy_model: LazyModel) -> LocalModel:

@@ -53,7 +53,7 @@ def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConf
     def read(model: LocalModel, indices: Positions) -> Floats:
         return model.score_choices(s.prompts(strategy, indices), choices)
 
-    found = pilot.run(s, config, read, form="choices")
+    found = pilot.run(s, config, read, asked=choices)
     labels = ladder.y[s.development]
     usual: dict[str, Any] = {"log_prior": ladder.log_prior, "kinds": ("none",)}
     development = calibration.out_of_fold(found.said.development, labels, **usual)
@@ -87,7 +87,7 @@ def of_responses(ladder: GenerateLadder, ladder_run: GenerateRun, config: AuditC
         nats = np.array([-one.logprobs.sum() for one in scored], np.float64)
         return np.asarray(nats / np.log(2))
 
-    found = pilot.run(s, config, read, form="bits")
+    found = pilot.run(s, config, read, asked=["bits"])
     bits = found.said.evaluation[np.isin(s.evaluation, rungs.index)]
     outcome = Outcome(
         how(found, len(s.splits.train)),
@@ -103,9 +103,9 @@ def of_responses(ladder: GenerateLadder, ladder_run: GenerateRun, config: AuditC
 def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:
     """The ladder with the rung `tuned`.
 
-    It counts as what a fine-tune reaches where it was tuned on nearly all train rows, or is better on
-    development items than what was predicted of all; otherwise it only stands beside. `with_data` rests on
-    the tuned model where development items say that it is the better one.
+    It counts as what a fine-tune reaches where it was tuned on nearly all train rows to the end, or is
+    better on development items than what was predicted of all; otherwise it only stands beside. `with_data`
+    rests on the tuned model where development items say that it is the better one.
 
     Args:
         rungs: without it.
@@ -114,21 +114,19 @@ def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:
     """
     tried = {**rungs.outcomes, **found}
     ahead = better(tried, (FINE_TUNED, "learned")) == FINE_TUNED
-    if not (whole or ahead):
-        alone = replace(rungs, outcomes={FINE_TUNED: found[FINE_TUNED]}, refits=None)
-        figure = alone.figure(FINE_TUNED)
-        return Piloted(replace(rungs, special={**rungs.special, FINE_TUNED: figure}))
     used = found if ahead else {FINE_TUNED: found[FINE_TUNED]}
+    counts = whole or ahead
     return Piloted(
-        replace(rungs, outcomes={**rungs.outcomes, **used}),
-        "measured",
+        replace(rungs, outcomes={**rungs.outcomes, **used}, tuned_counts=counts),
+        "measured" if counts else "estimated",
         "measured" if "with_data" in used else "estimated",
     )
 
 
 def nearly_all(found: PilotRun, train: int) -> bool:
-    """Whether so many of the train rows were tuned on that the rest would change little."""
-    return found.trained.rows >= NEARLY_ALL * train
+    """Whether it was tuned to the end, learned something, and saw nearly all rows."""
+    done = found.trained
+    return done.rows >= NEARLY_ALL * train and not done.stopped and done.best > 0
 
 
 def how(found: PilotRun, train: int) -> str:

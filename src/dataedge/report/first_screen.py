@@ -47,6 +47,8 @@ TUNED_DOES = {"bits/byte": "take {} bits per byte", "R²": "explain {} of the va
 LEVELS = ("accuracy", "balanced accuracy", "exact match", "share", "R²")
 """Units that are read as percentages."""
 BAR = 20
+NO_FLAG = ("concurrency", "timeout")
+"""Options that the command line has no flag for."""
 NOTES = 2
 """Notes that are shown; the others stand under `--details`."""
 
@@ -66,8 +68,7 @@ def first_screen(report: Report, where: Sequence[str], width: int) -> Iterator[T
     yield Text()
     if report.terms:
         yield Text("  Is the data")
-        for term in report.terms:
-            yield from _term(term, width)
+        yield from _terms(report, width)
         yield Text()
     yield from _bars(report, width)
     yield from _reasons(report.reasons, width)
@@ -138,11 +139,22 @@ def gain(figure: EdgeModel, report: Report) -> str:
     low, high = points(figure.low, figure.unit), points(figure.high, figure.unit)
     sure = f"95 % sure of {low} to {high}"
     if report.verdict.label == "inconclusive":
-        edge = f"An edge begins at {least(report, figure.unit)}"
-        if figure.high < smallest(report, figure.unit):
+        delta, edge = (
+            smallest(report, figure.unit),
+            f"An edge begins at {least(report, figure.unit)}",
+        )
+        if figure.high < delta:
             edge += ", so this looks like none, but too few independent items were asked to be sure"
+        elif figure.low > delta:
+            edge += ". This looks like one, but: " + " ".join(_doubts(report)).rstrip(".")
         return f"{size}, but anything from {low} to {high} is possible; {basis}. {edge}."
     return f"{size}, {sure}; {basis}."
+
+
+def _doubts(report: Report) -> list[str]:
+    """Why a gain that is surely worth having is no edge: as the verdict's sentences have it."""
+    known = ("As a whole", "It is not certain")
+    return [w for w in report.verdict.why if w.startswith(known)] or ["the details say why"]
 
 
 def _tuning(report: Report) -> Iterator[str]:
@@ -152,14 +164,14 @@ def _tuning(report: Report) -> Iterator[str]:
     low, high = points(found.low, found.unit), points(found.high, found.unit)
     measured = found.basis == "measured"
     reached = {r.rung: r for r in report.ladder}.get("tuned" if measured else "learned")
-    does = ""
-    if reached is not None and reached.value is not None:
-        does = TUNED_DOES.get(reached.unit, "answer {} right").format(
-            level(reached.value, reached.unit)
-        )
+    if reached is None or reached.value is None:
+        return
+    does = TUNED_DOES.get(reached.unit, "answer {} right").format(
+        level(reached.value, reached.unit)
+    )
     which = "Measured: a fine-tune does" if measured else "A fine-tune should"
     yield (
-        f"{which} {does or 'differ by'}, {points(found.value, found.unit)} {_unit(found.unit)} "
+        f"{which} {does}, {points(found.value, found.unit)} {_unit(found.unit)} "
         f"({low} to {high}) over prompting that shows the data."
     )
 
@@ -205,13 +217,18 @@ def _unit(unit: str) -> str:
     return {"bits/byte": "bits per byte", "R²": "points of variance"}.get(unit, "points")
 
 
-def _term(term: TermModel, width: int) -> Iterator[Text]:
+def _terms(report: Report, width: int) -> Iterator[Text]:
+    for term in report.terms:
+        yield from _term(term, least(report, report.edge.unit), width)
+
+
+def _term(term: TermModel, smallest_gain: str, width: int) -> Iterator[Text]:
     answer = Text("   ").append(MARKS[term.answer], style=ANSWER_COLOURS[term.answer])
     answer.append(f" {term.name:<18}").append(
         f"{term.answer:<9}", style=f"bold {ANSWER_COLOURS[term.answer]}"
     )
     indent = len(answer.plain)
-    lines = textwrap.wrap(said(term), max(20, width - indent))
+    lines = textwrap.wrap(said(term).replace("δ", smallest_gain), max(20, width - indent))
     yield answer.append(lines[0])
     for line in lines[1:]:
         yield Text(" " * indent + line)
@@ -300,20 +317,18 @@ def _reasons(reasons: Sequence[ReasonModel], width: int) -> Iterator[Text]:
 
 
 def command(report: Report) -> str:
-    """The audit again, with the flag that the advice names."""
-    passed = {
-        k: v
-        for k, v in report.config.passed.items()
-        if f"--{k.replace('_', '-')}" not in report.verdict.flag
-    }
-    flags = [
-        f"--{name.replace('_', '-')}" + ("" if value is True else f" {shlex.quote(str(value))}")
-        for name, value in passed.items()
-        if value not in (None, False)
-    ]
-    return " ".join(
-        ["dataedge audit", shlex.quote(report.dataset.path), *flags, report.verdict.flag]
-    )
+    """The audit again, with the flag that the advice names: one line to paste; empty where there is none."""
+    flag, source = report.verdict.flag, report.dataset.path
+    if not flag or source.startswith("<"):
+        return ""
+    effective = report.config.effective
+    flags = []
+    for name in report.config.passed:
+        option, value = f"--{name.replace('_', '-')}", effective.get(name)
+        if option in flag or name in NO_FLAG or value is None or value is False:
+            continue
+        flags.append(option if value is True else f"{option} {shlex.quote(str(value))}")
+    return " ".join(["dataedge audit", shlex.quote(source), *flags, flag])
 
 
 def _seen(tests: Sequence[ExposureModel]) -> str:
@@ -332,8 +347,6 @@ def _next(report: Report, where: Sequence[str], width: int) -> Iterator[Text]:
     notes = [*report.model.notes, *report.dataset.notes, *report.embedder.notes]
     said_first = said_first.replace("δ", least(report, report.edge.unit))
     lines = [("Next", said_first[:1].upper() + said_first[1:])] if said_first else []
-    if report.verdict.flag:
-        lines.append(("", command(report)))
     if report.exposure:
         lines.append(("Seen", _seen(report.exposure)))
     lines += [("Note", note) for note in notes[:NOTES]]
@@ -343,3 +356,5 @@ def _next(report: Report, where: Sequence[str], width: int) -> Iterator[Text]:
     for name, text in lines:
         for at, line in enumerate(textwrap.wrap(text, width - 10, break_on_hyphens=False)):
             yield Text(f"  {name if not at else '':<8}").append(line)
+        if name == "Next" and (again := command(report)):
+            yield Text(f"          {again}", no_wrap=True, overflow="ignore")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import difflib
+import math
 import operator
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from dataedge.errors import AuditError, ExitCode
+from dataedge.ladder.rungs import RUNGS
+from dataedge.measure.registry import BY_NAME
+from dataedge.report import model as m
+from dataedge.verdict.decision import LACKS
+from dataedge.verdict.terms import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,15 +90,21 @@ def fields_of(report: Report) -> tuple[dict[str, float | str | None], dict[str, 
     reasons are words.
     """
     figures = {"edge": report.edge, "tuning_gain": report.tuning_gain}
-    known: dict[str, float | str | None] = {}
+    known: dict[str, float | str | None] = {f"term.{t}": None for t in NAMES}
     reasons: dict[str, str] = {}
-    parts = {f"edge.{name.replace(' ', '_')}": part for name, part in report.edge.parts.items()}
+    for name in (*RUNGS, *BY_NAME):  # what this audit did not come to has a name all the same
+        known |= dict.fromkeys([name, *(f"{name}.{end}" for end in _ENDS)])
+    parts = {f"edge.{re.sub('[ -]', '_', name)}": part for name, part in report.edge.parts.items()}
     rungs = {rung.rung: rung for rung in report.ladder}
     shown: dict[str, FigureModel | EdgeModel] = {**rungs, **report.measures, **parts, **figures}
     for name, figure in shown.items():
-        known[name] = figure.value
-        known |= {f"{name}.{end}": getattr(figure, end) for end in _ENDS}
-        reasons[name] = getattr(figure, "reason", "")
+        status = getattr(figure, "status", "ok")
+        sound = status == "ok"
+        known[name] = figure.value if sound else None
+        known |= {f"{name}.{end}": getattr(figure, end) if sound else None for end in _ENDS}
+        reasons[name] = " ".join(
+            filter(None, ("" if sound else status, getattr(figure, "reason", "")))
+        )
     known |= {
         "verdict": report.verdict.label,
         "advice": report.verdict.advice,
@@ -117,31 +129,61 @@ def _check(
     name, sign, bound = parsed.groups()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3)
-        hint = f"Did you mean {' or '.join(near)}?" if near else "Did you mean edge.low?"
-        raise AuditError(f"gate: no report has {name!r}", hint=f"{hint} See `dataedge measures`")
+        meant = " or ".join(near or ["edge.low"])
+        raise AuditError(
+            f"gate: no report has {name!r}", hint=f"Did you mean {meant}? See `dataedge measures`"
+        )
     found = known[name]
     if found is None:
         stem = name if name in reasons else name.rpartition(".")[0]
         return Checked(text, None, "unknown", reasons.get(stem, ""))
     if isinstance(found, str):
-        return Checked(text, found, _of_words(text, found, sign, bound))
-    try:
-        limit = float(bound)
-    except ValueError as error:
+        return Checked(text, found, _of_words(text, name, found, sign, bound))
+    limit = _number(bound)
+    if limit is None:
         raise AuditError(
             f"gate: {name} is a number, and {bound!r} in {text!r} is none",
             hint="Compare it with a number: `dataedge gate AUDIT 'edge.low > 0.02'`",
-        ) from error
+        )
     return Checked(text, found, "passed" if OPERATORS[sign](found, limit) else "failed")
 
 
-def _of_words(text: str, found: str, sign: str, bound: str) -> Outcome:
+def _number(text: str) -> float | None:
+    """A finite number."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _of_words(text: str, name: str, found: str, sign: str, bound: str) -> Outcome:
     if sign not in ("==", "!="):
         raise AuditError(
             f"gate: {text!r} compares words, which are only equal or not",
             hint="Use == or !=: `dataedge gate AUDIT 'verdict == edge'`",
         )
-    return "passed" if (found == bound.strip("'\"")) == (sign == "==") else "failed"
+    word, possible = bound.strip("'\""), _words_of(name)
+    if word not in possible:
+        raise AuditError(
+            f"gate: {name} is never {word!r}",
+            hint=f"Use one of {', '.join(possible)}: `dataedge gate AUDIT '{name} == {possible[0]}'`",
+        )
+    return "passed" if (found == word) == (sign == "==") else "failed"
+
+
+def _words_of(name: str) -> tuple[str, ...]:
+    """What a field of words can say."""
+    kind, _, _ = name.partition(".")
+    if kind == "limited_by":
+        return (*LACKS, "unexplained", "nothing")
+    field = {
+        "verdict": m.VerdictModel.model_fields["label"],
+        "advice": m.VerdictModel.model_fields["advice"],
+        "term": m.TermModel.model_fields["answer"],
+        "reason": m.ReasonModel.model_fields["answer"],
+    }[kind]
+    return get_args(field.annotation)
 
 
 def junit(checked: Sequence[Checked], name: str) -> str:

@@ -32,7 +32,7 @@ def show(report: Report, where: Sequence[str], stream: TextIO) -> None:
     """
     console = _console(stream)
     for line in first_screen(_printable(report), all_printable(where), console.width):
-        console.print(line)
+        console.print(line, soft_wrap=bool(line.no_wrap))
 
 
 def show_details(report: Report, worst: Sequence[dict[str, Any]], stream: TextIO) -> None:

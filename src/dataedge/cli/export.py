@@ -1,0 +1,42 @@
+"""`dataedge export`: items of a view, for a tool that people decide in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dataedge.errors import AuditError
+from dataedge.report.review import ENDINGS, written
+
+if TYPE_CHECKING:
+    from dataedge.finished_audit import Audit
+
+
+def export(audit: Audit, form: str, view: str, out: str | None) -> str:
+    """Write the items of a view.
+
+    Args:
+        audit: finished.
+        form: csv, label-studio or argilla.
+        view: of the audit.
+        out: file; `review` with the ending of the form, in this directory, if None; - for none.
+
+    Returns:
+        What to print: where it was written, or for `-` the text itself.
+
+    Raises:
+        AuditError: there is no such form or view, or the file cannot be written.
+    """
+    chosen = audit.view(view)
+    text = written(chosen, form)
+    if out == "-":
+        return text
+    path = Path(out) if out else Path("review" + ENDINGS[form])
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise AuditError(
+            f"--out {path}: {error.strerror}",
+            hint="Name a file that can be written: --out FILE, or - for stdout",
+        ) from error
+    return f"{len(chosen.rows)} items written to {path}"
