@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from dataedge.engine.values import pack, unpack
+from dataedge.ladder.prompt_information import OtherPrompts
 from dataedge.ladder.refits import REFITTED, Gains, Items, Refits
 from dataedge.ladder.response_refits import (
     PARTS,
@@ -16,6 +18,7 @@ from dataedge.ladder.response_refits import (
     Sides,
 )
 from dataedge.ladder.rungs import BITS, Outcome, Rungs
+from dataedge.ladder.task_style import split
 from dataedge.positions import positions
 from dataedge.prompt.scores import Answer
 
@@ -141,3 +144,19 @@ def test_responses_spelt_alike_are_counted_once(*, same: bool) -> None:
     spelt = made.spelt if same else [list(made.spelt[0]), list(made.spelt[0])]
     found = Ladder(**{**vars(made), "spelt": spelt}).refit([])
     assert np.array_equal(found.train_side.gain, made.refit([]).train_side.gain)
+
+
+def test_what_moves_the_total_moves_its_style_and_not_its_task() -> None:
+    """Draws that give away wording shift the bits behind every question alike."""
+    made = audit(0)
+    rng = np.random.default_rng(1)
+    own = {rung: made.outcomes[rung].bits for rung in ("without_data", "with_data")}
+    behind = {rung: bits[:, None] + rng.normal(3, 1, size=(N, 4)) for rung, bits in own.items()}
+    others = OtherPrompts(
+        np.arange(N), behind["without_data"], np.repeat(behind["with_data"][:, None], 2, axis=1)
+    )
+    still = split(replace(made, refits=None), others)
+    moving = split(made, others)
+    assert (moving.task.low, moving.task.high) == (still.task.low, still.task.high)
+    widths = [f.style.high - f.style.low for f in (still, moving)]  # type: ignore[operator]
+    assert widths[1] > 1.2 * widths[0]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dataedge.ladder.refits import Refits
     from dataedge.positions import Positions
     from dataedge.prompt.templates import Strategy
+    from dataedge.widened_intervals import Added
 
 RUNGS = (
     "chance",
@@ -194,9 +195,13 @@ class Rungs:
 
     def _carrying(self, figure: Figure, upper: str, lower: str | None = None) -> Figure:
         """The figure of a rung, or of a difference, with what refits add to its interval."""
-        figure = self._of_items(figure)
+        figure, added = self._of_items(figure), self.added(upper, lower)
+        return figure if added is None else widened(figure, added, bounds=self._bounds(lower))
+
+    def added(self, upper: str, lower: str | None = None) -> Added | None:
+        """Variance that a rung, or a difference of two, has beside that of its items; None if unknown."""
         if self.refits is None:
-            return figure
+            return None
         balanced, weight = self.unit == BALANCED, np.ones(len(self.index))
         if self.unit in (BITS, R2):
             weight /= self.weight.mean()
@@ -204,10 +209,7 @@ class Rungs:
             sizes = np.bincount(self.classes)
             weight = len(weight) / np.count_nonzero(sizes) / sizes[self.classes]
         on = Items(weight, self.clusters, self.classes, balanced)
-        added = self.refits.variances(upper, lower or CONSTANT, on)
-        if added is None:
-            return figure
-        return widened(figure, added, bounds=self._bounds(lower))
+        return self.refits.variances(upper, lower or CONSTANT, on)
 
     def _bounds(self, lower: str | None) -> tuple[float, float]:
         """What a rung can be, or a difference of two."""

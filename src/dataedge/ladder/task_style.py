@@ -55,7 +55,7 @@ class Spread(NamedTuple):
     """A variance of a mean, in (bits per byte)², with the degrees of freedom that it is known by."""
 
     variance: float
-    freedom: int
+    freedom: float
 
 
 def split(rungs: Rungs, others: OtherPrompts) -> Split:
@@ -81,13 +81,17 @@ def split(rungs: Rungs, others: OtherPrompts) -> Split:
     )
     detail = {"responses": len(rows), "prompts": number, "contexts": others.contexts}
 
-    def part(values: Floats, share: float) -> Figure:
+    def part(values: Floats, share: float, errors: Sequence[Spread]) -> Figure:
         figure = _two_phase(rungs, rows, values, total, share)
         return carrying(replace(figure, detail=detail), errors)
 
+    # what moves the total and is no luck of items moves its style: a draw of demonstrations gives away
+    # wording, behind the right question as behind the others
+    added = rungs.added("with_data", "without_data") or Added()
+    moved = [Spread(v, df) for v, df in zip(added.parts, added.freedom, strict=True)]
     return Split(
-        part(found.task, slope),
-        part(own - found.task, 1.0 - slope),
+        part(found.task, slope, errors),
+        part(own - found.task, 1.0 - slope, [*errors, *moved]),
         found,
         (
             error_of_prompts([t.with_.information for t in less], size),
@@ -159,7 +163,7 @@ def carrying(figure: Figure, errors: Sequence[Spread]) -> Measured:
     if not known:
         return widened(figure, Added(), bounds=(-np.inf, np.inf))
     freedom = variance**2 / sum(error.variance**2 / error.freedom for error in known)
-    refits = sum(error.freedom + 1 for error in known)
+    refits = round(sum(error.freedom + 1 for error in known if np.isfinite(error.freedom)))
     added = Added(prompts=variance, freedom=(np.inf, np.inf, freedom), refits=refits)
     found = widened(figure, added, bounds=(-np.inf, np.inf))
     return replace(found, carried=CarriedQuestions(**vars(found.carried)))
