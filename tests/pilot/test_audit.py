@@ -64,7 +64,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def audited(topics: Path, out: Path, options: dict[str, object]) -> dataedge.Audit:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "Recipe", lambda: Recipe(learning_rate=2e-2, epochs=6))
+        patch.setattr(run, "Recipe", lambda: Recipe(learning_rate=2e-2, epochs=6, steps=0))
         return dataedge.audit(topics, out=str(out), **options)  # type: ignore[arg-type]
 
 
@@ -89,7 +89,7 @@ def test_a_second_run_tunes_nothing(
     options: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(run, "Recipe", lambda: Recipe(learning_rate=2e-2, epochs=6))
+    monkeypatch.setattr(run, "Recipe", lambda: Recipe(learning_rate=2e-2, epochs=6, steps=0))
     monkeypatch.setattr(run, "own_copy", lambda _: pytest.fail("opened to be tuned"))
     again = dataedge.audit(topics, out=str(out), **options)  # type: ignore[arg-type]
     assert again.report.tuning_gain == audited.report.tuning_gain

@@ -16,7 +16,7 @@ from dataedge.pilot.recipe import Recipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FAST = Recipe(rank=8, learning_rate=2e-2, epochs=4, rows=96)
+FAST = Recipe(rank=8, learning_rate=2e-2, epochs=4, steps=0, rows=96)
 
 
 @pytest.fixture(scope="module")

@@ -126,7 +126,8 @@ def _train(
     losses, kept, best = [_loss_of(model, held)], _copy(weights), 0
     asking = time.perf_counter() - started  # the development items, as after each pass
     steps = -(-len(rows) // recipe.batch)
-    epochs, step, tokens, spent = recipe.epochs, 0, 0, 0.0
+    wanted = recipe.passes(len(rows))
+    epochs, step, tokens, spent = wanted, 0, 0, 0.0
     epoch = 0
     while epoch < epochs:
         epoch += 1
@@ -155,7 +156,7 @@ def _train(
     with torch.no_grad():
         for parameter, value in zip(weights, kept, strict=True):
             parameter.copy_(value)
-    return Trained(len(train), epoch, best, losses, tokens, spent, epoch < recipe.epochs)
+    return Trained(len(train), epoch, best, losses, tokens, spent, epoch < wanted)
 
 
 PROBED = 4

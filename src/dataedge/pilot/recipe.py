@@ -17,7 +17,9 @@ class Recipe:
         rank: of the adapters.
         alpha: they count alpha / rank times.
         learning_rate: the largest, of AdamW.
-        epochs: passes over the train rows at most.
+        epochs: passes over the train rows at most,
+        steps: or as many as make so many steps, where rows are few,
+        most: but never more than so many.
         batch: rows of a step.
         development: development items that are asked after each pass at most.
         rows: train rows at most.
@@ -27,9 +29,21 @@ class Recipe:
     alpha: int = 32
     learning_rate: float = 5e-4
     epochs: int = 4
+    steps: int = 100
+    most: int = 12
     batch: int = 8
     development: int = 64
     rows: int = 512
+
+    def passes(self, rows: int) -> int:
+        """Passes over so many train rows at most.
+
+        Example:
+            >>> Recipe().passes(512), Recipe().passes(96), Recipe().passes(48)
+            (4, 9, 12)
+        """
+        each = -(-rows // self.batch)
+        return max(self.epochs, min(-(-self.steps // max(each, 1)), self.most))
 
 
 WARMUP = 0.1

@@ -69,7 +69,7 @@ class PilotRun:
         return self.general_after - self.general_before
 
 
-PILOT = Step("pilot", 1, (PilotRun, Said, Trained), parts=Recipe.epochs)
+PILOT = Step("pilot", 2, (PilotRun, Said, Trained), parts=Recipe.epochs)
 
 
 class Plan(NamedTuple):
@@ -88,7 +88,7 @@ def plan(train: int, item_tokens: float, recipe: Recipe | None = None) -> Plan:
     """What a pilot on so many train items of so many tokens trains on, if time allows."""
     recipe = recipe or Recipe()
     rows = min(train, recipe.rows)
-    return Plan(rows, int(rows * item_tokens * recipe.epochs))
+    return Plan(rows, int(rows * item_tokens * recipe.passes(rows)))
 
 
 def check_possible(config: AuditConfig, abilities: ModelAbilities, task: Task) -> None:
