@@ -24,9 +24,10 @@ def provenance(*packages: str) -> dict[str, Any]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "not installed"
-    script = Path(sys.argv[0]).name
+    here, script = Path(__file__).resolve().parent, Path(sys.argv[0]).resolve()
+    name = script.relative_to(here) if script.is_relative_to(here) else script.name
     return {
-        "command": " ".join(["python", f"benchmarks/{script}", *sys.argv[1:]]),
+        "command": " ".join(["python", f"benchmarks/{name}", *sys.argv[1:]]),
         "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "versions": found,
