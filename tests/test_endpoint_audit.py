@@ -122,6 +122,7 @@ def test_without_probabilities_accuracy_alone_is_told(
     assert "None" not in repr(done)
 
 
+@pytest.mark.long
 def test_an_audit_goes_on_where_the_server_broke_off(
     local: LocalModel, small_dataset: Path, few: str, tmp_path: Path
 ) -> None:
@@ -196,6 +197,7 @@ def questions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_short_responses_are_judged_by_exact_match(
     local: LocalModel, questions: Path, tmp_path: Path
 ) -> None:

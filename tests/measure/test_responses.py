@@ -274,6 +274,7 @@ def test_gsm8k_is_mostly_clean_and_planted_defects_show() -> None:
 
 
 @pytest.mark.skipif(not GSM8K.exists(), reason="../shared/data/gsm8k is absent")
+@pytest.mark.long
 def test_gsm8k_answers_are_close_to_their_questions_and_swapped_ones_are_not() -> None:
     from dataedge.models.embedder import open_embedder
 
