@@ -53,6 +53,7 @@ def run(
     """
     started = time.perf_counter()
     load_probes(config.probes)  # a mistake in one is told before anything is asked
+    check_possible(config, dataset.task)
     engine, embedder = Engine(store, progress), Embed(config.embedder)
     lazy_model = lazy_base_model(config, store.path.parent)
     usage = f"usage {lazy_model.id} {lazy_model.revision}"
@@ -87,7 +88,6 @@ def audit(
     store.replace("items", item_table(data))
 
     abilities = prove(store, lazy_model, config, dataset)
-    check_possible(config, abilities, dataset.task)
     workspace = Workspace.of(engine, lazy_model, abilities, data, config)
     tokens = every_task.tokens(workspace)
     found = tasks.find(workspace, config, tokens)

@@ -141,12 +141,18 @@ def test_responses_are_tuned_too(tmp_path: Path, tiny_model: str) -> None:
 
 
 def test_where_nothing_can_be_tuned_it_is_said_before_anything_is_asked(
-    tmp_path: Path, tiny_model: str
+    tmp_path: Path, tiny_model: str, small_dataset: Path
 ) -> None:
     numbers = tmp_path / "numbers.csv"
     numbers.write_text("text,label\n" + "".join(f"item {i},{i * 1.5}\n" for i in range(60)))
     with pytest.raises(AuditError, match="not on numbers"):
         dataedge.audit(numbers, out=str(tmp_path / "n"), model=tiny_model, pilot=1.0)
+    server = {"model": "openai/none", "base_url": "http://localhost:9/v1", "pilot": 1.0}
+    with pytest.raises(AuditError, match="behind a server"):
+        dataedge.audit(small_dataset, out=str(tmp_path / "s"), **server)  # type: ignore[arg-type]
+    for source, options in ((numbers, {"pilot": 1.0}), (small_dataset, server)):
+        with pytest.raises(AuditError, match="--pilot"):
+            plan(source, options)
 
 
 def test_plan_tells_the_minutes(small_dataset: Path, tiny_model: str) -> None:

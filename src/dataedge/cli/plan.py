@@ -171,6 +171,7 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     from dataedge.api import read
     from dataedge.config import make_config, name_of
     from dataedge.models import connection, identity
+    from dataedge.pilot.run import check_possible
     from dataedge.prompt.library import load_probes, searched_probe
     from dataedge.store import FILE
 
@@ -183,6 +184,7 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
         from dataedge.tasks.multilabel import refused_on_a_server
 
         raise refused_on_a_server()
+    check_possible(config, dataset.task)
     held = min(config.probe_items, int(0.4 * len(dataset.items)))
     probe = searched_probe(dataset.task.value, load_probes(config.probes))
     asked = _work(dataset, probe, held, remote=server is not None)

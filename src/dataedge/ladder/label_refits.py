@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.ladder.refits import KEPT, REFITTED, Answers, Refits, counted_anew, without_one
+from dataedge.ladder.refits import KEPT, REFITTED, Answers, Refits, Said, counted_anew, without_one
 from dataedge.ladder.stack import stack
 from dataedge.learner.classifier import Learner
 from dataedge.learning_curve.more_data import sample_clusters
@@ -53,13 +53,6 @@ class Panel:
     def cheap(self) -> list[int]:
         """Positions of the prompts of `without_data`."""
         return [i for i, kind in enumerate(self.kinds) if kind != "retrieved"]
-
-
-class _Said(NamedTuple):
-    """Log-probabilities, shape (m, K) on each side."""
-
-    development: Floats
-    evaluation: Floats
 
 
 @dataclass(frozen=True)
@@ -116,7 +109,7 @@ class Ladder:
             if len(np.unique(self.y[rows])) < 2:
                 # nothing is learned of one label but how frequent it is
                 held = (self.development, self.evaluation)
-                prior = _Said(*(np.tile(self.log_prior, (len(side), 1)) for side in held))
+                prior = Said(*(np.tile(self.log_prior, (len(side), 1)) for side in held))
                 found.append(self._rungs(self.without, self.prompted, prior))
                 continue
             learner = Learner().fit(
@@ -129,7 +122,7 @@ class Ladder:
             )
             first = first or learner
             sides = ([b[i] for b in self.blocks] for i in (self.development, self.evaluation))
-            own = _Said(*(np.log(np.maximum(learner.predict_proba(X), 1e-9)) for X in sides))
+            own = Said(*(np.log(np.maximum(learner.predict_proba(X), 1e-9)) for X in sides))
             found.append(self._rungs(self.without, self.prompted, own))
         kept = float(np.mean(sizes)) if sizes else 0.0
         return self._answers(found, kept / max(len(train) - kept, 1.0))

@@ -8,11 +8,11 @@ prompts.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.ladder.refits import KEPT, Gains, Refits, counted_anew, without_one
+from dataedge.ladder.refits import KEPT, Gains, Refits, Said, counted_anew, without_one
 from dataedge.ladder.stack import stack_numbers
 from dataedge.learner.regression import Regression
 from dataedge.learning_curve.more_data import sample_clusters
@@ -47,13 +47,6 @@ class Expectations:
 
     values: Floats
     kinds: tuple[str, ...]
-
-
-class _Said(NamedTuple):
-    """Numbers, shape (m,) on each side."""
-
-    development: Floats
-    evaluation: Floats
 
 
 @dataclass(frozen=True)
@@ -104,7 +97,7 @@ class Ladder:
                 [b[rows] for b in self.blocks], self.z[rows], self.clusters[rows]
             )
             sides = ([b[i] for b in self.blocks] for i in (self.development, self.evaluation))
-            own = _Said(*map(learner.predict, sides))
+            own = Said(*map(learner.predict, sides))
             found.append(self._rungs(self.without, self.prompted, own))
         if not found:
             return Gains(np.zeros((0, 4, len(self.evaluation))), 0.0)

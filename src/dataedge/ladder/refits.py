@@ -50,6 +50,13 @@ class Items(NamedTuple):
     balanced: bool = False
 
 
+class Said(NamedTuple):
+    """What is said of held-out items: log-probabilities, shape (m, K), or numbers, shape (m,)."""
+
+    development: Floats
+    evaluation: Floats
+
+
 @dataclass(frozen=True)
 class Answers:
     """Which of its answers each refit has right.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,6 +11,7 @@ import numpy as np
 from dataedge.engine import Step
 from dataedge.errors import AuditError
 from dataedge.items import Task
+from dataedge.models import connection
 from dataedge.pilot.fine_tune import Example, Trained, check_installed, fine_tuned
 from dataedge.pilot.recipe import Recipe
 from dataedge.positions import positions
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.config import AuditConfig
-    from dataedge.models.lazy import LazyModel, ModelAbilities
+    from dataedge.models.lazy import LazyModel
     from dataedge.models.local.model import LocalModel
     from dataedge.positions import Positions
     from dataedge.prompt.workspace import Workspace
@@ -69,7 +70,7 @@ class PilotRun:
         return self.general_after - self.general_before
 
 
-PILOT = Step("pilot", 2, (PilotRun, Said, Trained), parts=Recipe.epochs)
+PILOT = Step("pilot", 2, (PilotRun, Said, Trained))
 
 
 class Plan(NamedTuple):
@@ -91,8 +92,8 @@ def plan(train: int, item_tokens: float, recipe: Recipe | None = None) -> Plan:
     return Plan(rows, int(rows * item_tokens * recipe.passes(rows)))
 
 
-def check_possible(config: AuditConfig, abilities: ModelAbilities, task: Task) -> None:
-    """Raise AuditError, before anything is asked, where a pilot was wanted and none can be run."""
+def check_possible(config: AuditConfig, task: Task) -> None:
+    """Raise AuditError, before anything is done, where a pilot was wanted and none can be run."""
     if config.pilot is None:
         return
     if task in REFUSED:
@@ -100,7 +101,7 @@ def check_possible(config: AuditConfig, abilities: ModelAbilities, task: Task) -
             "--pilot tunes on labels, responses and passages; not on numbers or on several labels a row",
             hint="Leave --pilot out, or read one label with --task classify",
         )
-    if abilities.remote:
+    if connection(config) is not None:
         raise AuditError(
             "--pilot: the weights of a model behind a server cannot be tuned from here",
             hint="Leave --pilot out, or name a model on this machine with --model hf/<path or id>",
@@ -146,7 +147,8 @@ def run(
             said = Said(read(model, s.development), read(model, s.evaluation))
             return PilotRun(said, trained, before, general_bits(model))
 
-    return s.engine.once(PILOT, inputs, compute)
+    parts = recipe.passes(len(train)) + 1  # what is said of the held-out items comes last
+    return s.engine.once(replace(PILOT, parts=parts), inputs, compute)
 
 
 def inputs_of(

@@ -190,7 +190,8 @@ TABLE: tuple[Row, ...] = (
         lambda e: f"--probe-items {e.probe_items}",
     ),
     Row(
-        "the same, no rows left; at least 60 clusters, local weights, and a pilot fits an hour",
+        "the same, no rows left; at least 60 clusters, and a pilot fits an hour and can tell: of labels, or "
+        "of text whether tuning adds to an edge",
         "pilot",
         lambda e: _open(e) and _pilot_tells(e) and e.clusters >= FEWEST_CLUSTERS,
         lambda e: (
