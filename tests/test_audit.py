@@ -246,10 +246,15 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wal = out / "audit.duckdb.wal"
     deadline = time.monotonic() + 120
+    before_last = 0
     while time.monotonic() < deadline and process.poll() is None:
-        if wal.exists() and wal.stat().st_size > 120_000:
+        size = wal.stat().st_size if wal.exists() else 0
+        if (
+            size > 120_000 and size == before_last
+        ):  # the vectors are written, and no longer being written
             break
-        time.sleep(0.02)
+        before_last = size
+        time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (out / "report.json").exists(), "the run was over before it could be killed"

@@ -326,5 +326,5 @@ def test_a_learner_that_knows_nothing_takes_nothing_from_the_pool() -> None:
     sides = (ladder.s.development, ladder.s.evaluation)
     pool = Pooled(*(opinion(i, 2.0) for i in sides), np.ones(1), 0.0, 1.0)
     ignorant = Learned(*(4 * opinion(i, 0.0) for i in sides))
-    stacked = ladder.learned(ignorant, pool)[0].gain
+    stacked = ladder.learned(ignorant, pool).gain
     assert np.array_equal(stacked, ladder.judge(pool.evaluation, ladder.s.evaluation)[0])

@@ -117,6 +117,32 @@ def test_an_answer_that_was_mended_is_asked_about_anew() -> None:
     assert len(set(keys)) == len(keys) == 9
 
 
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (MemoryError(), "ran out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "ran out of memory"),
+        (RuntimeError("shapes differ"), None),
+    ],
+)
+def test_memory_that_runs_out_is_a_sentence(
+    audited: dataedge.Audit,
+    topics: Path,
+    out: Path,
+    options: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+    told: str | None,
+) -> None:
+    def fail(_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(run, "own_copy", fail)
+    with pytest.raises(AuditError if told else RuntimeError, match=told or "shapes"):
+        dataedge.audit(topics, out=str(out), **{**options, "pilot": 3.0})  # type: ignore[arg-type]
+    assert dataedge.open(out).report.tuning_gain == audited.report.tuning_gain  # still readable
+
+
 def test_responses_are_tuned_too(tmp_path: Path, tiny_model: str) -> None:
     import json
 

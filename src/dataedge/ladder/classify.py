@@ -34,8 +34,6 @@ class ClassifyRun:
 
     Attributes:
         rungs: rungs on the evaluation items.
-        log_without: shape (n_eval, K), calibrated log-probabilities of `without_data` (nats).
-        log_with: shape (n_eval, K), of `with_data`.
         trials: per strategy name: k, shots, mean accuracy on development items and their number.
         shuffled: hits of the learner on shuffled labels, per evaluation item: the control.
         shuffled_bits: what the labels cost with that learner, which must not be less than by chance.
@@ -44,8 +42,6 @@ class ClassifyRun:
     """
 
     rungs: Rungs
-    log_without: NDArray[np.float64]
-    log_with: NDArray[np.float64]
     trials: list[dict[str, Any]]
     shuffled: NDArray[np.float64]
     shuffled_bits: NDArray[np.float64]
@@ -116,11 +112,11 @@ class ClassifyLadder(LabelPrompts):
 
         return s.engine.once(LEARNER, {**self.described.inputs, **inputs}, compute)
 
-    def learned(self, own: Learned, base: Pooled) -> tuple[Outcome, NDArray[np.float64]]:
+    def learned(self, own: Learned, base: Pooled) -> Outcome:
         """The learner stacked with a pool of prompts; weights by development."""
         mixed = stack(own, base, self.y[self.s.development])
         hits, bits = self.judge(mixed.evaluation, self.s.evaluation)
-        outcome = Outcome(
+        return Outcome(
             f"closed-form learner on {self.described.name} of {len(self.s.splits.train)} items, "
             f"base model weight {mixed.base_weight:g}",
             self.trial(None, mixed.development, self.s.development),
@@ -134,7 +130,6 @@ class ClassifyLadder(LabelPrompts):
             base_weight=mixed.base_weight,
             balanced=self.balanced(mixed.evaluation, self.s.evaluation),
         )
-        return outcome, mixed.evaluation
 
     def run(self) -> ClassifyRun:
         """All rungs."""
@@ -151,8 +146,8 @@ class ClassifyLadder(LabelPrompts):
         outcomes = {"chance": self._chance(), **asked.outcomes}
         without = asked.without
         own = self.learn(s.splits.train)
-        outcomes["learned"], _ = self.learned(own, without)
-        outcomes["with_data"], log_with = self.learned(own, asked.prompted)
+        outcomes["learned"] = self.learned(own, without)
+        outcomes["with_data"] = self.learned(own, asked.prompted)
         refits = self._refits(asked, own, refit_width)
         shuffled, shuffled_bits = shuffled_control(self)
         valid = valid_items(outcomes)
@@ -174,8 +169,6 @@ class ClassifyLadder(LabelPrompts):
         rungs.special["repaired"] = self._repaired(rungs, without)
         return ClassifyRun(
             rungs,
-            without.evaluation[valid],
-            log_with[valid],
             asked.trials,
             shuffled[valid],
             shuffled_bits[valid],
@@ -226,7 +219,7 @@ class ClassifyLadder(LabelPrompts):
             return Figure.missing("too little is left without the suspect labels", "accuracy")
         position = {int(i): at for at, i in enumerate(self.s.evaluation)}
         rows = np.array([position[int(i)] for i in rungs.index])
-        outcome, _ = self.learned(self.learn(positions(kept)), base)
+        outcome = self.learned(self.learn(positions(kept)), base)
         gain = outcome.gain[rows][clean]
         before = rungs.outcomes["learned"].gain[clean]
         clusters = rungs.clusters[clean]

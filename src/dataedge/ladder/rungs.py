@@ -298,6 +298,11 @@ class Rungs:
         return FINE_TUNED if FINE_TUNED in self.outcomes and self.tuned_counts else "learned"
 
     @property
+    def tuning_basis(self) -> Basis:
+        """What the tuning gain rests on."""
+        return "measured" if self.fine_tuned == FINE_TUNED else "estimated"
+
+    @property
     def best_prompting(self) -> str:
         """The prompting rung, retrieval included, that development items put first."""
         return better(self.outcomes, ("zero_shot", "few_shot", "retrieved"))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dataedge.engine import Step
-from dataedge.errors import AuditError
+from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Task
 from dataedge.models import connection
 from dataedge.pilot.fine_tune import Example, Trained, check_installed, fine_tuned
@@ -132,7 +132,7 @@ def run(
     examples, held, judged = (examples_of(s, side) for side in (train, s.development, s.evaluation))
     inputs = inputs_of(s, minutes, recipe, (examples, held, judged), asked)
 
-    def compute(done: Callable[[int], None]) -> PilotRun:
+    def tune(done: Callable[[int], None]) -> PilotRun:
         model = own_copy(s.lazy_model)
         before = general_bits(model)
         with fine_tuned(
@@ -146,6 +146,19 @@ def run(
         ) as trained:
             said = Said(read(model, s.development), read(model, s.evaluation))
             return PilotRun(said, trained, before, general_bits(model))
+
+    def compute(done: Callable[[int], None]) -> PilotRun:
+        try:
+            return tune(done)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            raise AuditError(
+                f"the fine-tune ran out of memory: a second copy of {s.lazy_model.id} in float32 and its "
+                "gradients have to fit",
+                hint="Leave --pilot out; what was asked until now is kept",
+                code=ExitCode.NO_CONCLUSION,
+            ) from error
 
     parts = recipe.passes(len(train)) + 1  # what is said of the held-out items comes last
     return s.engine.once(replace(PILOT, parts=parts), inputs, compute)

@@ -35,12 +35,10 @@ class Piloted(NamedTuple):
 
     Attributes:
         rungs: with `tuned`, and `with_data` where it rests on that.
-        tuning_basis: `measured` where `tuned` counts as what a fine-tune reaches.
         edge_basis: `measured` where `with_data` rests on the tuned model.
     """
 
     rungs: Rungs
-    tuning_basis: Basis = "estimated"
     edge_basis: Basis = "estimated"
 
 
@@ -69,7 +67,7 @@ def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConf
         described(found),
         balanced=ladder.balanced(tuned.evaluation, s.evaluation),
     )
-    stacked, _ = ladder.learned(tuned, ladder_run.prompted)
+    stacked = ladder.learned(tuned, ladder_run.prompted)
     stacked = replace(stacked, how=f"{outcome.how}; base model weight {stacked.base_weight:g}")
     valid = np.isin(s.evaluation, rungs.index)
     both = keep({FINE_TUNED: outcome, "with_data": stacked}, valid)
@@ -115,10 +113,8 @@ def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:
     tried = {**rungs.outcomes, **found}
     ahead = better(tried, (FINE_TUNED, "learned")) == FINE_TUNED
     used = found if ahead else {FINE_TUNED: found[FINE_TUNED]}
-    counts = whole or ahead
     return Piloted(
-        replace(rungs, outcomes={**rungs.outcomes, **used}, tuned_counts=counts),
-        "measured" if counts else "estimated",
+        replace(rungs, outcomes={**rungs.outcomes, **used}, tuned_counts=whole or ahead),
         "measured" if "with_data" in used else "estimated",
     )
 

@@ -125,7 +125,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         views=views,
         notes=tuple(filter(None, (label_leak.sentence(leak),))),
         edge_basis=piloted.edge_basis if piloted else "estimated",
-        tuning_basis=piloted.tuning_basis if piloted else "estimated",
+        tuning_basis=rungs.tuning_basis,
     )
 
 

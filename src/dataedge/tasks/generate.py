@@ -44,7 +44,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         tokens: tokens of the dataset, for the reasons.
     """
     ladder = GenerateLadder(workspace)
-    ladder_run, piloted = ladder.run(), None
+    ladder_run = ladder.run()
     if config.pilot:
         piloted = pilot_of_responses(ladder, ladder_run, config)
         ladder_run = replace(ladder_run, rungs=piloted.rungs)
@@ -130,7 +130,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         columns=columns,
         views=views,
         responses=responses,
-        tuning_basis=piloted.tuning_basis if piloted else "estimated",
+        tuning_basis=rungs.tuning_basis,
     )
 
 
