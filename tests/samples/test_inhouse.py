@@ -1,0 +1,11 @@
+"""Questions on a library that nobody knows: an edge, with fewer held-out items than the default."""
+
+from __future__ import annotations
+
+from tests.samples.audits import LONG, assert_as_expected, audit_of
+
+pytestmark = LONG
+
+
+def test_the_verdict_is_as_expected() -> None:
+    assert_as_expected("library/inhouse", audit_of("library/inhouse", probe_items=100))
