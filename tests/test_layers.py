@@ -10,7 +10,7 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "dataedge"
 LISTING = (
-    ("errors",), ("items",), ("positions",), ("figures",), ("intervals",), ("widened_intervals",), ("progress",), ("runs",), ("config",), ("load",),
+    ("errors",), ("files",), ("items",), ("positions",), ("figures",), ("intervals",), ("widened_intervals",), ("progress",), ("runs",), ("config",), ("load",),
     ("engine", "store"), ("models",), ("prepare",), ("prompt",), ("learner",), ("learning_curve",),
     ("ladder",), ("measure",), ("exposure",), ("pilot",), ("verdict",), ("tasks",), ("report",), ("pipeline",),
     ("finished_audit",), ("api",), ("cli",), ("__init__",),

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dataedge.errors import AuditError, ExitCode
-from dataedge.finished_audit import REPORT, Audit, open  # noqa: A004
+from dataedge.files import write_whole
+from dataedge.finished_audit import PAGE, REPORT, Audit, open  # noqa: A004
 from dataedge.runs import BEFORE
 
 if TYPE_CHECKING:
@@ -146,7 +147,9 @@ def audit(
         store.finish_run()
         _put_in_place(report, out)
         store.drop_other_runs()
-    return Audit(out, report)
+    done = Audit(out, report)
+    write_whole(out / PAGE, done.html())
+    return done
 
 
 def _shown_run(out: Path) -> str | None:
@@ -160,12 +163,7 @@ def _shown_run(out: Path) -> str | None:
 
 def _put_in_place(report: Report, out: Path) -> None:
     """Write the report whole, in the place of the last one: from here on the new run is shown."""
-    temporary = out / f".{REPORT}.tmp"
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(report.model_dump_json(indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(out / REPORT)
+    write_whole(out / REPORT, report.model_dump_json(indent=2) + "\n")
 
 
 def read(source: Any, config: AuditConfig) -> Dataset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dataedge.errors import AuditError, ExitCode
 from dataedge.report.model import Report
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from dataedge.report.item_sample import ItemSample
     from dataedge.report.item_view import ItemView
     from dataedge.report.model import EdgeModel, FigureModel, ReasonModel, TermModel, VerdictModel
+    from dataedge.report.plots import Plots
     from dataedge.store import Store
 
 REPORT = "report.json"
+PAGE = "report.html"
 
 
 def open(directory: str | Path) -> Audit:  # noqa: A001
@@ -167,6 +170,33 @@ class Audit:
         except AuditError:
             store.close()
             raise
+
+    @property
+    def plot(self) -> Plots:
+        """Altair charts: `plot.ladder()`, `plot.edge_map()`, `plot.learning_curve()` and more."""
+        from dataedge.report.plots import Plots
+
+        return Plots(self.report, self._sample)
+
+    def html(self) -> str:
+        """The whole audit as one page that needs no network; report.html holds it."""
+        from dataedge.report.page.render import page
+
+        return page(self.report, self._sample())
+
+    def images(self, form: Literal["png", "svg"]) -> dict[str, bytes]:
+        """Every chart as the content of an image file, by name."""
+        from dataedge.report.charts import THEMES, charts
+        from dataedge.report.page.runtime import image
+
+        drawn = charts(self.report, self._sample())
+        return {name: image(spec, THEMES["light"], form) for name, spec in drawn.items()}
+
+    def _sample(self) -> ItemSample:
+        from dataedge.report.item_sample import sample_items
+
+        with self._store() as store, _sql_errors(store):
+            return sample_items(store, self.report.views)
 
     def _store(self) -> Store:
         from dataedge.store import Store

@@ -87,13 +87,36 @@ def plan(source: Source, debug: Debug = False, **options: Any) -> None:
 
 @app.command()
 def report(
-    directory: Directory, json: Json = None, details: Details = False, debug: Debug = False
+    directory: Directory,
+    json: Json = None,
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write the page anew; - for stdout."),
+    ] = None,
+    png: Annotated[
+        str | None, typer.Option("--png", metavar="DIR", help="Write every chart as a PNG file.")
+    ] = None,
+    svg: Annotated[
+        str | None, typer.Option("--svg", metavar="DIR", help="Write every chart as an SVG file.")
+    ] = None,
+    details: Details = False,
+    debug: Debug = False,
 ) -> None:
-    """Print a finished audit again."""
+    """Print a finished audit again, or write its page or charts."""
     _remember(debug)
     from dataedge.api import open as open_audit
+    from dataedge.cli.render import write_images, write_page
 
-    _print(open_audit(directory), json, details=details)
+    found = open_audit(directory)
+    written = [
+        *([write_page(found, html)] if html else []),
+        *(write_images(found, "png", png) if png else []),
+        *(write_images(found, "svg", svg) if svg else []),
+    ]
+    for line in written:
+        typer.echo(line, nl=html != "-")
+    if not written:
+        _print(found, json, details=details)
 
 
 @app.command()
@@ -201,7 +224,7 @@ def schema() -> None:
 def _print(audit_: Audit, json: str | None, *, details: bool) -> None:
     from pathlib import Path
 
-    from dataedge.finished_audit import json_text
+    from dataedge.finished_audit import PAGE, json_text
     from dataedge.report.terminal import show, show_details
 
     if json == "-":
@@ -217,8 +240,10 @@ def _print(audit_: Audit, json: str | None, *, details: bool) -> None:
                 hint="Name a file that can be written: --json FILE, or - for stdout",
             ) from error
         where.append(json)
+    page = audit_.directory / PAGE
+    where[:0] = [str(page)] if page.is_file() else []
     if not details:
-        where.insert(0, f"every figure: `dataedge report {audit_.directory} --details`")
+        where.append(f"every figure: `dataedge report {audit_.directory} --details`")
     show(audit_.report, where, sys.stdout)
     if details:
         show_details(audit_.report, _worst(audit_), sys.stdout)

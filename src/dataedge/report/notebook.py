@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING
 
-from dataedge.report.terminal import evidence, figure
+from dataedge.report.sentences import evidence, figure
 
 if TYPE_CHECKING:
     from dataedge.report.model import Report

@@ -10,12 +10,13 @@ from rich.text import Text
 
 from dataedge.report.first_screen import ANSWER_COLOURS, COLOURS, first_screen
 from dataedge.report.printable import all_printable, shortened
+from dataedge.report.sentences import evidence, figure, timed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
-    from dataedge.report.model import EdgeModel, FigureModel, ReasonModel, Report, TermModel
+    from dataedge.report.model import Report
 
 ANSWERS = {"supported": "yes", "not_supported": "no", "unknown": "?"}
 BAR = 12
@@ -106,17 +107,6 @@ def _about(report: Report) -> Text:
     return Text(text, style="dim")
 
 
-def figure(value: FigureModel | EdgeModel) -> str:
-    """A value with its interval, in few characters."""
-    if value.value is None:
-        return "–"
-    digits = 0 if value.unit in ("items", "tokens", "clusters", "bits") else 3
-    text = f"{value.value:,.{digits}f}"
-    if value.low is not None and value.high is not None:
-        text += f" [{value.low:,.{digits}f}, {value.high:,.{digits}f}]"
-    return text
-
-
 def _ladder(report: Report) -> Table:
     unit = report.ladder[0].unit
     better = "lower is better" if unit == "bits/byte" else "higher is better"
@@ -152,11 +142,6 @@ def _terms(report: Report) -> Table:
     return table
 
 
-def evidence(term: TermModel) -> str:
-    """The figure that a term's answer rests on; empty where there is none."""
-    return "" if term.figure.value is None else f"{term.of}: {figure(term.figure)}"
-
-
 def _measures(report: Report) -> Table:
     table = _table("Measures")
     table.add_column("measure", no_wrap=True)
@@ -178,15 +163,6 @@ def _reasons(report: Report) -> Table:
             reason.id, ANSWERS[reason.answer], " ".join(filter(None, (reason.why, timed(reason))))
         )
     return table
-
-
-def timed(reason: ReasonModel) -> str:
-    """What the clock said of requests; empty for reasons that it has no say in."""
-    seconds = reason.evidence.get("seconds")
-    if not seconds:
-        return ""
-    best, tuned = (seconds[name]["median"] for name in ("best_prompt", "tuned"))
-    return f"Measured: {best:.2f} s against {tuned:.2f} s to {seconds['to']}."
 
 
 def _exposure(report: Report) -> Table:

@@ -244,7 +244,14 @@ def volume_of_loss(
 
     value = float(gain(np.ones((1, len(weight))))[0])
     low, high = bootstrap(gain, clusters, seed=seed)
-    return Figure(value, min(low, value), max(high, value), len(weight), unit)
+    losses = [(size, float(loss.sum() / weight.sum())) for size, loss in curve]
+    points = [
+        {"train_items": size, "value": loss if unit == BITS else 1.0 - loss}
+        for size, loss in losses
+    ]
+    return Figure(
+        value, min(low, value), max(high, value), len(weight), unit, detail={"curve": points}
+    )
 
 
 def unexplained(reached: Figure, limits: Mapping[Limit, Figure]) -> Figure:

@@ -1,0 +1,1 @@
+"""report.html: one file that shows an audit, without a network."""
