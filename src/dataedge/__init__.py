@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dataedge.api import Audit, audit, open  # noqa: A004
     from dataedge.errors import AuditError
+    from dataedge.export.clean import clean
     from dataedge.report.model import Report
     from dataedge.report.model import VerdictModel as Verdict
 
-__all__ = ["Audit", "AuditError", "Report", "Verdict", "audit", "open"]
+__all__ = ["Audit", "AuditError", "Report", "Verdict", "audit", "clean", "open"]
 
 # Threads that wait for each other spin by default; on a machine that does anything else besides,
 # small passes then take ten times as long. OpenMP reads this when torch is first imported.
@@ -27,6 +28,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 _HOME = {
     "Audit": ("dataedge.api", "Audit"),
     "audit": ("dataedge.api", "audit"),
+    "clean": ("dataedge.export.clean", "clean"),
     "open": ("dataedge.api", "open"),
     "AuditError": ("dataedge.errors", "AuditError"),
     "Report": ("dataedge.report.model", "Report"),

@@ -146,24 +146,47 @@ def gate(
 def export(
     directory: Directory,
     review: Annotated[
-        str,
-        typer.Option("--review", metavar="FORM", help="csv, label-studio or argilla."),
-    ],
+        str | None,
+        typer.Option("--review", metavar="FORM", help="Suspects, as csv, label-studio or argilla."),
+    ] = None,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="A copy of the data without what is wrong in it.")
+    ] = False,
+    without: Annotated[
+        str | None,
+        typer.Option(
+            "--without",
+            metavar="REASONS",
+            help="What a clean copy leaves out: duplicates, suspects, defects, near-duplicates "
+            "[duplicates,suspects,defects].",
+        ),
+    ] = None,
     out: Annotated[
         str | None,
-        typer.Option("--out", metavar="FILE", help="Where to write; - for stdout [review.<form>]."),
+        typer.Option("--out", metavar="PATH", help="Where to write [review.<form>, or clean/]."),
     ] = None,
     view: Annotated[
         str, typer.Option("--view", help="suspects, or another view of the audit.")
     ] = "suspects",
     debug: Debug = False,
 ) -> None:
-    """Write the suspects with their proposed labels, for people to decide on in a tool of theirs."""
+    """Write suspects for people to decide on, or a copy of the data without what is wrong in it."""
     _remember(debug)
     from dataedge.api import open as open_audit
-    from dataedge.cli.export import export as write
+    from dataedge.cli.export import write_clean, write_review
 
-    typer.echo(write(open_audit(directory), review, view, out), nl=out != "-")
+    if clean == bool(review):
+        raise AuditError(
+            "one thing to export at a time, and there is none"
+            if not clean
+            else "--review and --clean",
+            hint="Use --review FORM for suspects to decide on, or --clean for a copy without them",
+        )
+    found = open_audit(directory)
+    if review:
+        typer.echo(write_review(found, review, view, out), nl=out != "-")
+    else:
+        typer.echo(write_clean(found, without, out))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`dataedge export`: items of a view, for a tool that people decide in."""
+"""`dataedge export`: items of a view for a tool that people decide in, or a cleaned copy."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError
-from dataedge.report.review import ENDINGS, written
+from dataedge.export.review import ENDINGS, written
 
 if TYPE_CHECKING:
     from dataedge.finished_audit import Audit
 
 
-def export(audit: Audit, form: str, view: str, out: str | None) -> str:
+def write_review(audit: Audit, form: str, view: str, out: str | None) -> str:
     """Write the items of a view.
 
     Args:
@@ -40,3 +40,23 @@ def export(audit: Audit, form: str, view: str, out: str | None) -> str:
             hint="Name a file that can be written: --out FILE, or - for stdout",
         ) from error
     return f"{len(chosen.rows)} items written to {path}"
+
+
+def write_clean(audit: Audit, without: str | None, out: str | None) -> str:
+    """Write a cleaned copy.
+
+    Args:
+        audit: finished.
+        without: reasons, separated by commas; the default ones if None.
+        out: folder; `clean` if None.
+
+    Returns:
+        What to print.
+
+    Raises:
+        AuditError: see `export.clean`.
+    """
+    from dataedge.export.clean import DEFAULT, clean
+
+    reasons = DEFAULT if without is None else [r.strip() for r in without.split(",") if r.strip()]
+    return clean(audit, Path(out or "clean"), reasons).sentence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataedge.load.rows import Rows
     from dataedge.load.table import Table
 
-__all__ = ["load"]
+__all__ = ["items_of_rows", "load"]
 
 
 def load(
@@ -57,21 +57,16 @@ def load(
     Raises:
         AuditError: names the file, column or row, with a hint that mends it.
     """
-    from dataedge.load.columns import read_columns
-    from dataedge.load.group_and_time import groups, one_column, times
+    from dataedge.load.group_and_time import groups, times
     from dataedge.load.rows import read_rows
-    from dataedge.load.sources import read_source
 
-    flags = Flags(_task(task), text_column, label_column, prompt_column, response_column)
     if limit is not None and limit < 1:
         raise AuditError(
             f"--limit {limit} leaves no item", "Use a limit of at least 20: --limit 20"
         )
-    path, table = read_source(source)
-    group = one_column(table, "--group-column", group_column)
-    time = one_column(table, "--time-column", time_column)
-    column = _split_column(table, flags)
-    roles = read_columns(table, flags, [c for c in (column, group, time) if c is not None])
+    flags = Flags(_task(task), text_column, label_column, prompt_column, response_column)
+    path, table, roles, aside = _read(source, flags, group_column, time_column)
+    column, group, time = aside
     rows = read_rows(
         table,
         roles,
@@ -95,6 +90,53 @@ def load(
         named["split"] = column
     named |= {role: c for role, c in (("group", group), ("time", time)) if c is not None}
     return Dataset(path, roles.task, tuple(items), rows.rows, named, tuple(notes))
+
+
+def items_of_rows(
+    source: str | Path | Any,
+    *,
+    task: Task | str | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    prompt_column: str | None = None,
+    response_column: str | None = None,
+    group_column: str | None = None,
+    time_column: str | None = None,
+) -> tuple[Table, list[list[str]]]:
+    """Which items the rows of a dataset are, read as `load` reads them.
+
+    Returns:
+        The table, and the ids of the items of each row: none where it was left out, several where a
+        row of a corpus has several passages.
+
+    Raises:
+        AuditError: as `load`.
+    """
+    from dataedge.load.rows import items_by_row
+
+    flags = Flags(_task(task), text_column, label_column, prompt_column, response_column)
+    _, table, roles, _ = _read(source, flags, group_column, time_column)
+    return table, [[item.id for item in items] for items in items_by_row(table, roles)]
+
+
+Aside = tuple[str | None, str | None, str | None]
+"""Columns of split, group and time."""
+
+
+def _read(
+    source: Any, flags: Flags, group_column: str | None, time_column: str | None
+) -> tuple[str, Table, ColumnRoles, Aside]:
+    """The table of a source, and what its columns are."""
+    from dataedge.load.columns import read_columns
+    from dataedge.load.group_and_time import one_column
+    from dataedge.load.sources import read_source
+
+    path, table = read_source(source)
+    group = one_column(table, "--group-column", group_column)
+    time = one_column(table, "--time-column", time_column)
+    column = _split_column(table, flags)
+    roles = read_columns(table, flags, [c for c in (column, group, time) if c is not None])
+    return path, table, roles, (column, group, time)
 
 
 def _task(task: Task | str | None) -> Task | None:

@@ -61,6 +61,11 @@ def read_csv(path: Path, name: str) -> Read:
     return data, [f"{problem}; {left_out(len(bad))}"]
 
 
+def dialect_of(path: Path) -> str:
+    """The delimiter of a csv or tsv file, as it is read."""
+    return _header(path, path.name)[0]
+
+
 def _require_names(data: pa.Table, name: str) -> None:
     """Raises where the first line is a row: no name is known, and one stands among its values."""
     if {column.strip().lower() for column in data.column_names} & KNOWN:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dataedge.load.table import Table
 
-_NO_DATA = ("readme", "license", "licence", "source", "changelog")
+_NO_DATA = ("readme", "license", "licence", "source", "changelog", "manifest")
 
 
 def read_path(path: Path, name: str) -> Table:

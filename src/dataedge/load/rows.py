@@ -105,6 +105,16 @@ def read_rows(
     return rows
 
 
+def items_by_row(table: Table, roles: ColumnRoles) -> Iterator[list[Item]]:
+    """The items of each row, without what stands beside them (split, group, time); none if unusable."""
+    parse = _PARSERS[roles.kind](table, roles)
+    for at in range(len(table)):
+        try:
+            yield list(parse(at))
+        except UnusableError:
+            yield []
+
+
 def first_place(table: Table, rows: list[int]) -> str:
     """The file and row of the first of some 0-based rows."""
     name, row = table.place(rows[0])

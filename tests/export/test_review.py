@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataedge.errors import AuditError
+from dataedge.export.review import COLUMNS, ENDINGS, written
 from dataedge.report.item_view import ItemView
-from dataedge.report.review import COLUMNS, ENDINGS, written
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,1 @@
+"""What an audit found, taken out of it: suspects to decide on, a cleaned copy."""

@@ -1,0 +1,175 @@
+"""A cleaned copy: the right rows gone, the others as they were, and a manifest that says which and why."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+import dataedge
+from dataedge.errors import AuditError
+from dataedge.export.clean import MANIFEST, clean
+from dataedge.load.formats import BY_SUFFIX, read_file
+from dataedge.load.written import write_rows
+from tests.words import PLACES, THINGS
+
+ROWS = [{"text": f't{i}, "quoted"\nline ü', "label": ["a", None, "c"][i % 3]} for i in range(9)]
+KEEP = (0, 2, 3, 7)
+
+
+def written(suffix: str, folder: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / f"data{suffix}"
+    table = pa.Table.from_pylist(ROWS)
+    if suffix in (".csv", ".tsv"):
+        with path.open("w", newline="", encoding="utf-8") as file:
+            out = csv.DictWriter(
+                file, ["text", "label"], delimiter="\t" if suffix == ".tsv" else ";"
+            )
+            out.writeheader()
+            out.writerows(ROWS)
+    elif suffix in (".jsonl", ".ndjson"):
+        path.write_text("\n\n".join(json.dumps(r, indent=None) + "  " for r in ROWS))
+    elif suffix == ".json":
+        path.write_text(json.dumps({"version": 1, "data": ROWS}))
+    elif suffix == ".parquet":
+        pq.write_table(table, path)
+    else:
+        new = pa.ipc.new_file if suffix == ".feather" else pa.ipc.new_stream
+        with new(str(path), table.schema) as out:
+            out.write_table(table)
+    return path
+
+
+@pytest.mark.parametrize("suffix", sorted(set(BY_SUFFIX) - {".txt", ".md"}))
+def test_rows_of_every_format_are_kept_as_they_were(suffix: str, tmp_path: Path) -> None:
+    path = written(suffix, tmp_path)
+    out = tmp_path / f"kept{suffix}"
+    before = read_file(path, "before").data.to_pylist()
+    write_rows(path, KEEP, len(ROWS), out)
+    assert read_file(out, "after").data.to_pylist() == [before[i] for i in KEEP]
+    with pytest.raises(AuditError, match="mix them up"):
+        write_rows(path, KEEP, len(ROWS) + 1, out)
+
+
+@pytest.mark.parametrize("whole", [json.dumps(ROWS), "\n".join(map(json.dumps, ROWS))])
+def test_json_keeps_its_shape(whole: str, tmp_path: Path) -> None:
+    path, out = tmp_path / "a.json", tmp_path / "b.json"
+    path.write_text(whole)
+    write_rows(path, KEEP, len(ROWS), out)
+    assert out.read_text().startswith(whole[:1])
+    assert len(read_file(out, "b").data) == len(KEEP)
+
+
+def test_running_text_cannot_leave_out_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("one\n\ntwo\n")
+    with pytest.raises(AuditError, match="cannot leave out rows"):
+        write_rows(path, [0], 2, tmp_path / "b.txt")
+
+
+@pytest.fixture(scope="module")
+def audited(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> dataedge.Audit:
+    """120 rows in a folder of their own, ten of them twice, three with a label that cannot be."""
+    folder = tmp_path_factory.mktemp("unclean") / "data"
+    folder.mkdir()
+    rows = []
+    for i in range(120):
+        place = PLACES[i % len(PLACES)]
+        label = "cold" if place in PLACES[:5] else "warm"
+        rows.append([f"the {THINGS[i % 7]} number {i} from {place} came on day {i % 29}", label])
+    for i in (3, 50, 91):
+        rows[i][1] = "warm" if rows[i][1] == "cold" else "cold"
+    with (folder / "rows.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["text", "label"], *rows, *rows[10:20]])
+    (folder / "dataedge.toml").write_text("probe_items = 40\n")
+    return dataedge.audit(folder, out=str(folder.parent / "audit"), model=tiny_model)
+
+
+def test_a_copy_leaves_out_duplicates_and_suspects_and_says_so(
+    audited: dataedge.Audit, tmp_path: Path
+) -> None:
+    source = Path(audited.report.dataset.path)
+    before = (source / "rows.csv").read_bytes()
+    suspects = {
+        r
+        for (r,) in audited.sql(
+            'select "row" from items join findings using (item) where suspect'
+        ).fetchall()
+    }
+    assert suspects
+    found = clean(audited, tmp_path / "copy")
+    assert (source / "rows.csv").read_bytes() == before
+    assert found.rows == 130
+    assert found.left_out["duplicates"] == 10
+    manifest = json.loads((tmp_path / "copy" / MANIFEST).read_text())
+    told = {e["row"]: e["reasons"] for e in manifest["each"]}
+    assert {row for row, reasons in told.items() if "duplicates" in reasons} == set(range(121, 131))
+    firsts = {row for row, reasons in told.items() if "suspects" in reasons and row <= 120}
+    assert firsts == suspects
+    with (source / "rows.csv").open() as file:
+        original = list(csv.reader(file))[1:]
+    with (tmp_path / "copy" / "rows.csv").open() as file:
+        kept = list(csv.reader(file))[1:]
+    assert kept == [row for at, row in enumerate(original, 1) if at not in told]
+    assert (tmp_path / "copy" / "dataedge.toml").read_text() == "probe_items = 40\n"
+    from dataedge.load import load
+
+    again = load(tmp_path / "copy")  # the manifest is not taken for data
+    assert again.rows == len(again.items) == len(kept)
+
+
+def test_only_what_is_named_is_left_out(audited: dataedge.Audit, tmp_path: Path) -> None:
+    found = clean(audited, tmp_path / "copy", ["duplicates"])
+    assert found.rows_left_out == 10
+    assert found.left_out == {"duplicates": 10}
+
+
+def test_a_saved_dataset_is_saved_again(audited: dataedge.Audit, tmp_path: Path) -> None:
+    import datasets
+
+    source = Path(audited.report.dataset.path)
+    saved = tmp_path / "saved"
+    datasets.Dataset.from_csv(str(source / "rows.csv"), cache_dir=str(tmp_path)).save_to_disk(saved)
+    report = audited.report.model_copy(
+        update={"dataset": audited.report.dataset.model_copy(update={"path": str(saved)})}
+    )
+    clean(dataedge.Audit(audited.directory, report), tmp_path / "copy", ["duplicates"])
+    assert len(datasets.load_from_disk(str(tmp_path / "copy"))) == 120
+
+
+def test_what_stands_in_the_way_is_said(audited: dataedge.Audit, tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="no reason to leave out rows"):
+        clean(audited, tmp_path / "copy", ["ugly"])
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "x").write_text("x")
+    with pytest.raises(AuditError, match="nothing is overwritten"):
+        clean(audited, tmp_path / "used")
+    source = Path(audited.report.dataset.path) / "rows.csv"
+    text = source.read_text()
+    try:
+        source.write_text("\n".join(text.splitlines()[:100]) + "\n")
+        with pytest.raises(AuditError, match="no longer in it"):
+            clean(audited, tmp_path / "copy")
+    finally:
+        source.write_text(text)
+    assert not (tmp_path / "copy").exists()
+
+
+def test_the_command_says_what_it_did(
+    audited: dataedge.Audit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataedge.cli.app import app
+
+    out = tmp_path / "copy"
+    app(["export", str(audited.directory), "--clean", "--out", str(out)], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "10 duplicates" in said
+    assert str(out / MANIFEST) in said
+    for wrong in ([], ["--clean", "--review", "csv"]):
+        with pytest.raises(AuditError, match="exported|one of them"):
+            app(["export", str(audited.directory), *wrong], standalone_mode=False)
