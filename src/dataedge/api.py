@@ -19,16 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Audit", "audit", "open", "read"]
 
-READING = (
-    "task",
-    "text_column",
-    "label_column",
-    "prompt_column",
-    "response_column",
-    "group_column",
-    "time_column",
-)
-
 
 def audit(
     source: Any,
@@ -168,7 +158,7 @@ def _put_in_place(report: Report, out: Path) -> None:
 
 def read(source: Any, config: AuditConfig) -> Dataset:
     """Load the dataset of a configuration."""
-    from dataedge.load import load
+    from dataedge.load import READING, load
 
     reading = {name: getattr(config, name) for name in READING}
     return load(source, limit=config.limit, seed=config.seed, **reading)

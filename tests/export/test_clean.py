@@ -171,5 +171,5 @@ def test_the_command_says_what_it_did(
     assert "10 duplicates" in said
     assert str(out / MANIFEST) in said
     for wrong in ([], ["--clean", "--review", "csv"]):
-        with pytest.raises(AuditError, match="exported|one of them"):
+        with pytest.raises(AuditError, match=r"exported|one of them"):
             app(["export", str(audited.directory), *wrong], standalone_mode=False)

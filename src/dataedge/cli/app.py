@@ -177,9 +177,7 @@ def export(
 
     if clean == bool(review):
         raise AuditError(
-            "one thing to export at a time, and there is none"
-            if not clean
-            else "--review and --clean",
+            "--review and --clean: one of them at a time" if clean else "what is to be exported?",
             hint="Use --review FORM for suspects to decide on, or --clean for a copy without them",
         )
     found = open_audit(directory)

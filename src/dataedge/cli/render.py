@@ -27,7 +27,7 @@ def write_page(audit: Audit, to: str) -> str:
     text = audit.html()
     if to == "-":
         return text
-    _write(Path(to), text.encode(), "--html FILE, or - for stdout")
+    _write(Path(to), text.encode(), "Name a file that can be written: --html FILE")
     return to
 
 
@@ -47,16 +47,16 @@ def write_images(audit: Audit, form: Literal["png", "svg"], to: str) -> list[str
     """
     folder, files = Path(to), []
     for name, content in audit.images(form).items():
-        _write(folder / f"{name}.{form}", content, f"--{form} DIR")
+        _write(
+            folder / f"{name}.{form}", content, f"Name a folder that can be written: --{form} DIR"
+        )
         files.append(str(folder / f"{name}.{form}"))
     return files
 
 
-def _write(path: Path, content: bytes, option: str) -> None:
+def _write(path: Path, content: bytes, hint: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     except OSError as error:
-        raise AuditError(
-            f"{path}: {error.strerror}", hint=f"Name a place that can be written: {option}"
-        ) from error
+        raise AuditError(f"{path}: {error.strerror}", hint=hint) from error

@@ -30,15 +30,6 @@ FOUND: Final = {
 REASONS: Final = ("duplicates", *FOUND)
 DEFAULT: Final = ("duplicates", "suspects", "defects")
 """Near duplicates are kept unless asked for: often they differ in what counts."""
-_READING: Final = (
-    "task",
-    "text_column",
-    "label_column",
-    "prompt_column",
-    "response_column",
-    "group_column",
-    "time_column",
-)
 
 
 @dataclass(frozen=True)
@@ -95,8 +86,7 @@ def clean(audit: Audit, out: str | Path, without: Sequence[str] = DEFAULT) -> Cl
         )
     from dataedge.load import items_of_rows
 
-    effective = audit.report.config.effective
-    table, ids = items_of_rows(str(source), **{name: effective.get(name) for name in _READING})
+    table, ids = items_of_rows(str(source), audit.report.config.effective)
     why = _why(audit, without)
     _require_same(audit, source, ids)
     lost = _lost(ids, why, "duplicates" in without)

@@ -12,7 +12,7 @@ from dataedge.load.column_roles import ColumnRoles, Flags
 from dataedge.load.naming import SPLITS, Names
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataedge.load.rows import Rows
     from dataedge.load.table import Table
 
-__all__ = ["items_of_rows", "load"]
+__all__ = ["READING", "items_of_rows", "load"]
 
 
 def load(
@@ -92,18 +92,26 @@ def load(
     return Dataset(path, roles.task, tuple(items), rows.rows, named, tuple(notes))
 
 
+READING = (
+    "task",
+    "text_column",
+    "label_column",
+    "prompt_column",
+    "response_column",
+    "group_column",
+    "time_column",
+)
+"""Options that say how the columns are read."""
+
+
 def items_of_rows(
-    source: str | Path | Any,
-    *,
-    task: Task | str | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
-    prompt_column: str | None = None,
-    response_column: str | None = None,
-    group_column: str | None = None,
-    time_column: str | None = None,
+    source: str | Path | Any, reading: Mapping[str, Any]
 ) -> tuple[Table, list[list[str]]]:
     """Which items the rows of a dataset are, read as `load` reads them.
+
+    Args:
+        source: as for `load`.
+        reading: option of `READING` → its value; those that are missing are inferred.
 
     Returns:
         The table, and the ids of the items of each row: none where it was left out, several where a
@@ -114,8 +122,8 @@ def items_of_rows(
     """
     from dataedge.load.rows import items_by_row
 
-    flags = Flags(_task(task), text_column, label_column, prompt_column, response_column)
-    _, table, roles, _ = _read(source, flags, group_column, time_column)
+    task, *columns, group, time = (reading.get(name) for name in READING)
+    _, table, roles, _ = _read(source, Flags(_task(task), *columns), group, time)
     return table, [[item.id for item in items] for items in items_by_row(table, roles)]
 
 

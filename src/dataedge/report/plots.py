@@ -75,7 +75,8 @@ class Plots:
         if spec is None:
             drawn = ", ".join(charts(self.report, self.sample()))
             raise AuditError(
-                f"there is nothing to draw for {name} in this audit", hint=f"Choose one of: {drawn}"
+                f"there is nothing to draw for {name} in this audit; there is for {drawn}",
+                hint="Draw what there is: `dataedge report AUDIT --png DIR`",
             )
         sized = {**spec, "width": WIDTH, "config": {**THEMES["light"], "background": "white"}}
         return alt.Chart.from_dict(sized)
