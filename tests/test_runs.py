@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from dataedge.report.model import Report
 
 ITEMS = 40
-HOOKS = ("runs.keep_only", "runs.begin", "items", "findings", "response_findings", "runs.finish", "rename")  # fmt: skip
+HOOKS = ("runs.keep_only", "runs.begin", "items", "findings", "response_findings", "outcomes", "runs.finish", "rename")  # fmt: skip
 
 # The real audit of api.py and the real store, in processes of their own; only what lies between the
-# two, minutes of computing, is replaced by three tables in which every row knows its run's seed.
+# two, minutes of computing, is replaced by four tables in which every row knows its run's seed.
 # One process imports everything and forks one more for each job that a line asks for.
 RUNNER = """
 import json, os, signal, sys, time
@@ -64,9 +64,11 @@ def run(dataset, config, passed, store, progress):
     ids = [f"{config.seed}-{i}" for i in range(40)]
     seeds = pa.array([config.seed] * 40)
     items = {"item": ids, "seed": seeds, "texts": [["a text"]] * 40, "target": ids}
+    items |= {"row": range(40), "side": ["train"] * 40}
     store.replace("items", pa.table(items))
     store.replace("findings", pa.table({"item": ids, "found": seeds}))
     store.replace("response_findings", pa.table({"item": ids, "responded": seeds}))
+    store.replace("outcomes", pa.table({"item": ids, "reached": seeds}))
     effective = {"effective": config.model_dump(mode="json")}
     return base.model_copy(update={
         "run": store.run, "views": {"known": ids[:3]}, "config": base.config.model_copy(update=effective),

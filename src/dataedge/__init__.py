@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dataedge.api import Audit, audit, open  # noqa: A004
+    from dataedge.comparison.compare import compare
     from dataedge.errors import AuditError
     from dataedge.export.clean import clean
     from dataedge.report.model import Report
     from dataedge.report.model import VerdictModel as Verdict
 
-__all__ = ["Audit", "AuditError", "Report", "Verdict", "audit", "clean", "open"]
+__all__ = ["Audit", "AuditError", "Report", "Verdict", "audit", "clean", "compare", "open"]
 
 # Threads that wait for each other spin by default; on a machine that does anything else besides,
 # small passes then take ten times as long. OpenMP reads this when torch is first imported.
@@ -29,6 +30,7 @@ _HOME = {
     "Audit": ("dataedge.api", "Audit"),
     "audit": ("dataedge.api", "audit"),
     "clean": ("dataedge.export.clean", "clean"),
+    "compare": ("dataedge.comparison.compare", "compare"),
     "open": ("dataedge.api", "open"),
     "AuditError": ("dataedge.errors", "AuditError"),
     "Report": ("dataedge.report.model", "Report"),

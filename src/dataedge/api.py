@@ -175,7 +175,7 @@ def _forget(out: Path) -> None:
         if error.code is ExitCode.NO_CONCLUSION:  # in use; a broken file may go
             raise
     # the report first: without one, whatever is left of the rest is an audit that was interrupted
-    for file in (out / REPORT, *out.glob(f"{FILE}.wal*"), out / FILE, out / ANSWERS):
+    for file in (out / REPORT, out / PAGE, *out.glob(f"{FILE}.wal*"), out / FILE, out / ANSWERS):
         file.unlink(missing_ok=True)
 
 

@@ -155,7 +155,7 @@ class Audit:
         return store.con.sql(query, params={"ids": self.report.views[view][:worst]})
 
     def sql(self, query: str) -> duckdb.DuckDBPyRelation:
-        """Query the store, read-only: items, findings, response_findings, and stage_* of all runs.
+        """Query the store, read-only: items, findings, response_findings, outcomes, and stage_* of all runs.
 
         No file, extension or setting beyond the store can be reached, whatever the store holds.
         The relation keeps the file open for reading until it is no longer referred to.

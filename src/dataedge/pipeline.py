@@ -99,6 +99,7 @@ def audit(
     result = AuditResult(data, abilities, found, measures, tuple(terms), seen)
     store.replace("findings", result.finding_table())
     store.replace("response_findings", found.responses)
+    store.replace("outcomes", found.outcomes)
     return result
 
 

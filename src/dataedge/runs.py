@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
     import duckdb
 
-TABLES = ("items", "findings", "response_findings")
-"""What each run writes anew; stages' results and facts about models are shared by all runs."""
+ALWAYS = ("items", "findings", "response_findings")
+TABLES = (*ALWAYS, "outcomes")
+"""What each run writes anew; stages' results and facts about models are shared by all runs. Runs of
+earlier versions have the first three."""
 BEFORE = ""
 """The run of a store that was written before there were ids: its tables stand in `main`."""
 
@@ -97,7 +99,7 @@ def see(con: duckdb.DuckDBPyConnection, run: str) -> None:
     Raises:
         AuditError: the store does not hold the run, or not all of it.
     """
-    if run != BEFORE and set(_tables(con, schema(run))) != set(TABLES):
+    if run != BEFORE and not set(ALWAYS) <= set(_tables(con, schema(run))):
         raise AuditError(
             f"run {run} is not in this store: the report and the store belong to different runs",
             hint="Open it again with `dataedge report` if it was repeated meanwhile; else run "

@@ -143,6 +143,27 @@ def gate(
 
 
 @app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="AUDIT", help="Before, or the smaller model.")],
+    second: Annotated[str, typer.Argument(metavar="AUDIT", help="After, or the larger model.")],
+    json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Two audits side by side: before and after cleaning, two datasets, two base models."""
+    _remember(debug)
+    from dataedge.api import open as open_audit
+    from dataedge.comparison.compare import compare as make_comparison
+
+    found = make_comparison(open_audit(first), open_audit(second))
+    if json:
+        typer.echo(found.model_dump_json(indent=2))
+        return
+    from dataedge.comparison.terminal import show_comparison
+
+    show_comparison(found, sys.stdout)
+
+
+@app.command()
 def export(
     directory: Directory,
     review: Annotated[

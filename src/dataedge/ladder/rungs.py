@@ -175,7 +175,7 @@ class Rungs:
             "prompt_tokens": outcome.prompt_tokens,
             **outcome.detail,
         }
-        values = self.sign * self._counted(outcome)
+        values = self.sign * self.counted(outcome)
         if self.unit == BALANCED:
             return self._carrying(self._of_classes(values, paired=False, **detail), rung)
         if self.unit in PROPORTIONS:
@@ -190,7 +190,7 @@ class Rungs:
         if upper not in self.outcomes or lower not in self.outcomes:
             gone = upper if upper not in self.outcomes else lower
             return Figure.missing(self.missing.get(gone, f"{gone} was not measured"), self.unit)
-        difference = self._counted(self.outcomes[upper]) - self._counted(self.outcomes[lower])
+        difference = self.counted(self.outcomes[upper]) - self.counted(self.outcomes[lower])
         return self._carrying(self.paired(difference, **detail), upper, lower)
 
     def _carrying(self, figure: Figure, upper: str, lower: str | None = None) -> Figure:
@@ -218,7 +218,7 @@ class Rungs:
         most = np.inf if self.unit == BITS else 1.0
         return (0.0 if lower is None else -most, most)
 
-    def _counted(self, outcome: Outcome) -> NDArray[np.float64]:
+    def counted(self, outcome: Outcome) -> NDArray[np.float64]:
         """The gain per item that the unit counts."""
         if self.unit == BALANCED and outcome.balanced is not None:
             return outcome.balanced
@@ -249,9 +249,7 @@ class Rungs:
             since: an earlier rung than that.
             times: as much more as this many times what `lower` has over `since`.
         """
-        above, below, before = (
-            self._counted(self.outcomes[rung]) for rung in (upper, lower, since)
-        )
+        above, below, before = (self.counted(self.outcomes[rung]) for rung in (upper, lower, since))
         left = above - below - times * (below - before)
         if self.unit == BALANCED:
             return self._of_classes(left, paired=True)

@@ -10,6 +10,7 @@ import numpy as np
 from dataedge.engine import Step
 from dataedge.figures import Figure
 from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
+from dataedge.ladder.outcome_table import outcome_table
 from dataedge.ladder.prompt_curve import prompt_curve
 from dataedge.ladder.rungs import BALANCED
 from dataedge.learning_curve.checks import CurvePoints
@@ -97,6 +98,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         edge=edge,
         tuning_gain=tuning,
         parts={beside.unit: evidence.beside} if evidence.beside else {},
+        outcomes=outcome_table(headline, [i.id for i in workspace.dataset.items]),
         verdict=verdict,
         reasons=four_reasons(
             workspace,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataedge.figures import Figure
 from dataedge.ladder.exact_match import EXACT_MATCH, ExactMatchLadder
+from dataedge.ladder.outcome_table import outcome_table
 from dataedge.ladder.prompt_curve import prompt_curve
 from dataedge.measure import disagreement
 from dataedge.positions import per_item
@@ -64,6 +65,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         ladder=rungs.ladder(),
         edge=edge,
         tuning_gain=tuning,
+        outcomes=outcome_table(rungs, [i.id for i in workspace.dataset.items]),
         verdict=verdict,
         reasons=reasons,
         measures={

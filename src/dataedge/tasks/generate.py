@@ -10,6 +10,7 @@ import numpy as np
 from dataedge.figures import Figure, mean_figure
 from dataedge.items import Task
 from dataedge.ladder.generate import GenerateLadder, GenerateRun
+from dataedge.ladder.outcome_table import outcome_table
 from dataedge.ladder.prompt_curve import prompt_curve
 from dataedge.ladder.task_style import split
 from dataedge.measure import definedness, disagreement, novelty
@@ -95,6 +96,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         edge=counted,
         tuning_gain=tuning,
         parts={"total": total, **parts, "n-grams": ngrams},
+        outcomes=outcome_table(rungs, [i.id for i in workspace.dataset.items]),
         verdict=warned(verdict, said.figures.get("knowledge")),
         reasons=four_reasons(
             workspace,

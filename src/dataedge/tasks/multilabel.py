@@ -16,6 +16,7 @@ from dataedge.ladder.multilabel import (
     learnable,
     of_one_label,
 )
+from dataedge.ladder.outcome_table import outcome_table
 from dataedge.ladder.prompt_curve import prompt_curve
 from dataedge.ladder.rungs import BALANCED
 from dataedge.load.label_lists import NONE
@@ -90,6 +91,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         edge=edge,
         tuning_gain=tuning,
         parts={answers.unit: evidence.beside} if evidence.beside else {},
+        outcomes=outcome_table(rungs, [i.id for i in workspace.dataset.items]),
         verdict=verdict,
         reasons=reasons,
         measures={

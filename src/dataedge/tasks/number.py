@@ -9,6 +9,7 @@ import numpy as np
 
 from dataedge.engine import Step
 from dataedge.ladder.number import NumberLadder, NumberRun
+from dataedge.ladder.outcome_table import outcome_table
 from dataedge.ladder.prompt_curve import prompt_curve
 from dataedge.learner import item_features
 from dataedge.measure import definedness, disagreement, novelty, quantities
@@ -71,6 +72,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         edge=edge,
         tuning_gain=tuning,
         parts={errors.unit: evidence.beside} if evidence.beside else {},
+        outcomes=outcome_table(rungs, [i.id for i in workspace.dataset.items]),
         verdict=verdict,
         reasons=reasons,
         measures={

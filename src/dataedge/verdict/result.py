@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from dataedge.ladder.outcome_table import OUTCOME_SCHEMA
 from dataedge.positions import Positions
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class TaskResult:
         columns: per item (n,) figures for the table `findings`; NaN or None where not measured.
         parts: total, task, style and n-grams for text; the edge in the other unit for classify.
         views: name → item positions, most telling first.
+        outcomes: the table `outcomes`: what each rung reached on each held-out item.
         responses: the table `response_findings`, empty for a task without responses.
         notes: sentences on the dataset that a reader must see first.
         edge_basis: whether the edge rests on a proxy learner or on a pilot.
@@ -65,6 +67,7 @@ class TaskResult:
     columns: Mapping[str, Sequence[Any]]
     parts: Mapping[str, Figure] = field(default_factory=dict)
     views: Mapping[str, Positions] = field(default_factory=dict)
+    outcomes: pa.Table = field(default_factory=OUTCOME_SCHEMA.empty_table)
     responses: pa.Table = field(default_factory=RESPONSE_SCHEMA.empty_table)
     notes: tuple[str, ...] = ()
     edge_basis: Basis = "estimated"

@@ -1,0 +1,82 @@
+"""A comparison in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from dataedge.report.printable import all_printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TextIO
+
+    from dataedge.comparison.model import Comparison, DifferenceModel
+
+COUNTS = ("items", "tokens", "clusters", "bits", "rows")
+"""Units without decimals."""
+
+
+def show_comparison(found: Comparison, stream: TextIO) -> None:
+    """Print it: what differs for sure stands in bold."""
+    found = type(found).model_validate(all_printable(found.model_dump()))
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    sides = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for name, side in (("first", found.first), ("second", found.second)):
+        verdict = side.verdict.upper().replace("_", " ")
+        sides.add_row(
+            Text(name),
+            Text(side.audit),
+            Text(f"{side.dataset}, {side.rows:,} rows, {side.base_model}"),
+            Text(verdict, style="bold"),
+        )
+    console.print(sides)
+    for title, rows in (
+        ("What the data gains", found.edge),
+        ("Ladder", found.ladder),
+        ("One model tuned, the other prompted", found.across),
+        ("Measures", found.measures),
+    ):
+        if rows:
+            console.print()
+            gained = "difference" if rows is found.measures else "gained"
+            console.print(_table(title, rows, gained))
+    console.print()
+    for note in found.notes:
+        console.print(Text(note, style="dim"))
+
+
+def _table(title: str, rows: Sequence[DifferenceModel], gained: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("", no_wrap=True)
+    for name in ("first", "second", gained):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("unit", style="dim", no_wrap=True)
+    table.add_column("", style="dim", overflow="fold")
+    for row in rows:
+        style = "bold" if row.sure else ""
+        basis = f"{row.n} shared items" if row.basis == "paired" else row.reason
+        table.add_row(
+            Text(row.name, style=style),
+            _number(row.first, row.unit),
+            _number(row.second, row.unit),
+            Text(_change(row), style=style),
+            row.unit,
+            basis,
+        )
+    return table
+
+
+def _number(value: float | None, unit: str) -> str:
+    return "–" if value is None else f"{value:,.0f}" if unit in COUNTS else f"{value:.3f}"
+
+
+def _change(row: DifferenceModel) -> str:
+    if row.value is None or row.low is None or row.high is None:
+        return "–"
+    form = "{:+,.0f}" if row.unit in COUNTS else "{:+.3f}"
+    value, low, high = (form.format(v).replace("-", "−") for v in (row.value, row.low, row.high))
+    return f"{value} [{low}, {high}]"

@@ -1,0 +1,98 @@
+"""Two audits compared: paired on what both held out, and careful about the rest."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import dataedge
+from dataedge.errors import AuditError
+
+
+@pytest.fixture(scope="module")
+def other(small_audit: dataedge.Audit, tmp_path_factory: pytest.TempPathFactory) -> dataedge.Audit:
+    """The same audit, as if a model of another name had learned every held-out item."""
+    out = tmp_path_factory.mktemp("other") / "audit"
+    shutil.copytree(small_audit.directory, out)
+    report = json.loads((out / "report.json").read_text())
+    report["model"]["id"] = "another"
+    (out / "report.json").write_text(json.dumps(report))
+    with duckdb.connect(str(out / "audit.duckdb")) as con:
+        table = f"run_{report['run']}.outcomes"
+        con.execute(f"update {table} set gain = 1 where rung in ('learned', 'with_data')")
+        con.execute(f"update {table} set gain = 0 where rung = 'prompted'")
+    return dataedge.open(out)
+
+
+def test_an_audit_is_like_itself(small_audit: dataedge.Audit) -> None:
+    found = dataedge.compare(small_audit, small_audit)
+    assert found.shared == small_audit.edge.n
+    assert {d.basis for d in found.ladder} == {"paired"}
+    every = [*found.edge, *found.ladder, *found.measures]
+    assert {d.value for d in every} <= {0.0, None}
+    assert not any(d.sure for d in every)
+    assert found.across == []
+    assert any("luck" in note for note in found.notes)
+
+
+def test_outcomes_are_those_of_the_report(small_audit: dataedge.Audit) -> None:
+    stored = dict(small_audit.sql("select rung, avg(gain) from outcomes group by rung").fetchall())
+    for rung in small_audit.report.ladder:
+        if rung.rung in stored:
+            assert stored[rung.rung] == pytest.approx(rung.value, abs=1e-6)
+    assert {"chance", "without_data", "learned", "with_data"} <= set(stored)
+
+
+def test_what_is_better_is_found_and_the_models_are_crossed(
+    small_audit: dataedge.Audit, other: dataedge.Audit
+) -> None:
+    found = dataedge.compare(small_audit, other)
+    learned = next(d for d in found.ladder if d.name == "learned")
+    before = next(r.value for r in small_audit.report.ladder if r.rung == "learned")
+    assert learned.value == pytest.approx(1 - before)
+    assert [d.name for d in found.across] == [
+        "first learned − second prompted",
+        "second learned − first prompted",
+    ]
+    assert found.across[0].value == pytest.approx(before)
+    assert found.across[0].sure
+
+
+def test_audits_of_earlier_versions_are_taken_as_independent(
+    small_audit: dataedge.Audit, tmp_path: Path
+) -> None:
+    out = tmp_path / "old"
+    shutil.copytree(small_audit.directory, out)
+    with duckdb.connect(str(out / "audit.duckdb")) as con:
+        con.execute(f"drop table run_{small_audit.report.run}.outcomes")
+    found = dataedge.compare(dataedge.open(out), small_audit)
+    assert found.shared == 0
+    assert {d.basis for d in found.ladder} == {"independent"}
+    assert "earlier version" in found.notes[0]
+
+
+def test_different_units_are_refused(small_audit: dataedge.Audit) -> None:
+    edge = small_audit.report.edge.model_copy(update={"unit": "bits/byte"})
+    text = dataedge.Audit(
+        small_audit.directory, small_audit.report.model_copy(update={"edge": edge})
+    )
+    with pytest.raises(AuditError, match="judged in"):
+        dataedge.compare(small_audit, text)
+
+
+def test_the_command_prints_tables_and_json(
+    small_audit: dataedge.Audit, other: dataedge.Audit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataedge.cli.app import app
+
+    pair = [str(small_audit.directory), str(other.directory)]
+    app(["compare", *pair], standalone_mode=False)
+    said = capsys.readouterr().out
+    for expected in ("What the data gains", "tuning gain", "One model tuned", "shared items"):
+        assert expected in said
+    app(["compare", *pair, "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["second"]["base_model"] == "another"
