@@ -50,8 +50,8 @@ def independent(first: FigureModel | EdgeModel, second: FigureModel | EdgeModel)
     for figure in (first, second):
         if figure.value is None or figure.low is None or figure.high is None:
             return Figure.missing(getattr(figure, "reason", "") or "not measured", figure.unit)
-    a, b = (_numbers(f) for f in (first, second))
-    value = b[0] - a[0]
+    a, b = (np.array([f.value, f.low, f.high], np.float64) for f in (first, second))
+    value = float(b[0] - a[0])
     low = value - float(np.hypot(b[0] - b[1], a[2] - a[0]))
     high = value + float(np.hypot(b[2] - b[0], a[0] - a[1]))
     return Figure(value, low, high, 0, first.unit)
@@ -102,8 +102,3 @@ def beside_items(figure: FigureModel | EdgeModel) -> float:
     if figure.low is None or figure.high is None:
         return 0.0
     return (1.0 - float(share)) * ((figure.high - figure.low) / (2 * Z)) ** 2
-
-
-def _numbers(figure: FigureModel | EdgeModel) -> tuple[float, float, float]:
-    value, low, high = figure.value, figure.low, figure.high
-    return float(value or 0.0), float(low or 0.0), float(high or 0.0)

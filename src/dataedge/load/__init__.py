@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from dataedge.errors import AuditError
 from dataedge.items import LABELLED, Dataset, Task
@@ -65,8 +65,7 @@ def load(
             f"--limit {limit} leaves no item", "Use a limit of at least 20: --limit 20"
         )
     flags = Flags(_task(task), text_column, label_column, prompt_column, response_column)
-    path, table, roles, aside = _read(source, flags, group_column, time_column)
-    column, group, time = aside
+    path, table, roles, column, group, time = _read(source, flags, group_column, time_column)
     rows = read_rows(
         table,
         roles,
@@ -123,18 +122,23 @@ def items_of_rows(
     from dataedge.load.rows import items_by_row
 
     task, *columns, group, time = (reading.get(name) for name in READING)
-    _, table, roles, _ = _read(source, Flags(_task(task), *columns), group, time)
-    return table, [[item.id for item in items] for items in items_by_row(table, roles)]
+    found = _read(source, Flags(_task(task), *columns), group, time)
+    rows = items_by_row(found.table, found.roles)
+    return found.table, [[item.id for item in items] for items in rows]
 
 
-Aside = tuple[str | None, str | None, str | None]
-"""Columns of split, group and time."""
+class _Found(NamedTuple):
+    """The table of a source, and what its columns are: roles, and columns of split, group and time."""
+
+    path: str
+    table: Table
+    roles: ColumnRoles
+    split: str | None
+    group: str | None
+    time: str | None
 
 
-def _read(
-    source: Any, flags: Flags, group_column: str | None, time_column: str | None
-) -> tuple[str, Table, ColumnRoles, Aside]:
-    """The table of a source, and what its columns are."""
+def _read(source: Any, flags: Flags, group_column: str | None, time_column: str | None) -> _Found:
     from dataedge.load.columns import read_columns
     from dataedge.load.group_and_time import one_column
     from dataedge.load.sources import read_source
@@ -144,7 +148,7 @@ def _read(
     time = one_column(table, "--time-column", time_column)
     column = _split_column(table, flags)
     roles = read_columns(table, flags, [c for c in (column, group, time) if c is not None])
-    return path, table, roles, (column, group, time)
+    return _Found(path, table, roles, column, group, time)
 
 
 def _task(task: Task | str | None) -> Task | None:
