@@ -12,7 +12,7 @@ SRC = Path(__file__).parents[1] / "src" / "dataedge"
 LISTING = (
     ("errors",), ("files",), ("items",), ("positions",), ("figures",), ("intervals",), ("widened_intervals",), ("progress",), ("runs",), ("config",), ("load",),
     ("engine", "store"), ("models",), ("prepare",), ("prompt",), ("learner",), ("learning_curve",),
-    ("ladder",), ("measure",), ("exposure",), ("pilot",), ("verdict",), ("tasks",), ("report",), ("pipeline",),
+    ("ladder",), ("measure",), ("check",), ("exposure",), ("pilot",), ("verdict",), ("tasks",), ("report",), ("pipeline",),
     ("finished_audit",), ("export",), ("comparison",), ("api",), ("cli",), ("__init__",),
 )  # fmt: skip
 """From what everything uses up to what a user calls; a file's imports come from the left of it."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dataedge.cli.options import (
+    CONFIGURED,
     Debug,
     Details,
     Directory,
@@ -20,6 +21,7 @@ from dataedge.cli.options import (
 )
 from dataedge.cli.probes import app as probes_app
 from dataedge.errors import AuditError, ExitCode
+from dataedge.load import READING
 
 if TYPE_CHECKING:
     from dataedge.api import Audit
@@ -83,6 +85,33 @@ def plan(source: Source, debug: Debug = False, **options: Any) -> None:
 
     for line in make_plan(source, options).lines():
         typer.echo(line)
+
+
+@app.command()
+@configured(*(set(CONFIGURED) - set(READING)))
+def check(
+    source: Source,
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", metavar="N", min=1, help="How long a row may be.")
+    ] = 4096,
+    json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
+    debug: Debug = False,
+    **options: Any,
+) -> None:
+    """What a fine-tune would trip over, with file and row: seconds, no model. Exit 1 if there is an error."""
+    _remember(debug)
+    import json as json_
+
+    from dataedge.check.run import check as run
+    from dataedge.cli.check import lines
+
+    checked = run(source, options, max_tokens)
+    if json:
+        typer.echo(json_.dumps(checked.as_json(), indent=2, ensure_ascii=False))
+    else:
+        for line in lines(checked):
+            typer.echo(line)
+    raise typer.Exit(int(checked.failed))
 
 
 @app.command()

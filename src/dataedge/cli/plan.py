@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dataedge.check.texts import BYTES_PER_TOKEN
 from dataedge.items import LABELLED, Task
 from dataedge.ladder import prompt_curve
 from dataedge.ladder.prompt_information import CONTEXTS as FIXED_CONTEXTS
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from dataedge.models.endpoint import Connection
     from dataedge.prompt.probe import Probe
 
-BYTES_PER_TOKEN = 3.6
-"""English text under a vocabulary of about 50,000; numbers and code take more tokens."""
 TOKENS_PER_SECOND = 500.0
 """A 135M model on two cores in bfloat16, with room to spare."""
 TRAINING = 2.5

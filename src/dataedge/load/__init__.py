@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dataedge.load.rows import Rows
     from dataedge.load.table import Table
 
-__all__ = ["READING", "items_of_rows", "load"]
+__all__ = ["READING", "Found", "items_of_rows", "load", "read_table"]
 
 
 def load(
@@ -121,13 +121,12 @@ def items_of_rows(
     """
     from dataedge.load.rows import items_by_row
 
-    task, *columns, group, time = (reading.get(name) for name in READING)
-    found = _read(source, Flags(_task(task), *columns), group, time)
+    found = read_table(source, reading)
     rows = items_by_row(found.table, found.roles)
     return found.table, [[item.id for item in items] for items in rows]
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """The table of a source, and what its columns are: roles, and columns of split, group and time."""
 
     path: str
@@ -137,8 +136,27 @@ class _Found(NamedTuple):
     group: str | None
     time: str | None
 
+    @property
+    def raw_splits(self) -> list[str | None]:
+        """Split of each row, as a column or its file names it."""
+        return _raw_splits(self.table, self.split)
 
-def _read(source: Any, flags: Flags, group_column: str | None, time_column: str | None) -> _Found:
+
+def read_table(source: Any, reading: Mapping[str, Any]) -> Found:
+    """Reads a dataset's table and decides what its columns are, no more.
+
+    Args:
+        source: as for `load`.
+        reading: option of `READING` → its value; those that are missing are inferred.
+
+    Raises:
+        AuditError: as `load`.
+    """
+    task, *columns, group, time = (reading.get(name) for name in READING)
+    return _read(source, Flags(_task(task), *columns), group, time)
+
+
+def _read(source: Any, flags: Flags, group_column: str | None, time_column: str | None) -> Found:
     from dataedge.load.columns import read_columns
     from dataedge.load.group_and_time import one_column
     from dataedge.load.sources import read_source
@@ -148,7 +166,7 @@ def _read(source: Any, flags: Flags, group_column: str | None, time_column: str 
     time = one_column(table, "--time-column", time_column)
     column = _split_column(table, flags)
     roles = read_columns(table, flags, [c for c in (column, group, time) if c is not None])
-    return _Found(path, table, roles, column, group, time)
+    return Found(path, table, roles, column, group, time)
 
 
 def _task(task: Task | str | None) -> Task | None:

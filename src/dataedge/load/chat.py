@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-_ROLES = {
+ROLES = {
     "human": "user",
     "user": "user",
     "prompter": "user",
@@ -18,6 +18,7 @@ _ROLES = {
     "assistant": "assistant",
     "system": "system",
 }
+"""Names of roles, and what they are called here."""
 
 Turn = tuple[str, str]
 """Role and content."""
@@ -44,10 +45,11 @@ def turns(value: object) -> list[Turn] | None:
             return None
         role = turn.get("role") or turn.get("from")
         content = _content(turn.get("content") if "role" in turn else turn.get("value"))
+        content = "\n".join(filter(None, (content, *_calls(turn))))
         if not isinstance(role, str):
             return None
         if content:
-            found.append((_ROLES.get(role.lower(), role.lower()), content))
+            found.append((ROLES.get(role.lower(), role.lower()), content))
     return found
 
 
@@ -92,6 +94,34 @@ def shared_prompt(chosen: str, rejected: str) -> str:
         return common[: common.rindex(marker) + len(marker)]
     cut = max(common.rfind("\n"), common.rfind(" "))
     return common[: cut + 1] if cut >= 0 else ""
+
+
+def _calls(turn: dict[str, Any]) -> list[str]:
+    """Tool calls of a turn, a line of JSON each, as a model would write them.
+
+    Example:
+        >>> _calls({"tool_calls": [{"function": {"name": "find", "arguments": '{"q": "hat"}'}}]})
+        ['{"name": "find", "arguments": {"q": "hat"}}']
+    """
+    calls = turn.get("tool_calls")
+    functions = (
+        [c.get("function") for c in calls if isinstance(c, dict)] if isinstance(calls, list) else []
+    )
+    functions.append(turn.get("function_call"))
+    return [
+        json.dumps(
+            {"name": f.get("name"), "arguments": _parsed(f.get("arguments"))}, ensure_ascii=False
+        )
+        for f in functions
+        if isinstance(f, dict)
+    ]
+
+
+def _parsed(arguments: Any) -> Any:
+    try:
+        return json.loads(arguments) if isinstance(arguments, str) else arguments
+    except ValueError:
+        return arguments
 
 
 def _content(value: Any) -> str:

@@ -1,0 +1,98 @@
+"""Labels: spellings that are one label, labels of few rows, sides that lack one, rows that disagree."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dataedge.check.found import Collected
+
+FEW: Final = 3
+"""Rows below which a label can hardly be learned."""
+MANY: Final = 0.5
+"""Distinct labels to rows from which the labels are rather answers."""
+
+
+def check_labels(
+    inputs: Sequence[str | None],
+    labels: Sequence[str | None],
+    splits: Sequence[str | None],
+    into: Collected,
+) -> dict[str, int]:
+    """Check the labels of rows.
+
+    Args:
+        inputs: text of each row; None where it cannot be used.
+        labels: of each row; None where it is empty.
+        splits: side of each row as the data names it; None without.
+        into: takes what is found.
+
+    Returns:
+        What was counted: labels.
+    """
+    counts = Counter(label for label in labels if label is not None)
+    _twins(labels, counts, into)
+    if len(counts) <= MANY * len(labels):
+        for row, label in enumerate(labels):
+            if label is not None and counts[label] < FEW:
+                into.add("rare_label", "warning", row, f"{label!r:.60} labels {counts[label]} rows")
+    _sides(labels, splits, into)
+    given: dict[str, set[str]] = defaultdict(set)
+    for text, label in zip(inputs, labels, strict=True):
+        if text is not None and label is not None:
+            given[text].add(label)
+    for row, text in enumerate(inputs):
+        if text is not None and labels[row] is not None and len(given[text]) > 1:
+            first = f"the same input has {len(given[text])} different labels"
+            into.add("conflicting_labels", "warning", row, first)
+    return {"labels": len(counts)}
+
+
+def _twins(labels: Sequence[str | None], counts: Counter[str], into: Collected) -> None:
+    """Labels that differ in case, spaces and punctuation alone."""
+    spelled: dict[str, list[str]] = defaultdict(list)
+    for label in counts:
+        if bare := _bare(label):
+            spelled[bare].append(label)
+    most = {
+        other: max(same, key=lambda name: (counts[name], name))
+        for same in spelled.values()
+        if len(same) > 1
+        for other in same
+    }
+    for row, given in enumerate(labels):
+        if given in most and most[given] != given:
+            first = f"{given!r:.60} beside {most[given]!r:.60}"
+            into.add("label_case_twins", "error", row, first)
+
+
+def _bare(label: str) -> str:
+    """A label without what people do not mean.
+
+    Example:
+        >>> _bare(" Card-Arrival "), _bare("card_arrival"), _bare("C++"), _bare("C")
+        ('cardarrival', 'cardarrival', 'c++', 'c')
+    """
+    return re.sub(r"[\s_.,;:'\"-]", "", unicodedata.normalize("NFKC", label).casefold())
+
+
+def _sides(labels: Sequence[str | None], splits: Sequence[str | None], into: Collected) -> None:
+    """Labels that one side has and the other lacks."""
+    there: dict[str, set[str]] = defaultdict(set)
+    for label, split in zip(labels, splits, strict=True):
+        if label is not None and split is not None:
+            there[split].add(label)
+    if "train" not in there or len(there) < 2:
+        return
+    for row, (label, split) in enumerate(zip(labels, splits, strict=True)):
+        if label is not None and split not in (None, "train") and label not in there["train"]:
+            into.add("label_missing_in_train", "error", row, f"{label!r:.60} is in {split} alone")
+    beside = set().union(*(found for split, found in there.items() if split != "train"))
+    for row, (label, split) in enumerate(zip(labels, splits, strict=True)):
+        if label is not None and split == "train" and label not in beside:
+            into.add("label_missing_in_test", "warning", row, f"{label!r:.60} is in train alone")

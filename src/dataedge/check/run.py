@@ -1,0 +1,84 @@
+"""A dataset → what a fine-tune on it would trip over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from dataedge.check.conversations import check_conversations
+from dataedge.check.found import Checked, Collected
+from dataedge.check.labels import check_labels
+from dataedge.check.texts import check_responses, check_texts
+from dataedge.load import read_table
+from dataedge.load.rows import items_by_row
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dataedge.load import Found
+    from dataedge.load.table import Table
+
+MOST_TOKENS: Final = 4096
+"""What many services and recipes take of a row."""
+
+
+def check(source: Any, reading: Mapping[str, Any], most_tokens: int = MOST_TOKENS) -> Checked:
+    """Check a dataset.
+
+    Args:
+        source: a file, folder, hub id, DataFrame or `datasets` object.
+        reading: options that say how columns are read; what is missing is inferred.
+        most_tokens: what a row may be long; tokens are estimated from bytes.
+
+    Raises:
+        AuditError: the data cannot be read, or its columns fit no task.
+    """
+    found = read_table(source, reading)
+    table, roles = found.table, found.roles
+    into = Collected()
+    counted: dict[str, int] = {}
+    if roles.kind == "chat":
+        name = roles.texts[0]
+        counted |= check_conversations(name, table.column(name), into)
+    items = [row[0] if row else None for row in items_by_row(table, roles)]
+    splits = found.raw_splits
+    usable = [None if item is None or item.label_missing else item for item in items]
+    inputs = [None if item is None else item.text for item in items]
+    targets = [None if item is None else item.target for item in usable]
+    _unusable(table, found, [item is None for item in items], into)
+    counted |= check_texts(inputs, targets, splits, most_tokens, into)
+    if roles.kind == "labelled":
+        for row, item in enumerate(items):
+            if item is not None and item.label_missing:
+                into.add("missing_label", "warning", row, f"'{roles.target}' is empty")
+        counted |= check_labels(inputs, targets, splits, into)
+    elif roles.kind in ("pair", "chat", "preference"):
+        check_responses(targets, into)
+    _boolean_label(table, found, into)
+    return Checked(found.path, table, roles.task.value, into.found(), counted, table.notes)
+
+
+def _unusable(table: Table, found: Found, missing: list[bool], into: Collected) -> None:
+    """Rows that no item can be made of; a conversation's faults are named one by one."""
+    if found.roles.kind == "chat" or not any(missing):
+        return
+    columns = [name for name in found.roles.columns if name in table.names]
+    for row, gone in enumerate(missing):
+        if gone:
+            empty = [name for name in columns if table.column(name)[row] in (None, "")]
+            what = f"'{empty[0]}' is empty" if empty else f"{', '.join(columns)} cannot be used"
+            into.add("unusable_row", "error", row, what)
+
+
+def _boolean_label(table: Table, found: Found, into: Collected) -> None:
+    """KTO data says by a label whether a completion is wanted; read as pairs, both kinds are learned."""
+    roles = found.roles
+    if roles.kind != "pair" or "label" not in table.names or "label" in roles.columns:
+        return
+    unwanted = [
+        row for row, value in enumerate(table.column("label")) if value in (False, "false", "False")
+    ]
+    values = {str(v).lower() for v in table.column("label") if v is not None}
+    if values <= {"true", "false"} and unwanted:
+        for row in unwanted:
+            what = "'label' is false: the response is one that is not wanted, and would be learned"
+            into.add("unwanted_response", "error", row, what)
