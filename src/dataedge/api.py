@@ -122,7 +122,7 @@ def audit(
     path = Path(source) if isinstance(source, str | os.PathLike) else None
     config, passed = make_config(options, path if path and path.exists() else None)
     out = Path(config.out) if config.out else Path("audits") / _name(source)
-    dataset = read(source, config)
+    dataset = _checked(read(source, config), source, config)
 
     from importlib.metadata import version
 
@@ -162,6 +162,24 @@ def read(source: Any, config: AuditConfig) -> Dataset:
 
     reading = {name: getattr(config, name) for name in READING}
     return load(source, limit=config.limit, seed=config.seed, **reading)
+
+
+def _checked(dataset: Dataset, source: Any, config: AuditConfig) -> Dataset:
+    """The dataset with a note on what `dataedge check` calls an error; data from a hub is not read again."""
+    from dataclasses import replace
+
+    from dataedge.check.run import check
+    from dataedge.load import READING
+
+    if isinstance(source, str) and not Path(source).expanduser().exists():
+        return dataset
+    checked = check(source, {name: getattr(config, name) for name in READING})
+    errors = [f"{f.name} ({len(f.rows):,})" for f in checked.found if f.level == "error"]
+    if not errors:
+        return dataset
+    what = f"{', '.join(errors)}; `dataedge check` lists them"
+    note = f"{dataset.path}: rows that a fine-tune would trip over: {what}"
+    return replace(dataset, notes=(*dataset.notes, note))
 
 
 def _forget(out: Path) -> None:
