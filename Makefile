@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: audit test test-long test-endpoint lint bench edge-arm clean
+.PHONY: audit test test-long test-endpoint lint docs bench edge-arm clean
 
 audit: $(VENV)/.installed
 	$(BIN)/dataedge audit data/outfits
@@ -32,6 +32,12 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/mypy
+
+# The pages of docs/ as a site in build/docs; a broken link, or a page that is not as the code has it, fails.
+docs: $(VENV)/.installed
+	@$(PIP) -c constraints.txt -e '.[docs]'
+	$(BIN)/python docs/make_reference.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # The peers that the benchmarks run against.
 bench: $(VENV)/.installed
