@@ -39,7 +39,7 @@ def load(
     """Reads a dataset and decides what its columns ask of a model.
 
     Args:
-        source: a file or folder, a hub id, a pandas DataFrame, a `datasets.Dataset` or
+        source: a file or folder, a hub id, a DataFrame of pandas or Polars, a `datasets.Dataset` or
             `DatasetDict`.
         task: classify, multilabel, number, generate or corpus; inferred if None.
         text_column: the text to classify or to read; two texts are separated by a comma.

@@ -28,7 +28,7 @@ def read_source(source: object) -> tuple[str, Table]:
     """Reads whatever a user may pass.
 
     Args:
-        source: a path, a hub id, a DataFrame, a `datasets.Dataset` or `DatasetDict`.
+        source: a path, a hub id, a DataFrame of pandas or Polars, a `datasets.Dataset` or `DatasetDict`.
 
     Returns:
         The source's name for reports and messages, and its table.
@@ -52,6 +52,11 @@ def read_source(source: object) -> tuple[str, Table]:
             return name, _read_hub(name)
         return name, read_path(path, name)
     pandas, datasets = sys.modules.get("pandas"), sys.modules.get("datasets")
+    polars = sys.modules.get("polars")
+    if polars is not None and isinstance(source, polars.LazyFrame):
+        source = source.collect()
+    if polars is not None and isinstance(source, polars.DataFrame):
+        return "<DataFrame>", _read_polars(source)
     if pandas is not None and isinstance(source, pandas.DataFrame):
         return "<DataFrame>", _read_frame(source)
     if datasets is not None and isinstance(source, datasets.Dataset):
@@ -60,7 +65,7 @@ def read_source(source: object) -> tuple[str, Table]:
         return "<DatasetDict>", read_splits(source, "<DatasetDict>")
     raise AuditError(
         f"a {type(source).__name__} is not a dataset",
-        "Pass a path, a hub id, a pandas DataFrame or a datasets.Dataset to `dataedge.audit`",
+        "Pass a path, a hub id, a DataFrame or a datasets.Dataset to `dataedge.audit`",
     )
 
 
@@ -79,6 +84,22 @@ def _read_frame(frame: Any) -> Table:
         arrays.append(array)
         fields.append(pa.field(label, array.type, metadata=metadata))
     return single(pa.Table.from_arrays(arrays, schema=pa.schema(fields)), "<DataFrame>")
+
+
+def _read_polars(frame: Any) -> Table:
+    if len(frame) == 0:
+        raise AuditError(
+            "<DataFrame> has no rows", "Pass a DataFrame with rows in it to `dataedge.audit`"
+        )
+    columns = {
+        column.name: pa.array(
+            [None if v is None else str(v) for v in column.to_list()], pa.string()
+        )
+        if str(column.dtype) == "Object"
+        else column.to_arrow()
+        for column in frame.get_columns()
+    }
+    return single(pa.table(columns), "<DataFrame>")
 
 
 def _array(series: Any) -> tuple[pa.Array, dict[bytes, bytes] | None]:
