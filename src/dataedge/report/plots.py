@@ -78,5 +78,27 @@ class Plots:
                 f"there is nothing to draw for {name} in this audit; there is for {drawn}",
                 hint="Draw what there is: `dataedge report AUDIT --png DIR`",
             )
+        _offline(alt)
         sized = {**spec, "width": WIDTH, "config": {**THEMES["light"], "background": "white"}}
         return alt.Chart.from_dict(sized)
+
+
+RENDERER = "dataedge"
+
+
+def _offline(alt: Any) -> None:
+    """Show charts without a network: Altair's default fetches what draws them from elsewhere.
+
+    A notebook gets the specification, which JupyterLab draws itself, and a picture for all others.
+    A renderer that the user has chosen stays.
+    """
+    if alt.renderers.active != "default":
+        return
+    from dataedge.report.page.runtime import svg
+
+    def bundle(spec: dict[str, Any], **_: Any) -> dict[str, Any]:
+        mime = f"application/vnd.vegalite.v{alt.SCHEMA_VERSION.lstrip('v').split('.')[0]}+json"
+        return {mime: spec, "image/svg+xml": svg(spec), "text/plain": "<chart>"}
+
+    alt.renderers.register(RENDERER, bundle)
+    alt.renderers.enable(RENDERER)

@@ -43,9 +43,16 @@ def image(spec: Mapping[str, Any], theme: Mapping[str, Any], form: Literal["png"
         theme: a Vega configuration.
         form: of the file.
     """
+    sized = {**spec, "width": WIDTH, "config": {**theme, "background": "white"}}
+    if form == "svg":
+        return svg(sized).encode()
     import vl_convert
 
-    sized, config = {**spec, "width": WIDTH}, {**theme, "background": "white"}
-    if form == "svg":
-        return str(vl_convert.vegalite_to_svg(sized, config=config)).encode()
-    return bytes(vl_convert.vegalite_to_png(sized, config=config, scale=SCALE))
+    return bytes(vl_convert.vegalite_to_png(sized, scale=SCALE))
+
+
+def svg(spec: Mapping[str, Any]) -> str:
+    """A chart of a known width as SVG."""
+    import vl_convert
+
+    return str(vl_convert.vegalite_to_svg(dict(spec)))
