@@ -10,7 +10,7 @@ import pytest
 
 import dataedge
 from dataedge.errors import AuditError
-from dataedge.export.clean import MANIFEST, clean
+from dataedge.export.clean import MANIFEST, _lost, clean
 from dataedge.load.formats import BY_SUFFIX, read_file
 from dataedge.load.written import write_rows
 from tests.words import PLACES, THINGS
@@ -49,27 +49,70 @@ def written(suffix: str, folder: Path) -> Path:
 def test_rows_of_every_format_are_kept_as_they_were(suffix: str, tmp_path: Path) -> None:
     path = written(suffix, tmp_path)
     out = tmp_path / f"kept{suffix}"
-    before = read_file(path, "before").data.to_pylist()
-    write_rows(path, KEEP, len(ROWS), out)
-    assert read_file(out, "after").data.to_pylist() == [before[i] for i in KEEP]
-    with pytest.raises(AuditError, match="mix them up"):
-        write_rows(path, KEEP, len(ROWS) + 1, out)
+    before = read_file(path, "before").data
+    write_rows(path, before, KEEP, out)
+    assert read_file(out, "after").data.to_pylist() == [before.to_pylist()[i] for i in KEEP]
 
 
 @pytest.mark.parametrize("whole", [json.dumps(ROWS), "\n".join(map(json.dumps, ROWS))])
-def test_json_keeps_its_shape(whole: str, tmp_path: Path) -> None:
+def test_json_in_other_shapes(whole: str, tmp_path: Path) -> None:
     path, out = tmp_path / "a.json", tmp_path / "b.json"
     path.write_text(whole)
-    write_rows(path, KEEP, len(ROWS), out)
-    assert out.read_text().startswith(whole[:1])
+    write_rows(path, read_file(path, "a").data, KEEP, out)
     assert len(read_file(out, "b").data) == len(KEEP)
+
+
+ODD = {
+    "spaces.csv": "text,label\n" + "".join(f'"hello, {i}", "pos"\n' for i in range(8)),
+    "one_odd.csv": "text,label\n"
+    + "".join(f"hello {i},b\n" for i in range(8))
+    + ' "quoted, text",b\n',
+    "behind.csv": "text,label\n" + "".join(f'"hello {i}" ,pos\n' for i in range(8)),
+    "one.csv": "text\n" + "".join(f"t{i}\n\n" for i in range(8)),
+    "header.csv": '"text, long"\n' + "".join(f"t{i}\n" for i in range(8)),
+    "many.csv": '"a;b;c",text\n' + "".join(f"x{i},t{i}\n" for i in range(8)),
+    "windows.csv": "text,label\r\n" + "".join(f"t{i},x\r\n" for i in range(8)),
+    "trailing.json": "[" + ",".join(f'{{"text": "t{i}", "n": {i}}}' for i in range(8)) + "]",
+    "twice.jsonl": "".join(f'{{"text": "x{i}", "text": "y{i}", "n": 1e400}}\n' for i in range(8)),
+    "broken.jsonl": "".join(
+        f'{{"text": "x{i}"}}\n' + ("{oops\n" if i == 2 else "") for i in range(8)
+    ),
+    "bom.jsonl": "\ufeff" + "".join(f'{{"text":\n "x{i}"}}\n' for i in range(8)),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_files_are_copied_as_they_are_read(name: str, tmp_path: Path) -> None:
+    """Other readers take such files otherwise: what counts is how the audit reads them."""
+    path, out = tmp_path / name, tmp_path / "out" / name
+    out.parent.mkdir()
+    path.write_text(ODD[name], encoding="utf-8", newline="")
+    before = read_file(path, "before").data
+    write_rows(path, before, [0, 2, 3, 7], out)
+    after = read_file(out, "after").data
+    assert after.column_names == before.column_names
+    assert after.to_pylist() == before.take([0, 2, 3, 7]).to_pylist()
+    assert out.read_bytes().endswith(b"\r\n") == (name == "windows.csv")
+
+
+def test_a_copy_that_would_read_otherwise_is_refused(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.csv", tmp_path / "b.csv"
+    path.write_text("text,label\n" + "".join(f"a{i},x\n" for i in range(8)))
+    other.write_text("text,label\n" + "".join(f"b{i},x\n" for i in range(8)))
+    import pyarrow.parquet as pq
+
+    pq.write_table(read_file(path, "a").data, tmp_path / "a.parquet")
+    with pytest.raises(AuditError, match="would not read"):
+        write_rows(
+            tmp_path / "a.parquet", read_file(other, "b").data, [0, 1], tmp_path / "c.parquet"
+        )
 
 
 def test_running_text_cannot_leave_out_rows(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("one\n\ntwo\n")
     with pytest.raises(AuditError, match="cannot leave out rows"):
-        write_rows(path, [0], 2, tmp_path / "b.txt")
+        write_rows(path, read_file(path, "a").data, [0], tmp_path / "b.txt")
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +129,7 @@ def audited(tiny_model: str, tmp_path_factory: pytest.TempPathFactory) -> dataed
         rows[i][1] = "warm" if rows[i][1] == "cold" else "cold"
     with (folder / "rows.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["text", "label"], *rows, *rows[10:20]])
-    (folder / "dataedge.toml").write_text("probe_items = 40\n")
+    (folder / "dataedge.toml").write_text('probe_items = 40\nout = "elsewhere"\n')
     return dataedge.audit(folder, out=str(folder.parent / "audit"), model=tiny_model)
 
 
@@ -153,11 +196,41 @@ def test_what_stands_in_the_way_is_said(audited: dataedge.Audit, tmp_path: Path)
     text = source.read_text()
     try:
         source.write_text("\n".join(text.splitlines()[:100]) + "\n")
-        with pytest.raises(AuditError, match="no longer in it"):
+        with pytest.raises(AuditError, match="other rows"):
             clean(audited, tmp_path / "copy")
     finally:
         source.write_text(text)
     assert not (tmp_path / "copy").exists()
+
+
+def test_of_near_duplicates_one_without_a_fault_stays() -> None:
+    ids = [["a"], ["b"], ["c"], ["d"]]
+    lost = _lost(ids, {"a": ["suspects"]}, {"a": 0, "b": 0, "c": 0, "d": 1}, True)
+    assert lost == {0: ["suspects"], 2: ["near-duplicates"]}
+
+
+def test_near_duplicates_are_neither_groups_nor_prompts(
+    audited: dataedge.Audit, tmp_path: Path
+) -> None:
+    columns = "count(distinct cluster), count(distinct near_duplicates)"
+    clusters, near = audited.sql(f"select {columns} from items").fetchall()[0]
+    assert clusters <= near
+    found = clean(audited, tmp_path / "copy", ["near-duplicates"])
+    assert found.rows_left_out - found.left_out.get("duplicates", 0) == 120 - near
+
+
+def test_rows_that_were_added_are_noticed_and_a_failed_copy_leaves_nothing(
+    audited: dataedge.Audit, tmp_path: Path
+) -> None:
+    source = Path(audited.report.dataset.path) / "rows.csv"
+    text = source.read_text()
+    try:
+        source.write_text(text + "one more text that is new,cold\n")
+        with pytest.raises(AuditError, match="other rows"):
+            clean(audited, tmp_path / "copy")
+    finally:
+        source.write_text(text)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_command_says_what_it_did(
@@ -171,5 +244,5 @@ def test_the_command_says_what_it_did(
     assert "10 duplicates" in said
     assert str(out / MANIFEST) in said
     for wrong in ([], ["--clean", "--review", "csv"]):
-        with pytest.raises(AuditError, match=r"exported|one of them"):
+        with pytest.raises(AuditError, match="one thing is exported"):
             app(["export", str(audited.directory), *wrong], standalone_mode=False)

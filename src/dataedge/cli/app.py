@@ -202,6 +202,14 @@ def export(
     clean: Annotated[
         bool, typer.Option("--clean", help="A copy of the data without what is wrong in it.")
     ] = False,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            "--recipe",
+            metavar="FORM",
+            help="A fine-tune with the audit's split, for trl, axolotl or llama-factory.",
+        ),
+    ] = None,
     without: Annotated[
         str | None,
         typer.Option(
@@ -213,28 +221,32 @@ def export(
     ] = None,
     out: Annotated[
         str | None,
-        typer.Option("--out", metavar="PATH", help="Where to write [review.<form>, or clean/]."),
+        typer.Option(
+            "--out", metavar="PATH", help="Where to write [review.<form>, clean/ or recipe/]."
+        ),
     ] = None,
     view: Annotated[
         str, typer.Option("--view", help="suspects, or another view of the audit.")
     ] = "suspects",
     debug: Debug = False,
 ) -> None:
-    """Write suspects for people to decide on, or a copy of the data without what is wrong in it."""
+    """Write suspects for people to decide on, a cleaned copy of the data, or a fine-tune's settings."""
     _remember(debug)
     from dataedge.api import open as open_audit
-    from dataedge.cli.export import write_clean, write_review
+    from dataedge.cli.export import write_clean, write_recipe, write_review
 
-    if clean == bool(review):
+    if (bool(review) + clean + bool(recipe)) != 1:
         raise AuditError(
-            "--review and --clean: one of them at a time" if clean else "what is to be exported?",
-            hint="Use --review FORM for suspects to decide on, or --clean for a copy without them",
+            "one thing is exported at a time",
+            hint="Use --review FORM for suspects to decide on, --clean for a copy without them, or "
+            "--recipe FORM for a fine-tune",
         )
     found = open_audit(directory)
     if review:
         typer.echo(write_review(found, review, view, out), nl=out != "-")
     else:
-        typer.echo(write_clean(found, without, out))
+        made = write_clean(found, without, out) if clean else write_recipe(found, str(recipe), out)
+        typer.echo(made)
 
 
 @app.command()

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copy2
 from typing import TYPE_CHECKING, Any, Final
 
 from dataedge.errors import AuditError, ExitCode
-from dataedge.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,15 +20,11 @@ if TYPE_CHECKING:
     from dataedge.load.table import Table
 
 MANIFEST: Final = "manifest.json"
-OWN_FILES: Final = ("dataedge.toml",)
+SETTINGS: Final = "dataedge.toml"
 """Beside the data, for the copy to be read as the original is."""
-FOUND: Final = {
-    "suspects": "suspect",
-    "defects": "defects is not null and defects != ''",
-    "near-duplicates": 'item not in (select arg_min(item, "row") from items group by cluster)',
-}
-"""Reason → which items it leaves out, as a condition on items and findings."""
-REASONS: Final = ("duplicates", *FOUND)
+FOUND: Final = {"suspects": "suspect", "defects": "defects"}
+"""Reason → column of the table `findings` that says so."""
+REASONS: Final = ("duplicates", *FOUND, "near-duplicates")
 DEFAULT: Final = ("duplicates", "suspects", "defects")
 """Near duplicates are kept unless asked for: often they differ in what counts."""
 
@@ -41,21 +38,31 @@ class Cleaned:
         rows: that there were.
         left_out: reason → rows; a row can have several reasons.
         rows_left_out: how many rows that is.
+        not_audited: rows that are kept and that the audit did not look at (`--limit`, unusable ones).
+        empty: files of which no row is left; they are not written.
     """
 
     out: Path
     rows: int
     left_out: dict[str, int]
     rows_left_out: int
+    not_audited: int
+    empty: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """What was written, and what was left out."""
         parts = ", ".join(f"{n:,} {reason}" for reason, n in self.left_out.items() if n)
         kept = self.rows - self.rows_left_out
+        rest = (
+            f" {self.not_audited:,} rows were not audited, and are kept."
+            if self.not_audited
+            else ""
+        )
+        gone = f" Nothing is left of {', '.join(self.empty)}." if self.empty else ""
         return (
-            f"{kept:,} of {self.rows:,} rows written to {self.out}; left out {parts or 'nothing'}. "
-            f"Which and why: {self.out / MANIFEST}"
+            f"{kept:,} of {self.rows:,} rows written to {self.out}; left out {parts or 'nothing'}."
+            f"{rest}{gone} Which and why: {self.out / MANIFEST}"
         )
 
 
@@ -87,27 +94,65 @@ def clean(audit: Audit, out: str | Path, without: Sequence[str] = DEFAULT) -> Cl
     from dataedge.load import items_of_rows
 
     table, ids = items_of_rows(str(source), audit.report.config.effective)
-    why = _why(audit, without)
-    _require_same(audit, source, ids)
-    lost = _lost(ids, why, "duplicates" in without)
+    _require_same(audit, source)
+    lost = _lost(ids, _why(audit, without), _near(audit, without), "duplicates" in without)
+    if len(lost) == len(table):
+        raise AuditError(
+            f"{source}: no row would be left", hint=f"Choose fewer of --without {','.join(REASONS)}"
+        )
+    known = {item for (item,) in audit.sql("select item from items").fetchall()}
+    found = Cleaned(
+        out,
+        len(table),
+        dict(Counter(r for all_ in lost.values() for r in all_)),
+        len(lost),
+        sum(not known.intersection(row) for row in ids),
+        _empty(table, lost),
+    )
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        _write(source, table, lost, out)
-        for name in OWN_FILES:
-            beside = (source if source.is_dir() else source.parent) / name
-            if beside.is_file():
-                copy2(beside, out / name)
-        found = Cleaned(
-            out, len(table), dict(Counter(r for all_ in lost.values() for r in all_)), len(lost)
-        )
-        write_whole(
-            out / MANIFEST, json.dumps(_manifest(audit, found, table, ids, lost), indent=1) + "\n"
-        )
+        _all_or_nothing(audit, source, table, ids, lost, found)
     except OSError as error:
         raise AuditError(
             f"{out}: {error.strerror or error}", hint="Name a folder that can be written: --out DIR"
         ) from error
     return found
+
+
+def _all_or_nothing(
+    audit: Audit,
+    source: Path,
+    table: Table,
+    ids: list[list[str]],
+    lost: dict[int, list[str]],
+    found: Cleaned,
+) -> None:
+    """Write the copy beside its place, and move it there when it is whole."""
+    out = found.out
+    out.parent.mkdir(parents=True, exist_ok=True)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir()
+        _write(source, table, lost, temporary)
+        if (temporary / MANIFEST).exists():
+            raise AuditError(
+                f"{source}: a data file is called {MANIFEST}, as what a copy says of itself",
+                hint="Give the file another name, then run `dataedge audit` again",
+            )
+        settings = (source if source.is_dir() else source.parent) / SETTINGS
+        if settings.is_file():
+            (temporary / SETTINGS).write_text(_settings(settings), encoding="utf-8")
+        manifest = json.dumps(_manifest(audit, found, table, ids, lost), indent=1)
+        (temporary / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
+        if out.exists():
+            out.rmdir()
+        temporary.rename(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _settings(path: Path) -> str:
+    """The settings without the place of the first audit, which an audit of the copy would replace."""
+    return re.sub(r"(?m)^\s*out\s*=.*\n?", "", path.read_text(encoding="utf-8"))
 
 
 def _source(audit: Audit) -> Path:
@@ -125,48 +170,83 @@ def _why(audit: Audit, reasons: Sequence[str]) -> dict[str, list[str]]:
     """Item → reasons to leave out all of its rows."""
     held = {name for (name,) in audit.sql("select column_name from (describe findings)").fetchall()}
     why: dict[str, list[str]] = {}
-    for reason, condition in FOUND.items():
-        column = {"suspects": "suspect", "defects": "defects"}.get(reason)
-        if reason not in reasons or (column and column not in held):
-            continue
-        query = (
-            f'select item from items join findings using (item) where {condition} order by "row"'
-        )
-        for (item,) in audit.sql(query).fetchall():
-            why.setdefault(item, []).append(reason)
+    for reason, column in FOUND.items():
+        if reason in reasons and column in held:
+            query = f"select item from findings where {column}::varchar not in ('', 'false')"
+            for (item,) in audit.sql(query).fetchall():
+                why.setdefault(item, []).append(reason)
     return why
 
 
-def _require_same(audit: Audit, source: Path, ids: list[list[str]]) -> None:
+def _near(audit: Audit, reasons: Sequence[str]) -> dict[str, int]:
+    """Item → its cluster of near duplicates; empty where they are kept."""
+    if "near-duplicates" not in reasons:
+        return {}
+    held = {name for (name,) in audit.sql("select column_name from (describe items)").fetchall()}
+    if "near_duplicates" not in held:
+        raise AuditError(
+            f"{audit.directory}: an audit of an earlier version does not tell near duplicates",
+            hint=f"Run `dataedge audit {audit.report.dataset.path}` again: answers of the model are reused",
+        )
+    return dict(audit.sql("select item, near_duplicates from items").fetchall())
+
+
+def _require_same(audit: Audit, source: Path) -> None:
     """Raises where the files hold other rows than those that were audited."""
-    there = {item for row in ids for item in row}
-    known = {item for (item,) in audit.sql("select item from items").fetchall()}
-    if known <= there:
-        return
-    raise AuditError(
-        f"{source}: {len(known - there):,} of the items that were audited are no longer in it",
-        hint=f"Run `dataedge audit {source}` again: answers of the model are reused",
-        code=ExitCode.NO_CONCLUSION,
-    )
+    from dataedge.load import READING, load
+
+    effective = audit.report.config.effective
+    reading = {name: effective.get(name) for name in (*READING, "limit")}
+    if (
+        load(str(source), seed=int(effective["seed"]), **reading).fingerprint
+        != audit.report.dataset.fingerprint
+    ):
+        raise AuditError(
+            f"{source}: holds other rows than those that were audited",
+            hint=f"Run `dataedge audit {source}` again: answers of the model are reused",
+            code=ExitCode.NO_CONCLUSION,
+        )
 
 
 def _lost(
-    ids: list[list[str]], why: dict[str, list[str]], duplicates: bool
+    ids: list[list[str]], why: dict[str, list[str]], near: dict[str, int], duplicates: bool
 ) -> dict[int, list[str]]:
-    """0-based row → reasons to leave it out. A row of several passages goes when all of them go."""
+    """0-based row → reasons to leave it out. A row of several passages goes when all of them go.
+
+    Of near duplicates the first row stays that has no other reason to go.
+    """
     lost: dict[int, list[str]] = {}
     seen: set[tuple[str, ...]] = set()
+    kept: dict[int, str] = {}
     for at, items in enumerate(ids):
         if not items:
             continue
-        found = list(dict.fromkeys(r for item in items for r in why.get(item, [])))
-        reasons = found if all(item in why for item in items) else []
+        reasons = list(dict.fromkeys(r for item in items for r in why.get(item, [])))
+        if not all(item in why for item in items):
+            reasons = []
         if duplicates and tuple(items) in seen:
             reasons = ["duplicates", *reasons]
         seen.add(tuple(items))
+        groups = [near[item] for item in items if item in near]
+        if not reasons and len(groups) == len(items):
+            if all(kept.get(g, item) != item for g, item in zip(groups, items, strict=True)):
+                reasons = ["near-duplicates"]
+            else:
+                for g, item in zip(groups, items, strict=True):
+                    kept.setdefault(g, item)
         if reasons:
             lost[at] = reasons
     return lost
+
+
+def _empty(table: Table, lost: dict[int, list[str]]) -> tuple[str, ...]:
+    """Files or splits of which nothing is left."""
+    names, start = [], 0
+    for part in table.parts:
+        if all(at in lost for at in range(start, start + part.rows)):
+            names.append(part.name)
+        start += part.rows
+    return tuple(names)
 
 
 def _write(source: Path, table: Table, lost: dict[int, list[str]], out: Path) -> None:
@@ -182,7 +262,8 @@ def _write(source: Path, table: Table, lost: dict[int, list[str]], out: Path) ->
     for part in table.parts:
         path = source / Path(part.name).name if source.is_dir() else source
         keep = [at for at in range(part.rows) if start + at not in lost]
-        write_rows(path, keep, part.rows, out / path.name)
+        if keep:
+            write_rows(path, table.data.slice(start, part.rows), keep, out / path.name)
         start += part.rows
 
 
@@ -195,8 +276,9 @@ def _write_saved(source: Path, table: Table, lost: dict[int, list[str]], out: Pa
     kept, start = {}, 0
     for part in table.parts:
         name = part.name.rpartition("[")[2].rstrip("]") if several else ""
-        one = found[name] if several else found
-        kept[name] = one.select([at for at in range(part.rows) if start + at not in lost])
+        keep = [at for at in range(part.rows) if start + at not in lost]
+        if keep:
+            kept[name] = (found[name] if several else found).select(keep)
         start += part.rows
     whole = datasets.DatasetDict(kept) if several else kept[""]
     whole.save_to_disk(str(out))
@@ -214,8 +296,11 @@ def _manifest(
         "rows": found.rows,
         "rows_left_out": found.rows_left_out,
         "left_out": found.left_out,
+        "not_audited": found.not_audited,
         "note": "Suspects are left out on both sides of the split: the items that are left are easier, so "
-        "compare the two audits on the items that both have.",
+        "compare the two audits on the items that both have."
+        if "suspects" in found.left_out
+        else "",
         "each": [
             {"file": places[at][0], "row": places[at][1], "items": ids[at], "reasons": reasons}
             for at, reasons in lost.items()

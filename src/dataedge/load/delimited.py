@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+DELIMITERS = ",;\t|"
+"""Those that are known, the likeliest first."""
+
 
 def read_csv(path: Path, name: str) -> Read:
     """Reads a csv or tsv file; every column is text, so that a label '007' stays what it is.
@@ -83,7 +86,7 @@ def _header(path: Path, name: str) -> tuple[str, list[str]]:
     """Delimiter and unique column names, from the first record."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         unquoted = "".join(file.readline().split('"')[::2])
-        delimiter = max(",;\t|", key=unquoted.count)
+        delimiter = max(DELIMITERS, key=unquoted.count)
         if path.suffix.lower() == ".tsv":
             delimiter = "\t"
         if not unquoted.count(delimiter):

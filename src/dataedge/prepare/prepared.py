@@ -163,7 +163,7 @@ def check_split(dataset: Dataset, splits: Splits, clusters: NDArray[np.int64]) -
 
 
 def item_table(data: PreparedData) -> pa.Table:
-    """Every item with its side and its cluster, for SQL."""
+    """Every item with its side, for SQL: what is never split, and which items are near duplicates."""
     items, splits = data.dataset.items, data.splits
     side = np.full(len(items), "unused", object)
     for name in ("train", "development", "evaluation", "leaked"):
@@ -185,6 +185,7 @@ def item_table(data: PreparedData) -> pa.Table:
             "target": [i.target for i in items],
             "side": list(side),
             "cluster": data.clusters,
+            "near_duplicates": data.near_duplicates[NEAR],
             **extra,
         }
     )
