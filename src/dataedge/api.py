@@ -135,11 +135,24 @@ def audit(
         store.begin_run(version("dataedge"), config.model_dump(mode="json"), _shown_run(out))
         report = run(dataset, config, passed, store, Progress(quiet=quiet))
         store.finish_run()
+        (out / PAGE).unlink(missing_ok=True)  # a page and a report of two runs never stand together
         _put_in_place(report, out)
         store.drop_other_runs()
-    done = Audit(out, report)
-    write_whole(out / PAGE, done.html())
-    return done
+    return _with_page(Audit(out, report))
+
+
+def _with_page(audit: Audit) -> Audit:
+    """The audit, its page written."""
+    path = audit.directory / PAGE
+    try:
+        write_whole(path, audit.html())
+    except OSError as error:
+        raise AuditError(
+            f"{path}: {error.strerror or error}; the audit itself is whole",
+            hint=f"Write the page elsewhere: `dataedge report {audit.directory} --html FILE`",
+            code=ExitCode.NO_CONCLUSION,
+        ) from error
+    return audit
 
 
 def _shown_run(out: Path) -> str | None:

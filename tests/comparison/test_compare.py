@@ -13,6 +13,12 @@ import dataedge
 from dataedge.errors import AuditError
 
 
+@pytest.fixture(autouse=True)
+def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audit that the tests share has 30 held-out items, many of them alike."""
+    monkeypatch.setattr("dataedge.comparison.compare.FEWEST", 2)
+
+
 @pytest.fixture(scope="module")
 def other(small_audit: dataedge.Audit, tmp_path_factory: pytest.TempPathFactory) -> dataedge.Audit:
     """The same audit, as if a model of another name had learned every held-out item."""
@@ -58,8 +64,10 @@ def test_what_is_better_is_found_and_the_models_are_crossed(
         "first learned − second prompted",
         "second learned − first prompted",
     ]
-    assert found.across[0].value == pytest.approx(before)
-    assert found.across[0].sure
+    crossed = found.across[0]
+    assert crossed.value == pytest.approx(before)
+    assert crossed.sure
+    assert crossed.first == before
 
 
 def test_audits_of_earlier_versions_are_taken_as_independent(
@@ -96,3 +104,31 @@ def test_the_command_prints_tables_and_json(
         assert expected in said
     app(["compare", *pair, "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out)["second"]["base_model"] == "another"
+
+
+def test_a_range_is_no_interval_and_nothing_is_sure_of_it(small_audit: dataedge.Audit) -> None:
+    measures = dict(small_audit.report.measures)
+    rows = measures["effective_rows"]
+    measures["effective_rows"] = rows.model_copy(update={"value": 60.0, "low": 60.0, "high": 60.0})
+    report = small_audit.report.model_copy(update={"measures": measures})
+    found = dataedge.compare(small_audit, dataedge.Audit(small_audit.directory, report))
+    row = next(d for d in found.measures if d.name == "effective_rows")
+    assert (row.value, row.low) == (60.0 - rows.value, None)
+    assert not row.sure
+
+
+def test_an_edge_that_was_not_measured_has_no_difference(small_audit: dataedge.Audit) -> None:
+    edge = small_audit.report.edge.model_copy(update={"value": None, "low": None, "high": None})
+    report = small_audit.report.model_copy(update={"edge": edge})
+    found = dataedge.compare(dataedge.Audit(small_audit.directory, report), small_audit)
+    assert found.edge[0].value is None
+    assert found.edge[0].basis == "none"
+
+
+def test_few_shared_items_are_not_paired(
+    small_audit: dataedge.Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dataedge.comparison.compare.FEWEST", 31)
+    found = dataedge.compare(small_audit, small_audit)
+    assert {d.basis for d in found.ladder} == {"independent"}
+    assert "fewer than 31" in found.notes[0]

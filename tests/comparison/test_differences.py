@@ -17,7 +17,7 @@ def shared_of(
 ) -> Shared:
     ones = np.ones(n) if weight is None else weight
     own = np.arange(n) if clusters is None else clusters
-    return Shared(({}, {}), ones, np.zeros(n, np.int64), own, n)
+    return Shared(({}, {}), (ones, ones), np.zeros(n, np.int64), own, n)
 
 
 def figure(
@@ -44,7 +44,7 @@ def test_a_rung_on_shared_items_is_covered(n: int) -> None:
     covered = 0
     for _ in range(DRAWS):
         a, b = hits(rng, n, 0.5, 0.6)
-        found = paired(b - a, shared_of(n), "accuracy", 0.0)
+        found = paired(a, b, shared_of(n), "accuracy", 0.0)
         covered += found.low <= after - before <= found.high
     assert covered / DRAWS > 0.93
 
@@ -57,17 +57,17 @@ def test_an_edge_against_an_edge_is_covered_and_not_found_where_there_is_none(n:
     covered, found_some = 0, 0
     for _ in range(DRAWS):
         a0, a1, b0, b1 = hits(rng, n, *rates)
-        found = paired((b1 - b0) - (a1 - a0), shared_of(n), "accuracy", 0.0)
+        found = paired(a1 - a0, b1 - b0, shared_of(n), "accuracy", 0.0)
         covered += found.low <= difference <= found.high
         same0, same1, other0, other1 = hits(rng, n, 0.4, 0.6, 0.4, 0.6)
-        found = paired((other1 - other0) - (same1 - same0), shared_of(n), "accuracy", 0.0)
+        found = paired(same1 - same0, other1 - other0, shared_of(n), "accuracy", 0.0)
         found_some += found.low > 0 or found.high < 0
     assert covered / DRAWS > 0.93
     assert found_some / DRAWS < 0.07
 
 
 def test_all_alike_is_not_surely_alike() -> None:
-    found = paired(np.zeros(40), shared_of(40), "accuracy", 0.0)
+    found = paired(np.zeros(40), np.zeros(40), shared_of(40), "accuracy", 0.0)
     assert found.low < -0.02
     assert found.high > 0.02
 
@@ -79,7 +79,7 @@ def test_bits_are_a_ratio_and_clusters_count_once() -> None:
         cluster = np.repeat(np.arange(60), 3)
         own = rng.normal(0.1, 0.5, 60)[cluster]
         weight = rng.integers(20, 80, 60)[cluster].astype(float)
-        found = paired(own * weight, shared_of(180, cluster, weight), "bits/byte", 0.0)
+        found = paired(0 * weight, own * weight, shared_of(180, cluster, weight), "bits/byte", 0.0)
         covered += found.low <= 0.1 <= found.high
     assert covered / DRAWS > 0.92
 
@@ -92,7 +92,7 @@ def test_what_either_audit_carries_beside_its_items_widens_the_difference() -> N
     for _ in range(DRAWS):
         a, b = hits(rng, n, *(0.5 + rng.normal(0, spread, 2)))
         for more in covered:
-            found = paired(b - a, shared_of(n), "accuracy", more)
+            found = paired(a, b, shared_of(n), "accuracy", more)
             covered[more] += found.low <= 0 <= found.high
     alone, widened = (count / DRAWS for count in covered.values())
     assert alone < 0.9
@@ -128,3 +128,21 @@ def test_fewer_bits_are_a_gain() -> None:
     )
     assert missing.value is None
     assert missing.reason == "no"
+
+
+def test_numbers_are_counted_in_each_audits_own_variance() -> None:
+    """The same predictions of the same items, one train side half as wide: R² is the same."""
+    rng = np.random.default_rng(0)
+    truth_, said = rng.normal(size=200), rng.normal(size=200) * 0.3
+    wide, narrow = (np.square(truth_ / sd) for sd in (2.0, 1.0))
+    gains = [np.square(truth_ / sd) - np.square((truth_ - said) / sd) for sd in (2.0, 1.0)]
+    shared = shared_of(200)._replace(weights=(wide, narrow))
+    found = paired(*gains, shared, "R²", 0.0)
+    assert found.value == pytest.approx(0.0, abs=1e-9)
+    assert found.low == pytest.approx(0.0, abs=1e-9)
+
+
+def test_counts_have_a_difference_and_no_interval() -> None:
+    count = figure(10.0, 10.0, 10.0).model_copy(update={"low": None, "high": None})
+    found = independent(count, count.model_copy(update={"value": 13.0}))
+    assert (found.value, found.low, found.high) == (3.0, None, None)

@@ -53,12 +53,13 @@ def test_zones_of_shares_and_of_losses() -> None:
         [row(0.2, 0.9), row(0.8, 0.9), row(0.8, 0.1), row(0.2, 0.1), row(0.2, 0.1)], 5, PAIRS[0], []
     )
     assert zones(share) == dict(zip(SHARE_ZONES, (1, 1, 1, 2)))
-    loss = ItemSample([row(3.0, 1.0), row(1.0, 0.5), row(3.0, 4.0), row(1.0, 2.0)], 4, PAIRS[2], [])
+    rows = [row(3.0, 1.0), row(1.0, 0.5), row(3.0, 4.0), row(1.0, 2.0), row(1.0, 1.0)]
+    loss = ItemSample(rows, 5, PAIRS[2], [])
     assert zones(loss) == dict.fromkeys(LOSS_ZONES, 1)
     chart = edge_map(loss)
     assert chart is not None
     points = chart["layer"][2]["data"]["values"]
-    assert [p["y"] for p in points] == [2.0, 0.5, -1.0, -1.0]  # bits saved
+    assert sorted(p["y"] for p in points) == [-1.0, -1.0, 0.0, 0.5, 2.0]  # bits saved
 
 
 def test_nothing_is_drawn_of_nothing(small_audit: dataedge.Audit) -> None:
@@ -95,3 +96,39 @@ def test_images_are_written(small_audit: dataedge.Audit, tmp_path: Path) -> None
     (tmp_path / "file").write_text("")
     with pytest.raises(dataedge.AuditError, match="file"):
         write_page(small_audit, str(tmp_path / "file" / "report.html"))
+
+
+def test_a_rung_in_another_unit_has_no_bar(small_audit: dataedge.Audit) -> None:
+    """Where balanced accuracy is the headline, what was judged in accuracy stands in the table alone."""
+    ladder = [
+        r.model_copy(update={"unit": "balanced accuracy"} if r.rung != "more_data" else {})
+        for r in small_audit.report.ladder
+    ]
+    edge = small_audit.report.edge.model_copy(update={"unit": "balanced accuracy"})
+    report = small_audit.report.model_copy(update={"ladder": ladder, "edge": edge})
+    drawn = charts(report, small_audit._sample(), only=("ladder", "learning_curve"))
+    names = [r["rung"] for r in drawn["ladder"]["data"]["values"]]
+    assert "learning from the data" in names
+    assert not any("forecast" in name for name in names)
+    assert "forecast" not in str(drawn["learning_curve"])
+
+
+def test_a_map_of_many_items_says_of_how_many(small_audit: dataedge.Audit) -> None:
+    from dataedge.report.page.sections import map_sentence
+
+    rows = [{**row(0.2, 0.9), "id": f"{i:05d}"} for i in range(3000)]
+    said = map_sentence(ItemSample(rows, 3000, PAIRS[0], []))
+    assert said.startswith("Of 2,500 held-out items (of 3,000): 2,500 learned")
+
+
+def test_what_the_bars_are_is_said_as_it_is(small_audit: dataedge.Audit) -> None:
+    from dataedge.report.page.sections import ladder_sentence
+
+    said = ladder_sentence(small_audit.report)
+    n = next(r.n for r in small_audit.report.ladder if r.rung == "with_data")
+    assert f"same {n} held-out items" in said
+    shown = {r.rung for r in small_audit.report.ladder if r.value is not None}
+    assert ("forecast" in said) == ("more_data" in shown)
+    assert "green" not in said
+    bare = small_audit.report.model_copy(update={"ladder": small_audit.report.ladder[:1]})
+    assert "held-out" not in ladder_sentence(bare)

@@ -146,6 +146,8 @@ def report(
         typer.echo(line, nl=html != "-")
     if not written:
         _print(found, json, details=details)
+    elif json:
+        _write_json(found, json)
 
 
 @app.command()
@@ -304,8 +306,24 @@ def schema() -> None:
     typer.echo(json_.dumps(Report.model_json_schema(), indent=2))
 
 
-def _print(audit_: Audit, json: str | None, *, details: bool) -> None:
+def _write_json(audit_: Audit, json: str) -> None:
     from pathlib import Path
+
+    from dataedge.finished_audit import json_text
+
+    if json == "-":
+        typer.echo(json_text(audit_.report))
+        return
+    try:
+        Path(json).write_text(json_text(audit_.report) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AuditError(
+            f"--json {json}: {error.strerror}",
+            hint="Name a file that can be written: --json FILE, or - for stdout",
+        ) from error
+
+
+def _print(audit_: Audit, json: str | None, *, details: bool) -> None:
 
     from dataedge.finished_audit import PAGE, json_text
     from dataedge.report.terminal import show, show_details
@@ -315,13 +333,7 @@ def _print(audit_: Audit, json: str | None, *, details: bool) -> None:
         return
     where = []
     if json:
-        try:
-            Path(json).write_text(json_text(audit_.report) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise AuditError(
-                f"--json {json}: {error.strerror}",
-                hint="Name a file that can be written: --json FILE, or - for stdout",
-            ) from error
+        _write_json(audit_, json)
         where.append(json)
     page = audit_.directory / PAGE
     where[:0] = [str(page)] if page.is_file() else []

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from dataedge.comparison.differences import (
     FEWEST,
+    RANGES,
     Shared,
     beside_items,
     independent,
@@ -16,11 +18,12 @@ from dataedge.comparison.differences import (
 )
 from dataedge.comparison.model import Comparison, DifferenceModel, SideModel
 from dataedge.errors import AuditError
+from dataedge.figures import Figure
+from dataedge.runs import schema
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dataedge.figures import Figure
     from dataedge.finished_audit import Audit
     from dataedge.report.model import EdgeModel, FigureModel
 
@@ -51,7 +54,7 @@ def compare(first: Audit, second: Audit) -> Comparison:
             hint="Compare audits of one task; `dataedge audit --task` sets it",
         )
     shared = shared_items(first, second)
-    usable = shared if shared is not None and shared.items >= FEWEST else None
+    usable = shared if shared is not None and _clusters(shared) >= FEWEST else None
     rungs = ({r.rung: r for r in a.ladder}, {r.rung: r for r in b.ladder})
     ladder = [
         _rung(name, rungs[0][name], rungs[1][name], usable)
@@ -63,12 +66,7 @@ def compare(first: Audit, second: Audit) -> Comparison:
         _gain("tuning gain", a.tuning_gain, b.tuning_gain, TUNING, usable),
     ]
     measures = [
-        _difference(
-            name,
-            independent(a.measures[name], b.measures[name]),
-            a.measures[name],
-            b.measures[name],
-        )
+        _measure(name, a.measures[name], b.measures[name])
         for name in a.measures
         if name in b.measures and _told(a.measures[name]) and _told(b.measures[name])
     ]
@@ -90,35 +88,81 @@ def compare(first: Audit, second: Audit) -> Comparison:
 
 def shared_items(first: Audit, second: Audit) -> Shared | None:
     """What both audits reached on the items that both held out; None where a store does not tell."""
-    tables = []
+    found: list[dict[tuple[str, str], dict[str, _Row]]] = []
     for audit in (first, second):
-        known = audit.sql(
-            "select count(*) from duckdb_tables() where table_name = 'outcomes'"
-        ).fetchall()
-        if not known[0][0]:
+        rows = _outcomes(audit)
+        if rows is None:
             return None
-        query = "select item, part, rung, gain, weight, label, cluster from outcomes join items using (item)"
-        tables.append(audit.sql(query).fetchall())
-    found: list[dict[tuple[str, int], dict[str, float]]] = [{}, {}]
-    beside: dict[tuple[str, int], tuple[float, int, int]] = {}
-    for side, rows in enumerate(tables):
-        for item, part, rung, gain, weight, label, cluster in rows:
-            found[side].setdefault((item, part), {})[rung] = gain
-            if not side:
-                beside[item, part] = (weight, label, cluster)
+        found.append(rows)
     keys = sorted(found[0].keys() & found[1].keys())
     gains: list[dict[str, NDArray[np.float64]]] = []
     for reached in found:
         named = set.intersection(*(set(reached[k]) for k in keys)) if keys else set()
-        gains.append({rung: np.array([reached[k][rung] for k in keys]) for rung in sorted(named)})
-    columns: Any = np.array([beside[k] for k in keys]).reshape(len(keys), 3)
+        gains.append({r: np.array([reached[k][r].gain for k in keys]) for r in sorted(named)})
+    one = [[next(iter(reached[k].values())) for k in keys] for reached in found]
+    weights = [np.array([row.weight for row in rows], np.float64) for rows in one]
     return Shared(
         (gains[0], gains[1]),
-        columns[:, 0].astype(np.float64),
-        columns[:, 1].astype(np.int64),
-        columns[:, 2].astype(np.int64),
+        (weights[0], weights[1]),
+        np.array([row.label for row in one[0]], np.int64),
+        joined(*([row.cluster for row in rows] for rows in one)),
         len({item for item, _ in keys}),
     )
+
+
+class _Row(NamedTuple):
+    gain: float
+    weight: float
+    label: int
+    cluster: int
+
+
+def _outcomes(audit: Audit) -> dict[tuple[str, str], dict[str, _Row]] | None:
+    """Item and label → rung → what was reached; None where the run does not tell."""
+    query = (
+        "select count(*) from duckdb_tables() where table_name = 'outcomes' and "
+        f"schema_name = '{schema(audit.report.run)}'"
+    )
+    if not audit.sql(query).fetchall()[0][0]:
+        return None
+    found: dict[tuple[str, str], dict[str, _Row]] = {}
+    rows = audit.sql(
+        "select item, part, rung, gain, weight, label, cluster from outcomes join items using (item)"
+    ).fetchall()
+    for item, part, rung, *rest in rows:
+        found.setdefault((item, part), {})[rung] = _Row(*rest)
+    return found
+
+
+def joined(first: list[int], second: list[int]) -> NDArray[np.int64]:
+    """Clusters that hold together what either audit holds together.
+
+    Example:
+        >>> joined([0, 0, 1, 2], [5, 6, 6, 7]).tolist()
+        [0, 0, 0, 1]
+    """
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    if not first:
+        return np.zeros(0, np.int64)
+    a, b = (np.unique(side, return_inverse=True)[1] for side in (first, second))
+    size = int(a.max()) + int(b.max()) + 2
+    edges = coo_matrix((np.ones(len(a)), (a, b + int(a.max()) + 1)), shape=(size, size))
+    _, of = connected_components(edges, directed=False)
+    return np.unique(of[a], return_inverse=True)[1].astype(np.int64)
+
+
+def _clusters(shared: Shared) -> int:
+    return len(np.unique(shared.clusters))
+
+
+def _measure(name: str, a: FigureModel, b: FigureModel) -> DifferenceModel:
+    """A measure of both; a range over thresholds is no interval."""
+    found = independent(a, b)
+    if name in RANGES:
+        found = replace(found, low=None, high=None)
+    return _difference(name, found, a, b)
 
 
 def _told(figure: FigureModel) -> bool:
@@ -128,9 +172,9 @@ def _told(figure: FigureModel) -> bool:
 def _rung(name: str, a: FigureModel, b: FigureModel, shared: Shared | None) -> DifferenceModel:
     """One rung of both."""
     if shared is not None and name in shared.gains[0] and name in shared.gains[1]:
-        per_item = shared.gains[1][name] - shared.gains[0][name]
         more = beside_items(a) + beside_items(b)
-        return _difference(name, paired(per_item, shared, a.unit, more), a, b)
+        gains = [side[name] for side in shared.gains]
+        return _difference(name, paired(gains[0], gains[1], shared, a.unit, more), a, b)
     return _difference(name, turned(independent(a, b)), a, b)
 
 
@@ -139,12 +183,18 @@ def _gain(
 ) -> DifferenceModel:
     """A difference of two rungs in both; independent where it counts only a part of that difference."""
     upper, lower = rungs
-    whole = name != "edge" or not any("task" in e.parts for e in (a, b))
+    if a.value is None or b.value is None:
+        return _difference(name, Figure.missing("not measured in both", a.unit), a, b)
+    counts = {"task" in e.parts and e.value == e.parts["task"].value for e in (a, b)}
+    if name == "edge" and len(counts) > 1:
+        why = "one counts what is not style alone, the other all"
+        return _difference(name, Figure.missing(why, a.unit), a, b)
+    whole = name != "edge" or counts == {False}
     there = shared is not None and all(r in side for side in shared.gains for r in rungs)
     if whole and there and shared is not None and a.basis == b.basis == "estimated":
         gains = [side[upper] - side[lower] for side in shared.gains]
         more = beside_items(a) + beside_items(b)
-        return _difference(name, paired(gains[1] - gains[0], shared, a.unit, more), a, b)
+        return _difference(name, paired(gains[0], gains[1], shared, a.unit, more), a, b)
     return _difference(name, independent(a, b), a, b)
 
 
@@ -158,11 +208,14 @@ def _across(
     one, upper, other, lower = pair
     if upper not in shared.gains[one] or lower not in shared.gains[other]:
         return None
-    per_item = shared.gains[one][upper] - shared.gains[other][lower]
-    a, b = rungs[other][lower], rungs[one][upper]
-    found = paired(per_item, shared, unit, beside_items(a) + beside_items(b))
+    more = beside_items(rungs[one][upper]) + beside_items(rungs[other][lower])
+    sides = shared._replace(
+        weights=(shared.weights[other], shared.weights[one]),
+    )
+    found = paired(shared.gains[other][lower], shared.gains[one][upper], sides, unit, more)
+    named = {one: rungs[one][upper], other: rungs[other][lower]}
     names = ("first", "second")
-    return _difference(f"{names[one]} learned − {names[other]} prompted", found, a, b)
+    return _difference(f"{names[one]} learned − {names[other]} prompted", found, named[0], named[1])
 
 
 def _difference(name: str, found: Figure, a: Any, b: Any) -> DifferenceModel:
@@ -202,10 +255,11 @@ def _notes(first: Audit, second: Audit, shared: Shared | None) -> list[str]:
             "An audit of an earlier version does not tell what was reached on which item, so figures are "
             "compared as those of two independent audits; `dataedge audit` again, and they are paired."
         )
-    elif shared.items < FEWEST:
+    elif _clusters(shared) < FEWEST:
         notes.append(
-            f"The two held out {shared.items} items in common, fewer than {FEWEST}: figures are compared as "
-            "those of two independent audits, and their difference is also that of how hard their items are."
+            f"The two held out {_clusters(shared)} independent items in common, fewer than {FEWEST}: figures "
+            "are compared as those of two independent audits, and their difference is also that of how "
+            "hard their items are."
         )
     else:
         notes.append(

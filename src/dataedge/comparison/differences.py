@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from dataedge.figures import Figure, mean_figure
+from dataedge.figures import Figure, bootstrap
 from dataedge.intervals import mean_of_classes, paired_proportions
 from dataedge.ladder.rungs import BALANCED, LOWER, PROPORTIONS
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 Z: Final = float(ndtri(0.975))
 FEWEST: Final = 30
-"""Shared items below which figures are taken as independent."""
+"""Clusters of shared items below which figures are taken as independent."""
+RANGES: Final = ("effective_rows", "near_duplicate_share")
+"""Measures whose low and high are a range over thresholds, no interval."""
 
 
 class Shared(NamedTuple):
@@ -32,24 +34,27 @@ class Shared(NamedTuple):
 
     Attributes:
         gains: rung → shape (n,), per audit.
-        weight: shape (n,), what gains are a share of.
+        weights: shape (n,), what gains are a share of, per audit: the variance of numbers is counted in
+            units of each audit's own train side.
         label: shape (n,), codes where labels count alike.
         clusters: shape (n,), near-duplicate clusters.
         items: distinct ones.
     """
 
     gains: tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]
-    weight: NDArray[np.float64]
+    weights: tuple[NDArray[np.float64], NDArray[np.float64]]
     label: NDArray[np.int64]
     clusters: NDArray[np.int64]
     items: int
 
 
 def independent(first: FigureModel | EdgeModel, second: FigureModel | EdgeModel) -> Figure:
-    """Second − first of two figures that know nothing of each other."""
+    """Second − first of two figures that know nothing of each other; counts have no interval."""
     for figure in (first, second):
-        if figure.value is None or figure.low is None or figure.high is None:
+        if figure.value is None:
             return Figure.missing(getattr(figure, "reason", "") or "not measured", figure.unit)
+    if None in (first.low, first.high, second.low, second.high):
+        return Figure((second.value or 0.0) - (first.value or 0.0), None, None, 0, first.unit)
     a, b = (np.array([f.value, f.low, f.high], np.float64) for f in (first, second))
     value = float(b[0] - a[0])
     low = value - float(np.hypot(b[0] - b[1], a[2] - a[0]))
@@ -59,21 +64,31 @@ def independent(first: FigureModel | EdgeModel, second: FigureModel | EdgeModel)
 
 def turned(found: Figure) -> Figure:
     """A difference as a gain: its sign turned where lower is better."""
-    if found.value is None or found.low is None or found.high is None or found.unit not in LOWER:
+    if found.value is None or found.unit not in LOWER:
         return found
-    return Figure(-found.value, -found.high, -found.low, found.n, found.unit)
+    low, high = (None if v is None else -v for v in (found.high, found.low))
+    return Figure(-found.value, low, high, found.n, found.unit)
 
 
-def paired(per_item: NDArray[np.float64], shared: Shared, unit: str, more: float) -> Figure:
-    """A difference on shared items.
+def paired(
+    first: NDArray[np.float64],
+    second: NDArray[np.float64],
+    shared: Shared,
+    unit: str,
+    more: float,
+) -> Figure:
+    """Second − first on shared items.
 
     Args:
-        per_item: shape (n,), second − first in the direction of a gain, between −2 and 2 for hits.
+        first: shape (n,), what counts in the first audit, in the direction of a gain: hits, −bits,
+            variance explained, or the difference of two rungs in these.
+        second: the same in the second.
         shared: the items.
         unit: of the audits.
         more: variance that the two audits carry beside their items.
     """
     if unit in (*PROPORTIONS, BALANCED):
+        per_item = second - first
         # a difference of two differences reaches from −2 to 2: its halves are parts of pairs
         scale = max(1.0, float(np.abs(per_item).max(initial=0.0)))
         halves = per_item / scale
@@ -83,8 +98,14 @@ def paired(per_item: NDArray[np.float64], shared: Shared, unit: str, more: float
             found = paired_proportions(halves, shared.clusters, unit=unit)
         value, low, high = (scale * float(v or 0.0) for v in (found.value, found.low, found.high))
     else:
-        found = mean_figure(per_item, shared.clusters, unit=unit, seed=0, weights=shared.weight)
-        value, low, high = (float(v or 0.0) for v in (found.value, found.low, found.high))
+        a, b = shared.weights
+
+        def difference(w: NDArray[np.float64]) -> NDArray[np.float64]:
+            out: NDArray[np.float64] = (w @ second) / (w @ b) - (w @ first) / (w @ a)
+            return out
+
+        value = float(difference(np.ones((1, len(first))))[0])
+        low, high = bootstrap(difference, shared.clusters, seed=0)
     extra = Z**2 * max(more, 0.0)
     low, high = (
         value - float(np.sqrt((value - low) ** 2 + extra)),

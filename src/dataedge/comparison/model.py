@@ -33,9 +33,10 @@ class DifferenceModel(_Part):
     first: float | None
     second: float | None
     value: float | None
-    """Second − first as a gain: more is better, also for bits per byte; of measures as they are."""
+    """Second − first as a gain: more is better, also for bits per byte; of measures as they are. Of two
+    models crossed, what the tuned one has more."""
     low: float | None
-    """Lower end of the 95 % interval."""
+    """Lower end of the 95 % interval; null of counts and of ranges."""
     high: float | None
     n: int
     """Items that the difference rests on; 0 where it is one of two independent figures."""

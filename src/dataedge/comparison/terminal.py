@@ -55,10 +55,10 @@ def _table(title: str, rows: Sequence[DifferenceModel], gained: str) -> Table:
     for name in ("first", "second", gained):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("unit", style="dim", no_wrap=True)
-    table.add_column("", style="dim", overflow="fold")
+    table.add_column("", style="dim", overflow="fold", min_width=12)
     for row in rows:
         style = "bold" if row.sure else ""
-        basis = f"{row.n} shared items" if row.basis == "paired" else row.reason
+        basis = f"{row.n} shared items" if row.basis == "paired" else row.reason or row.basis
         table.add_row(
             Text(row.name, style=style),
             _number(row.first, row.unit),
@@ -75,8 +75,11 @@ def _number(value: float | None, unit: str) -> str:
 
 
 def _change(row: DifferenceModel) -> str:
-    if row.value is None or row.low is None or row.high is None:
+    if row.value is None:
         return "–"
     form = "{:+,.0f}" if row.unit in COUNTS else "{:+.3f}"
-    value, low, high = (form.format(v).replace("-", "−") for v in (row.value, row.low, row.high))
+    value = form.format(row.value).replace("-", "−")
+    if row.low is None or row.high is None:
+        return value
+    low, high = (form.format(v).replace("-", "−") for v in (row.low, row.high))
     return f"{value} [{low}, {high}]"

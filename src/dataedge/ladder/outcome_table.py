@@ -17,31 +17,28 @@ if TYPE_CHECKING:
 OUTCOME_SCHEMA: Final = pa.schema(
     [
         ("item", pa.string()),
-        ("part", pa.int32()),
+        ("part", pa.string()),
         ("rung", pa.string()),
         ("gain", pa.float64()),
         ("weight", pa.float64()),
         ("label", pa.int32()),
     ]
 )
-"""Columns of the table `outcomes`: item, which of its labels (0 where it has one), rung, gain (more is
-better: hits, −bits, variance explained), what gains are a share of (ones, bytes, variance), and the
-label's code (0 where labels do not count alike)."""
+"""Columns of the table `outcomes`: item, which of its labels (empty where it has one), rung, gain (more is
+better: hits, −bits, variance explained), what gains are a share of (ones, bytes, variance), and the code
+of the answer (0 where answers do not count alike)."""
 
 
-def outcome_table(rungs: Rungs, ids: Sequence[str]) -> pa.Table:
+def outcome_table(rungs: Rungs, ids: Sequence[str], parts: Sequence[str] | None = None) -> pa.Table:
     """The table of a ladder.
 
     Args:
         rungs: that were run.
         ids: of all items of the dataset.
+        parts: shape (n,), the label of each row of the ladder, where items have several.
     """
     n = len(rungs.index)
-    seen: dict[int, int] = {}
-    part = np.zeros(n, np.int32)
-    for row, item in enumerate(rungs.index):
-        part[row] = seen.get(int(item), 0)
-        seen[int(item)] = int(part[row]) + 1
+    part = [""] * n if parts is None else list(parts)
     proportion = rungs.unit not in ("bits/byte", "R²", "absolute error")
     weight = np.ones(n) if proportion else rungs.weight
     alike = rungs.unit == BALANCED and rungs.classes is not None

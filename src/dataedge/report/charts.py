@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 Spec = dict[str, Any]
 
 SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
-BLUE, GREY = "#3b76af", "#8a8f98"
-ZONE_COLOURS: Final = ("#2a8f5c", "#3b76af", "#c2543d", "#8a8f98")
+BLUE, GREY, GREEN = "#3b76af", "#8a8f98", "#2a8f5c"
+ZONE_COLOURS: Final = ("#2a8f5c", "#3b76af", "#c2543d", "#8a8f98", "#a67c00")
 """Told apart by people who see colours differently, and by their shapes as well."""
-ZONE_SHAPES: Final = ("triangle-up", "circle", "triangle-down", "square")
+ZONE_SHAPES: Final = ("triangle-up", "circle", "triangle-down", "square", "cross")
 SHARE_ZONES: Final = (
     "learned from the data",
     "known anyway",
@@ -35,7 +35,10 @@ LOSS_ZONES: Final = (
     "known, still improved",
     "new, made worse",
     "known, made worse",
+    "hardly changed",
 )
+HARDLY: Final = 0.005
+"""Share of what an item costs, by which it may change and still is as it was."""
 FIT: Final = {"type": "fit-x", "contains": "padding"}
 POINTS: Final = 2500
 """Items that the edge map shows."""
@@ -77,9 +80,17 @@ THEMES: Final[dict[str, Spec]] = {
 """Vega configurations."""
 
 
+def shown_rungs(report: Report) -> list[RungModel]:
+    """Rungs that have a bar: measured, and in the ladder's own unit."""
+    unit = report.edge.unit
+    return [
+        r for r in report.ladder if r.value is not None and r.rung in RUNG_NAMES and r.unit == unit
+    ]
+
+
 def ladder(report: Report) -> Spec | None:
     """What each rung reaches, with its interval."""
-    rungs = [r for r in report.ladder if r.value is not None and r.rung in RUNG_NAMES]
+    rungs = shown_rungs(report)
     if not rungs:
         return None
     unit = rungs[0].unit
@@ -89,8 +100,9 @@ def ladder(report: Report) -> Spec | None:
         for r in rungs
     ]
     y = {"field": "rung", "type": "nominal", "sort": names, "title": None}
-    room = 1.3 * max(row["end"] for row in rows)  # for the text behind the longest
     bottom = min(0.0, *(row["low"] for row in rows))
+    top = max(row["end"] for row in rows)
+    room = top + 0.3 * (max(top, 0.0) - bottom)  # for the text behind the longest
     x = {"field": "value", "type": "quantitative", "title": _axis(unit), **_scale(unit)}
     x["scale"] = {"domain": [bottom, room], "nice": False}
     if unit in LEVELS:
@@ -100,7 +112,7 @@ def ladder(report: Report) -> Spec | None:
         "field": "kind",
         "type": "nominal",
         "legend": None,
-        "scale": {"domain": ["counted", "other"], "range": [BLUE, GREY]},
+        "scale": {"domain": ["counted", "tuned", "other"], "range": [BLUE, GREEN, GREY]},
     }
     tooltip = [{"field": "rung", "title": "rung"}, {"field": "shown", "title": unit}]
     return {
@@ -127,7 +139,7 @@ def ladder(report: Report) -> Spec | None:
 
 def edge_map(sample: ItemSample) -> Spec | None:
     """Each held-out item without the data and with it, in four zones; the parameter `brush` selects."""
-    pair, judged = sample.pair, sample.judged()[:POINTS]
+    pair, judged = sample.pair, on_map(sample)
     if pair is None or not judged:
         return None
     if pair.kind == "share":
@@ -169,12 +181,18 @@ def edge_map(sample: ItemSample) -> Spec | None:
                     "y": {"field": "y", "type": "quantitative", "title": titles[1], **scale},
                     "color": {
                         **zone,
-                        "scale": {"domain": list(names), "range": list(ZONE_COLOURS)},
+                        "scale": {
+                            "domain": list(names),
+                            "range": list(ZONE_COLOURS[: len(names)]),
+                        },
                         "legend": legend,
                     },
                     "shape": {
                         **zone,
-                        "scale": {"domain": list(names), "range": list(ZONE_SHAPES)},
+                        "scale": {
+                            "domain": list(names),
+                            "range": list(ZONE_SHAPES[: len(names)]),
+                        },
                     },
                     "opacity": {"condition": {"param": "brush", "value": 0.8}, "value": 0.15},
                     "tooltip": tooltip,
@@ -182,6 +200,11 @@ def edge_map(sample: ItemSample) -> Spec | None:
             },
         ],
     }
+
+
+def on_map(sample: ItemSample) -> list[Spec]:
+    """The held-out items of the map: a sample by their ids, which say nothing of them."""
+    return sorted(sample.judged(), key=lambda row: str(row["id"]))[:POINTS]
 
 
 def zones(sample: ItemSample) -> dict[str, int]:
@@ -203,7 +226,8 @@ def learning_curve(report: Report) -> Spec | None:
     points, forecast = _curve(report)
     if len(points) < 2:
         return None
-    unit = report.ladder[0].unit
+    more = next((r for r in report.ladder if r.rung == "more_data"), None)
+    unit = report.edge.unit if more is None else more.unit
     without = next((r for r in report.ladder if r.rung == "without_data"), None)
     x = {
         "field": "n",
@@ -242,7 +266,7 @@ def learning_curve(report: Report) -> Spec | None:
         }
         for name, values, style in series
     ]
-    if without is not None and without.value is not None:
+    if without is not None and without.value is not None and without.unit == unit:
         layers.append(_level("best prompting without the data", without.value))
     return {"height": 280, "layer": layers}
 
@@ -260,6 +284,8 @@ def _curve(report: Report) -> tuple[list[Spec], list[Spec]]:
         for p in more.detail["curve"]
         if more.unit in p
     ]
+    if learned.unit != more.unit:  # balanced accuracy has no forecast
+        return points, []
     twice = more.detail["train_items"]
     foretold = ((twice / 2, learned.model_dump()), (twice, more.model_dump()))
     found = [*foretold, (2 * twice, more.detail.get("at_4x") or {})]
@@ -427,7 +453,10 @@ def _share_point(row: Spec) -> Spec:
 
 def _loss_point(row: Spec, middle: float) -> Spec:
     x, saved = row["without"], row["without"] - row["with"]
-    zone = (0 if x >= middle else 1) if saved >= 0 else (2 if x >= middle else 3)
+    new = x >= middle
+    zone = (0 if new else 1) if saved >= 0 else (2 if new else 3)
+    if abs(saved) <= HARDLY * abs(x):
+        zone = 4
     return _point(row, x, round(saved, 4), LOSS_ZONES[zone])
 
 
@@ -453,7 +482,8 @@ def _shown(rung: RungModel) -> str:
 
 
 def _kind(rung: RungModel) -> str:
-    return "counted" if rung.rung in ("without_data", "with_data", "tuned") else "other"
+    kinds = {"without_data": "counted", "with_data": "counted", "tuned": "tuned"}
+    return kinds.get(rung.rung, "other")
 
 
 def _axis(unit: str) -> str:

@@ -91,7 +91,11 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         edge=edge,
         tuning_gain=tuning,
         parts={answers.unit: evidence.beside} if evidence.beside else {},
-        outcomes=outcome_table(rungs, [i.id for i in workspace.dataset.items]),
+        outcomes=outcome_table(
+            rungs,
+            [i.id for i in workspace.dataset.items],
+            [label for label, one in run.runs.items() for _ in one.rungs.index],
+        ),
         verdict=verdict,
         reasons=reasons,
         measures={

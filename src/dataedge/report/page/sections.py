@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dataedge.measure.registry import MEASURES
-from dataedge.report.charts import zones
+from dataedge.report.charts import shown_rungs, zones
 from dataedge.report.sentences import figure, least, said, seen
 
 if TYPE_CHECKING:
@@ -120,25 +120,33 @@ def sections(report: Report) -> list[Section]:
 
 def ladder_sentence(report: Report) -> str:
     """What the bars of the ladder are."""
+    rungs = {r.rung: r for r in shown_rungs(report)}
+    if "with_data" not in rungs or "without_data" not in rungs:
+        return "Each bar is what was reached, with its 95 % interval."
+    task = report.edge.parts.get("task")
     counts = "The edge is the difference of the two blue ones."
-    if "task" in report.edge.parts:
-        counts = (
-            "The two blue ones differ by all that the data adds; the edge counts what of that is not style."
-            if report.edge.value == report.edge.parts["task"].value
-            else counts
-        )
+    if task is not None and report.edge.value == task.value:
+        counts = "The blue ones differ by all that the data adds; the edge counts what of it is not style."
+    apart = []
+    if "repaired" in rungs:
+        apart.append("with suspects left out, items that are suspect are not judged on either")
+    if "more_data" in rungs:
+        apart.append("the last one is a forecast")
+    beside = f" ({'; '.join(apart)})" if apart else ""
+    tuned = " The green one is a fine-tune that was run." if "tuned" in rungs else ""
     return (
-        f"Each bar is what was reached on the same {report.edge.n:,} held-out items, with its 95 % "
-        f"interval. {counts}"
+        f"Each bar is what was reached on the same {rungs['with_data'].n:,} held-out items{beside}, with its "
+        f"95 % interval. {counts}{tuned}"
     )
 
 
 def map_sentence(sample: ItemSample) -> str:
     """How many held-out items lie where on the edge map."""
     counts = zones(sample)
-    total = sum(counts.values())
+    total, there = sum(counts.values()), len(sample.judged())
     parts = [f"{n:,} {zone}" for zone, n in counts.items() if n]
-    return f"Of {total:,} held-out items: {'; '.join(parts)}." if total else ""
+    some = f" (of {there:,})" if there > total else ""
+    return f"Of {total:,} held-out items{some}: {'; '.join(parts)}." if total else ""
 
 
 def sample_sentence(sample: ItemSample, shown: int) -> str:
