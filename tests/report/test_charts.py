@@ -53,7 +53,7 @@ def test_zones_of_shares_and_of_losses() -> None:
         [row(0.2, 0.9), row(0.8, 0.9), row(0.8, 0.1), row(0.2, 0.1), row(0.2, 0.1)], 5, PAIRS[0], []
     )
     assert zones(share) == dict(zip(SHARE_ZONES, (1, 1, 1, 2)))
-    rows = [row(3.0, 1.0), row(1.0, 0.5), row(3.0, 4.0), row(1.0, 2.0), row(1.0, 1.0)]
+    rows = [row(3.0, 1.0), row(1.0, 0.5), row(3.0, 4.0), row(1.0, 2.0), row(2.0, 2.0)]
     loss = ItemSample(rows, 5, PAIRS[2], [])
     assert zones(loss) == dict.fromkeys(LOSS_ZONES, 1)
     chart = edge_map(loss)

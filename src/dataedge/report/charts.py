@@ -24,13 +24,13 @@ BLUE, GREY, GREEN = "#3b76af", "#8a8f98", "#2a8f5c"
 ZONE_COLOURS: Final = ("#2a8f5c", "#3b76af", "#c2543d", "#8a8f98", "#a67c00")
 """Told apart by people who see colours differently, and by their shapes as well."""
 ZONE_SHAPES: Final = ("triangle-up", "circle", "triangle-down", "square", "cross")
-SHARE_ZONES: Final = (
+SHARE_ZONES: Final[tuple[str, ...]] = (
     "learned from the data",
     "known anyway",
     "lost with the data",
     "hard either way",
 )
-LOSS_ZONES: Final = (
+LOSS_ZONES: Final[tuple[str, ...]] = (
     "new, learned",
     "known, still improved",
     "new, made worse",
