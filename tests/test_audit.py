@@ -407,6 +407,7 @@ def test_items_as_csv_and_jsonl(small_audit: dataedge.Audit) -> None:
     assert csv.startswith("item,")
 
 
+@pytest.mark.long
 def test_fresh_forgets_a_broken_store_but_not_one_in_use(
     small_dataset: Path, tiny_model: str, tmp_path: Path
 ) -> None:

@@ -64,6 +64,7 @@ def run(local: LocalModel, small_dataset: Path, few: str) -> Callable[..., Audit
     return audit
 
 
+@pytest.mark.long
 def test_an_audit_by_text_is_the_local_one(
     run: Callable[..., Audit], small_dataset: Path, few: str, tiny_model: str, tmp_path: Path
 ) -> None:
@@ -234,6 +235,7 @@ def test_long_responses_and_plain_text_need_log_probabilities(
             assert "server" in caught.value.message
 
 
+@pytest.mark.long
 def test_responses_are_told_in_bits_where_the_server_scores_text(
     local: LocalModel, questions: Path, tmp_path: Path
 ) -> None:

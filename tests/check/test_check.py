@@ -172,14 +172,16 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "nothing found" in capsys.readouterr().out
 
 
-def test_an_audit_names_the_errors_first(
-    tiny_model: str, small_dataset: Path, tmp_path: Path
-) -> None:
+def test_an_audit_names_the_errors_first(small_dataset: Path, tmp_path: Path) -> None:
     """It goes on: what can be measured is measured, and the note says what to look at."""
-    import dataedge
+    from dataedge import api
+    from dataedge.config import make_config
 
     path = tmp_path / "twins.csv"
     path.write_text(small_dataset.read_text() + "one more text about a place,Cold\n")
-    audit = dataedge.audit(path, out=str(tmp_path / "out"), model=tiny_model, probe_items=30)
-    note = next(n for n in audit.report.dataset.notes if "dataedge check" in n)
+    config, _ = make_config({}, None)
+    noted = api._checked(api.read(path, config), path, config)
+    note = next(n for n in noted.notes if "dataedge check" in n)
     assert "label_case_twins (1)" in note
+    plain = api.read(small_dataset, config)
+    assert api._checked(plain, small_dataset, config) is plain

@@ -52,6 +52,7 @@ def test_an_unknown_trainer_is_refused(small_audit: dataedge.Audit, tmp_path: Pa
         write_recipe(small_audit, "mine", tmp_path / "recipe")
 
 
+@pytest.mark.long
 def test_trl_runs_it(small_audit: dataedge.Audit, tmp_path: Path) -> None:
     """The settings are TRL's own, the data is what it takes, and an adapter comes out."""
     pytest.importorskip("trl")

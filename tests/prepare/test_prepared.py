@@ -73,14 +73,16 @@ def test_items_are_stored_with_their_side_and_cluster(engine: Engine) -> None:
     splits = Splits(np.array([0, 1]), np.array([2]), np.array([4]), none, "made")
     one = np.ones((5, 1), np.float32)
     clusters = np.array([0, 0, 1, 1, 2])
-    data = prepared.PreparedData(pairs(Task.CLASSIFY), one, (one,), None, {}, clusters, splits)
+    near = {prepared.NEAR: np.array([0, 1, 2, 2, 3])}
+    data = prepared.PreparedData(pairs(Task.CLASSIFY), one, (one,), None, near, clusters, splits)
     engine.store.replace("items", prepared.item_table(data))
     run = f"run_{engine.store.run}"
     rows = engine.store.con.sql(
-        f"select row, side, cluster from {run}.items order by row"
+        f"select row, side, cluster, near_duplicates from {run}.items order by row"
     ).fetchall()
     assert rows == [
-        (1, "train", 0), (2, "train", 0), (3, "development", 1), (4, "unused", 1), (5, "evaluation", 2),
+        (1, "train", 0, 0), (2, "train", 0, 1), (3, "development", 1, 2), (4, "unused", 1, 2),
+        (5, "evaluation", 2, 3),
     ]  # fmt: skip
 
 
