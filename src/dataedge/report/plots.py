@@ -79,11 +79,28 @@ class Plots:
                 hint="Draw what there is: `dataedge report AUDIT --png DIR`",
             )
         _offline(alt)
-        sized = {**spec, "width": WIDTH, "config": {**THEMES["light"], "background": "white"}}
+        sized = {
+            **_still(spec),
+            "width": WIDTH,
+            "config": {**THEMES["light"], "background": "white"},
+        }
         return alt.Chart.from_dict(sized)
 
 
 RENDERER = "dataedge"
+
+
+def _still(spec: dict[str, Any]) -> dict[str, Any]:
+    """The chart without what a page selects on it: there is no table beside it here."""
+    if "layer" not in spec:
+        return spec
+    layers = []
+    for layer in spec["layer"]:
+        plain = {key: value for key, value in layer.items() if key != "params"}
+        if "params" in layer:
+            plain["encoding"] = {**layer["encoding"], "opacity": {"value": 0.8}}
+        layers.append(plain)
+    return {**spec, "layer": layers}
 
 
 def _offline(alt: Any) -> None:
