@@ -54,7 +54,7 @@ def test_the_tutorial_runs() -> None:
     notebook = nbformat.read(ROOT / "docs" / "tutorial.ipynb", as_version=4)
     client = NotebookClient(
         notebook,
-        timeout=900,
+        timeout=2400,
         kernel_name="python3",
         resources={"metadata": {"path": ROOT / "docs"}},
     )
