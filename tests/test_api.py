@@ -84,3 +84,23 @@ def test_the_command_offers_the_same_fields() -> None:
     assert all(name in hints for name in CONFIGURED)
     only_audit = {"delta", "delta_balanced", "delta_r2", "target", "count"}
     assert set(CONFIGURED) - set(inspect.signature(plan).parameters) == only_audit
+
+
+def test_a_page_is_made_anew_only_where_the_report_says_something_else(
+    small_audit: dataedge.Audit, small_dataset: Path, tiny_model: str, tmp_path: Path
+) -> None:
+    import shutil
+
+    out = tmp_path / "audit"
+    shutil.copytree(small_audit.directory, out)
+    page = out / "report.html"
+    given = {"out": str(out), "model": tiny_model, "probe_items": 40}
+    dataedge.audit(small_dataset, **given)
+    page.write_text("the page of the same report")
+    dataedge.audit(small_dataset, **given)
+    assert page.read_text() == "the page of the same report"
+    dataedge.audit(small_dataset, **given, delta=0.05)
+    assert page.read_text().startswith("<!doctype html>")
+    page.unlink()
+    dataedge.audit(small_dataset, **given, delta=0.05)
+    assert page.is_file()

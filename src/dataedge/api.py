@@ -135,10 +135,24 @@ def audit(
         store.begin_run(version("dataedge"), config.model_dump(mode="json"), _shown_run(out))
         report = run(dataset, config, passed, store, Progress(quiet=quiet))
         store.finish_run()
-        (out / PAGE).unlink(missing_ok=True)  # a page and a report of two runs never stand together
+        same = _same_but_for_times(report, out)
+        if not same:
+            (out / PAGE).unlink(missing_ok=True)  # of two runs that differ, no page beside a report
         _put_in_place(report, out)
         store.drop_other_runs()
-    return _with_page(Audit(out, report))
+    done = Audit(out, report)
+    return done if same and (out / PAGE).is_file() else _with_page(done)
+
+
+def _same_but_for_times(report: Report, out: Path) -> bool:
+    """Whether the report in a directory says what this one says, so that its page need not be made again."""
+    from dataedge.report.model import without_timings
+
+    try:
+        before = json.loads((out / REPORT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return bool(without_timings(before) == without_timings(report.model_dump(mode="json")))
 
 
 def _with_page(audit: Audit) -> Audit:
