@@ -132,10 +132,12 @@ def audit(
     if fresh:
         _forget(out)
     with Store(out) as store:
-        store.begin_run(version("dataedge"), config.model_dump(mode="json"), _shown_run(out))
+        before = _shown(out)
+        shown_run = None if before is None else str(before.get("run", BEFORE))
+        store.begin_run(version("dataedge"), config.model_dump(mode="json"), shown_run)
         report = run(dataset, config, passed, store, Progress(quiet=quiet))
         store.finish_run()
-        same = _same_but_for_times(report, out)
+        same = before is not None and _same_but_for_times(before, report)
         if not same:
             (out / PAGE).unlink(missing_ok=True)  # of two runs that differ, no page beside a report
         _put_in_place(report, out)
@@ -144,14 +146,10 @@ def audit(
     return done if same and (out / PAGE).is_file() else _with_page(done)
 
 
-def _same_but_for_times(report: Report, out: Path) -> bool:
-    """Whether the report in a directory says what this one says, so that its page need not be made again."""
+def _same_but_for_times(before: dict[str, Any], report: Report) -> bool:
+    """Whether an earlier report says what this one says, so that its page need not be made again."""
     from dataedge.report.model import without_timings
 
-    try:
-        before = json.loads((out / REPORT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
     return bool(without_timings(before) == without_timings(report.model_dump(mode="json")))
 
 
@@ -169,13 +167,13 @@ def _with_page(audit: Audit) -> Audit:
     return audit
 
 
-def _shown_run(out: Path) -> str | None:
-    """The run that the report of a directory names, by whatever version; None without a report."""
+def _shown(out: Path) -> dict[str, Any] | None:
+    """The report of a directory, by whatever version; None without one."""
     try:
         report = json.loads((out / REPORT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return str(report.get("run", BEFORE)) if isinstance(report, dict) else None
+    return report if isinstance(report, dict) else None
 
 
 def _put_in_place(report: Report, out: Path) -> None:

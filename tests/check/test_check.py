@@ -118,6 +118,12 @@ def test_labels(tmp_path: Path) -> None:
     assert list(found) == sorted(found, key=lambda n: found[n].level)
 
 
+def test_numbers_with_a_sign_or_a_point_are_no_twins(tmp_path: Path) -> None:
+    rows = [(f"text number {i}", ["-1", "1", "1.0", "10"][i % 4]) for i in range(40)]
+    names = {f.name for f in check(str(labelled(tmp_path, rows)), {"task": "classify"}).found}
+    assert "label_case_twins" not in names
+
+
 def test_sides(tmp_path: Path) -> None:
     some = [(f"text {i}", "warm" if i % 2 else "cold") for i in range(40)]
     labelled(tmp_path, [*some, *[(f"only here {i}", "train only") for i in range(4)]], "train.csv")

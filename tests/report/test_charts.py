@@ -59,7 +59,7 @@ def test_zones_of_shares_and_of_losses() -> None:
     assert zones(loss) == dict.fromkeys(LOSS_ZONES, 1)
     chart = edge_map(loss)
     assert chart is not None
-    points = chart["layer"][2]["data"]["values"]
+    points = chart["datasets"]["points"]
     assert sorted(p["y"] for p in points) == [-1.0, -1.0, 0.0, 0.5, 2.0]  # bits saved
 
 

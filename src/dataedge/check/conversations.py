@@ -105,8 +105,9 @@ def _conversation(
             f"'{column}' ends with a {roles[-1]} message",
         )
     spoken = [r for r in roles if r in ("user", "assistant")]
-    if any(a == b for a, b in pairwise(spoken)) and "tool" not in roles:
-        into.add("roles_not_alternating", "warning", row, f"two {_twice(spoken)} messages in a row")
+    twice = next((a for a, b in pairwise(spoken) if a == b), "")
+    if twice and "tool" not in roles:
+        into.add("roles_not_alternating", "warning", row, f"two {twice} messages in a row")
     if "system" in roles[1:]:
         into.add("system_not_first", "warning", row, "a system message stands behind others")
 
@@ -173,7 +174,3 @@ def _trained(row: int, where: str, message: dict[str, Any], into: Collected) -> 
     if weight is not None and weight not in (0, 1):
         into.add("weight_not_0_or_1", "error", row, f"{where}.weight is {weight!r:.20}")
     return weight != 0 and message.get("train") is not False
-
-
-def _twice(spoken: list[str]) -> str:
-    return next(a for a, b in pairwise(spoken) if a == b)

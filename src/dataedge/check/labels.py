@@ -72,13 +72,18 @@ def _twins(labels: Sequence[str | None], counts: Counter[str], into: Collected) 
 
 
 def _bare(label: str) -> str:
-    """A label without what people do not mean.
+    """A label without what people do not mean; where there are digits, signs and points are meant.
 
     Example:
         >>> _bare(" Card-Arrival "), _bare("card_arrival"), _bare("C++"), _bare("C")
         ('cardarrival', 'cardarrival', 'c++', 'c')
+        >>> _bare("-1"), _bare("1"), _bare("1.0"), _bare("10"), _bare("Grade 1")
+        ('-1', '1', '1.0', '10', 'grade 1')
     """
-    return re.sub(r"[\s_.,;:'\"-]", "", unicodedata.normalize("NFKC", label).casefold())
+    text = unicodedata.normalize("NFKC", label).casefold().strip()
+    if any(c.isdigit() for c in text):
+        return re.sub(r"[\s_]+", " ", text)
+    return re.sub(r"[\s_.,;:'\"-]", "", text)
 
 
 def _sides(labels: Sequence[str | None], splits: Sequence[str | None], into: Collected) -> None:

@@ -21,13 +21,13 @@ MOST_TOKENS: Final = 4096
 """What many services and recipes take of a row."""
 
 
-def check(source: Any, reading: Mapping[str, Any], most_tokens: int = MOST_TOKENS) -> Checked:
+def check(source: Any, reading: Mapping[str, Any], most_tokens: int | None = None) -> Checked:
     """Check a dataset.
 
     Args:
         source: a file, folder, hub id, DataFrame or `datasets` object.
         reading: options that say how columns are read; what is missing is inferred.
-        most_tokens: what a row may be long; tokens are estimated from bytes.
+        most_tokens: what a row may be long, MOST_TOKENS if None; tokens are estimated from bytes.
 
     Raises:
         AuditError: the data cannot be read, or its columns fit no task.
@@ -45,7 +45,7 @@ def check(source: Any, reading: Mapping[str, Any], most_tokens: int = MOST_TOKEN
     inputs = [None if item is None else item.text for item in items]
     targets = [None if item is None else item.target for item in usable]
     _unusable(table, found, [item is None for item in items], into)
-    counted |= check_texts(inputs, targets, splits, most_tokens, into)
+    counted |= check_texts(inputs, targets, splits, most_tokens or MOST_TOKENS, into)
     if roles.kind == "labelled":
         for row, item in enumerate(items):
             if item is not None and item.label_missing:

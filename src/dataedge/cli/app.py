@@ -92,8 +92,9 @@ def plan(source: Source, debug: Debug = False, **options: Any) -> None:
 def check(
     source: Source,
     max_tokens: Annotated[
-        int, typer.Option("--max-tokens", metavar="N", min=1, help="How long a row may be.")
-    ] = 4096,
+        int | None,
+        typer.Option("--max-tokens", metavar="N", min=1, help="How long a row may be [4096]."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout.")] = False,
     debug: Debug = False,
     **options: Any,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dataedge.errors import AuditError, ExitCode
+from dataedge.files import require_unused, whole_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,11 +85,7 @@ def clean(audit: Audit, out: str | Path, without: Sequence[str] = DEFAULT) -> Cl
             hint=f"Choose of --without {','.join(REASONS)}",
         )
     source = _source(audit)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise AuditError(
-            f"--out {out}: is in use, and nothing is overwritten",
-            hint="Name a folder that is new or empty: --out DIR",
-        )
+    require_unused(out)
     from dataedge.load import items_of_rows
 
     table, ids = items_of_rows(str(source), audit.report.config.effective)
@@ -109,45 +104,19 @@ def clean(audit: Audit, out: str | Path, without: Sequence[str] = DEFAULT) -> Cl
         sum(not known.intersection(row) for row in ids),
         _empty(table, lost),
     )
-    try:
-        _all_or_nothing(audit, source, table, ids, lost, found)
-    except OSError as error:
-        raise AuditError(
-            f"{out}: {error.strerror or error}", hint="Name a folder that can be written: --out DIR"
-        ) from error
-    return found
-
-
-def _all_or_nothing(
-    audit: Audit,
-    source: Path,
-    table: Table,
-    ids: list[list[str]],
-    lost: dict[int, list[str]],
-    found: Cleaned,
-) -> None:
-    """Write the copy beside its place, and move it there when it is whole."""
-    out = found.out
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        temporary.mkdir()
-        _write(source, table, lost, temporary)
-        if (temporary / MANIFEST).exists():
+    with whole_folder(out) as folder:
+        _write(source, table, lost, folder)
+        if (folder / MANIFEST).exists():
             raise AuditError(
                 f"{source}: a data file is called {MANIFEST}, as what a copy says of itself",
                 hint="Give the file another name, then run `dataedge audit` again",
             )
         settings = (source if source.is_dir() else source.parent) / SETTINGS
         if settings.is_file():
-            (temporary / SETTINGS).write_text(_settings(settings), encoding="utf-8")
+            (folder / SETTINGS).write_text(_settings(settings), encoding="utf-8")
         manifest = json.dumps(_manifest(audit, found, table, ids, lost), indent=1)
-        (temporary / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
-        if out.exists():
-            out.rmdir()
-        temporary.rename(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        (folder / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
+    return found
 
 
 def _settings(path: Path) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from dataedge.errors import AuditError
+from dataedge.files import require_unused, whole_folder
 from dataedge.models.embedded import BASE_HUB
 from dataedge.pilot.recipe import WARMUP, Recipe
 
@@ -64,11 +65,7 @@ def write_recipe(audit: Audit, form: str, out: Path) -> str:
             f"--recipe {form}: there is no such form",
             hint=f"Use one of --recipe {', --recipe '.join(FORMS)}",
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise AuditError(
-            f"--out {out}: is in use, and nothing is overwritten",
-            hint="Name a folder that is new or empty: --out DIR",
-        )
+    require_unused(out)
     chosen, corpus = FORMS[form], audit.report.dataset.task == "corpus"
     talks = bool(audit.report.model.capabilities.get("chat"))
     query = "select side, texts, target from items where target is not null order by item"
@@ -80,17 +77,13 @@ def write_recipe(audit: Audit, form: str, out: Path) -> str:
         row = chosen.text(whole) if corpus else chosen.answer("\n".join(texts), target, talks)
         rows[SIDES[side]].append(row)
     settings = chosen.settings(base_model(audit), corpus, Recipe(), len(rows["train"]))
-    try:
-        (out / DATA).mkdir(parents=True, exist_ok=True)
+    with whole_folder(out) as folder:
+        (folder / DATA).mkdir()
         for name, side_rows in rows.items():
             lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in side_rows)
-            (out / DATA / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
+            (folder / DATA / f"{name}.jsonl").write_text("".join(lines), encoding="utf-8")
         for name, content in settings.items():
-            (out / name).write_text(_text(name, content), encoding="utf-8")
-    except OSError as error:
-        raise AuditError(
-            f"{out}: {error.strerror or error}", hint="Name a folder that can be written: --out DIR"
-        ) from error
+            (folder / name).write_text(_text(name, content), encoding="utf-8")
     sizes = ", ".join(f"{len(side_rows):,} {name}" for name, side_rows in rows.items())
     return f"{sizes} rows and {SETTINGS} written to {out}; run: cd {out} && {chosen.command}"
 

@@ -7,6 +7,7 @@ right on a light and on a dark page.
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from dataedge.report.sentences import LEVELS, RUNG_NAMES
@@ -161,6 +162,7 @@ def edge_map(sample: ItemSample) -> Spec | None:
     legend = {"orient": "top"}
     return {
         "height": 380,
+        "datasets": {"points": rows},
         "layer": [
             {
                 "data": {"values": [{"x": rules[0]}]},
@@ -173,7 +175,7 @@ def edge_map(sample: ItemSample) -> Spec | None:
                 "encoding": {"y": {"field": "y", "type": "quantitative"}},
             },
             {
-                "data": {"values": rows},
+                "data": {"name": "points"},
                 "params": [{"name": "brush", "select": {"type": "interval"}}],
                 "mark": {"type": "point", "filled": True, "size": 55},
                 "encoding": {
@@ -213,8 +215,8 @@ def zones(sample: ItemSample) -> dict[str, int]:
     if chart is None:
         return {}
     names = SHARE_ZONES if sample.pair and sample.pair.kind == "share" else LOSS_ZONES
-    rows = chart["layer"][2]["data"]["values"]
-    return {name: sum(row["zone"] == name for row in rows) for name in names}
+    found = Counter(point["zone"] for point in chart["datasets"]["points"])
+    return {name: found[name] for name in names}
 
 
 def learning_curve(report: Report) -> Spec | None:

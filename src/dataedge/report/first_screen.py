@@ -17,6 +17,7 @@ from dataedge.report.sentences import (
     LEVELS,
     REASON_NAMES,
     RUNG_NAMES,
+    advice,
     command,
     gain,
     least,
@@ -170,8 +171,7 @@ def _reasons(reasons: Sequence[ReasonModel], width: int) -> Iterator[Text]:
 
 
 def _next(report: Report, where: Sequence[str], width: int) -> Iterator[Text]:
-    advice = next((w for w in report.verdict.why if w.startswith("Advice: ")), "")
-    said_first = advice.removeprefix("Advice: ")
+    said_first = advice(report)
     notes = [*report.model.notes, *report.dataset.notes, *report.embedder.notes]
     said_first = said_first.replace("δ", least(report, report.edge.unit))
     lines = [("Next", said_first[:1].upper() + said_first[1:])] if said_first else []

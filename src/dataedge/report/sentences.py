@@ -185,6 +185,12 @@ def share(value: float, unit: str) -> str:
     return level(min(max(value, 0.0), 1.0), unit)
 
 
+def advice(report: Report) -> str:
+    """What to do next, as the verdict has it; empty where it has nothing."""
+    found = next((w for w in report.verdict.why if w.startswith("Advice: ")), "")
+    return found.removeprefix("Advice: ")
+
+
 def command(report: Report) -> str:
     """The audit again, with the flag that the advice names: one line to paste; empty where there is none."""
     flag, source = report.verdict.flag, report.dataset.path

@@ -12,7 +12,7 @@
 
   const map = data.charts.edge_map;
   if (map) {
-    for (const point of map.layer[2].data.values) {
+    for (const point of map.datasets.points) {
       const item = items.get(point.id);
       point.text = item ? item.text : "";
       point.target = item ? item.target : "";
@@ -54,7 +54,7 @@
     const within = ([low, high], value) => low <= value && value <= high;
     const ordered = (pair) => [...pair].sort((a, b) => a - b);
     chosen = range.x && range.y
-      ? new Set(map.layer[2].data.values
+      ? new Set(map.datasets.points
           .filter((p) => within(ordered(range.x), p.x) && within(ordered(range.y), p.y)).map((p) => p.id))
       : null;
     $("clear").hidden = !chosen;

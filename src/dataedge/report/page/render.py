@@ -20,6 +20,7 @@ from dataedge.report.page.sections import (
 from dataedge.report.printable import all_printable
 from dataedge.report.sentences import (
     REASON_NAMES,
+    advice,
     command,
     gain,
     least,
@@ -50,12 +51,7 @@ def page(report: Report, sample: ItemSample) -> str:
     report = type(report).model_validate(all_printable(report.model_dump()))
     rows = _that_fit(sample.rows)
     drawn = charts(report, sample)
-    data = {
-        "charts": _lighter(drawn),
-        "themes": THEMES,
-        "items": rows,
-        "pair": sample.pair and sample.pair.what,
-    }
+    data = {"charts": _lighter(drawn), "themes": THEMES, "items": rows}
     own = files("dataedge.report.page")
     code = {"vega": script(), "page": (own / "page.js").read_text(encoding="utf-8")}
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -72,9 +68,7 @@ def page(report: Report, sample: ItemSample) -> str:
         terms=[(t, said(t).replace("δ", least(report, report.edge.unit))) for t in report.terms],
         reasons=[(r, REASON_NAMES.get(r.id, r.id), timed(r)) for r in report.reasons],
         why=[w for w in report.verdict.why[1:] if not w.startswith("Advice: ")],
-        advice=next((w for w in report.verdict.why if w.startswith("Advice: ")), "").removeprefix(
-            "Advice: "
-        ),
+        advice=advice(report),
         command=command(report),
         rungs=rung_rows(report),
         ladder_sentence=ladder_sentence(report),
@@ -103,10 +97,12 @@ def _lighter(drawn: dict[str, Any]) -> dict[str, Any]:
     """The charts; the edge map's points without the texts, which the page has among the items."""
     if "edge_map" not in drawn:
         return drawn
-    chart = json.loads(json.dumps(drawn["edge_map"]))
-    for point in chart["layer"][2]["data"]["values"]:
-        del point["text"], point["target"]
-    return {**drawn, "edge_map": chart}
+    chart = drawn["edge_map"]
+    points = [
+        {key: value for key, value in point.items() if key not in ("text", "target")}
+        for point in chart["datasets"]["points"]
+    ]
+    return {**drawn, "edge_map": {**chart, "datasets": {"points": points}}}
 
 
 def _in_script(value: Any) -> str:
