@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import dataedge
-from dataedge.report.charts import CHARTS, LOSS_ZONES, SHARE_ZONES, charts, edge_map, zones
+from dataedge.report.charts import CHARTS, charts
+from dataedge.report.charts.item_map import LOSS_ZONES, SHARE_ZONES, edge_map, zones
 from dataedge.report.item_sample import PAIRS, ItemSample, sample_items
 from dataedge.report.plots import Plots
 from dataedge.store import Store

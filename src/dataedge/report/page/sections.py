@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from dataedge.measure.registry import MEASURES
-from dataedge.report.charts import shown_rungs, zones
+from dataedge.report.charts.bars import shown_rungs
+from dataedge.report.charts.item_map import zones
 from dataedge.report.sentences import figure, least, said, seen
 
 if TYPE_CHECKING:
