@@ -109,6 +109,18 @@ def test_sizes_and_strata():
     assert set(found.evaluation) != set(other.evaluation)
 
 
+@pytest.mark.parametrize("task", [Task.CLASSIFY, Task.GENERATE])
+def test_a_larger_audit_judges_the_items_of_a_smaller_one_too(task):
+    """The development side came first in rank once: 300 and 75 evaluation items then shared four."""
+    labels = (["a"] * 6 + ["b"] * 3 + ["c"]) * 200
+    for seed in range(5):
+        small, large = (
+            split(dataset(labels, task=task), np.arange(2000), probe_items=n, seed=seed)
+            for n in (100, 400)
+        )
+        assert len(set(small.evaluation) - set(large.evaluation)) <= 2  # a quota may be rounded
+
+
 def test_at_most_two_fifths_are_held_out():
     found = split(dataset(["a", "b"] * 50), np.arange(100), probe_items=400, seed=0)
     assert (len(found.development), len(found.evaluation), len(found.train)) == (10, 30, 60)

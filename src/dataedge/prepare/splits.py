@@ -157,9 +157,13 @@ def _sides(
     seed: int,
     notes: tuple[str, ...],
 ) -> Splits:
-    """Development and evaluation out of what is held out; the rest of the usable is train."""
+    """Development and evaluation out of what is held out; the rest of the usable is train.
+
+    Development takes the last in rank: of two audits of the same data, the one that holds out more is
+    then judged on the items of the other, and on further ones.
+    """
     size = sum(len(c.members) for c in held)
-    development = _choose(held, max(1, round(size / 4)), seed)
+    development = _choose(held[::-1], max(1, round(size / 4)), seed)
     if not development and held:
         development = [min(held, key=lambda c: (len(c.members), c.rank))]
     inside = {i for c in development for i in c.members}
