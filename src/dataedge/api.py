@@ -104,7 +104,7 @@ def audit(
         count: what of a gain counts for prompts and responses: `task` (the default) or `total`,
             which counts style as well.
         pilot: minutes that a real fine-tune of the base model may take, judged on the same held-out
-            items; none by default. Needs the package peft: `pip install 'dataedge[pilot]'`.
+            items. By default texts have a short one where it fits two minutes; 0: none.
         exposure: test whether the base model has seen the dataset; False by default.
         control: path to rows of the same source that the model cannot have seen; implies
             `exposure`.

@@ -81,8 +81,9 @@ class AuditConfig(BaseModel):
     """Accuracy to say the examples needed for; δ above the best prompt without data if not given."""
     count: Count = "task"
     """What counts as an edge for prompt and response: the task part, or style with it."""
-    pilot: float | None = Field(default=None, gt=0, le=10_000)
-    """Fine-tune the base model for at most so many minutes, and judge it on the held-out items."""
+    pilot: float | None = Field(default=None, ge=0, le=10_000)
+    """Fine-tune the base model for at most so many minutes, and judge it on the held-out items. If not
+    given, texts have a fine-tune of two minutes at most where the weights are on this machine; 0: none."""
     exposure: bool = False
     """Test whether the base model has seen the dataset; some minutes more."""
     control: str | None = None

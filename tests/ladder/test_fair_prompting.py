@@ -275,7 +275,7 @@ def test_only_finalists_are_asked_for_responses_of_evaluation_items() -> None:
     asked: list[tuple[Strategy, frozenset[int]]] = []
 
     class Telling(Stand):
-        def answers(self, strategy: Strategy, indices: Any, prompts_of: Any = None) -> Any:
+        def answers(self, strategy: Strategy, indices: Any, *_: Any) -> Any:
             asked.append((strategy, frozenset(indices.tolist())))
             tokens = np.arange(5)
             return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from dataedge.cli.options import completed
 from dataedge.cli.plan import plan
 from dataedge.engine.values import digest
 from dataedge.errors import AuditError
-from dataedge.pilot import run
+from dataedge.pilot import rungs, run
 from dataedge.pilot.fine_tune import Example
 from dataedge.pilot.recipe import Recipe
 
@@ -64,7 +65,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def audited(topics: Path, out: Path, options: dict[str, object]) -> dataedge.Audit:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "Recipe", lambda: Recipe(learning_rate=2e-2, epochs=6, steps=0))
+        patch.setattr(rungs, "Recipe", lambda: Recipe(learning_rate=2e-2, epochs=6, steps=0))
         return dataedge.audit(topics, out=str(out), **options)  # type: ignore[arg-type]
 
 
@@ -89,7 +90,7 @@ def test_a_second_run_tunes_nothing(
     options: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(run, "Recipe", lambda: Recipe(learning_rate=2e-2, epochs=6, steps=0))
+    monkeypatch.setattr(rungs, "Recipe", lambda: Recipe(learning_rate=2e-2, epochs=6, steps=0))
     monkeypatch.setattr(run, "own_copy", lambda _: pytest.fail("opened to be tuned"))
     again = dataedge.audit(topics, out=str(out), **options)  # type: ignore[arg-type]
     assert again.report.tuning_gain == audited.report.tuning_gain
@@ -143,9 +144,9 @@ def test_memory_that_runs_out_is_a_sentence(
     assert dataedge.open(out).report.tuning_gain == audited.report.tuning_gain  # still readable
 
 
-def test_responses_are_tuned_too(tmp_path: Path, tiny_model: str) -> None:
-    import json
-
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Questions, and answers that follow from them by a rule nobody could know."""
     towns = ["Leeds", "York", "Hull", "Ripon", "Selby"]
     rows = [
         {
@@ -154,16 +155,39 @@ def test_responses_are_tuned_too(tmp_path: Path, tiny_model: str) -> None:
         }
         for i in range(90)
     ]
-    path = tmp_path / "pairs.jsonl"
+    path = tmp_path_factory.mktemp("data") / "pairs.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
+    return path
+
+
+@pytest.mark.parametrize("minutes", [1.0, None])
+def test_responses_are_tuned_too(
+    tmp_path: Path, tiny_model: str, pairs: Path, minutes: float | None
+) -> None:
+    """Unasked as well, where it fits; what was tuned is then a part of what is learned."""
     done = dataedge.audit(
-        path, out=str(tmp_path / "a"), model=tiny_model, probe_items=24, pilot=1.0
-    )
-    tuned = next(r for r in done.report.ladder if r.rung == "tuned")
+        pairs, out=str(tmp_path / "a"), model=tiny_model, probe_items=24, pilot=minutes
+    ).report
+    ladder = {r.rung: r for r in done.ladder}
+    tuned, learned = ladder["tuned"], ladder["learned"]
     assert tuned.unit == "bits/byte"
-    assert tuned.value is not None
-    assert done.report.tuning_gain.basis in ("measured", "estimated")
-    assert done.report.edge.basis == "estimated"
+    assert tuned.detail["short"] == (minutes is None)
+    assert tuned.detail["best_epoch"] > 0
+    assert learned.detail["base"]["tuned"] > 0
+    assert learned.value is not None
+    assert learned.value < ladder["prompted"].value  # type: ignore[operator]
+    assert done.edge.basis == done.tuning_gain.basis == "measured"
+
+
+def test_a_fine_tune_nobody_asked_for_can_be_refused(
+    tmp_path: Path, tiny_model: str, pairs: Path
+) -> None:
+    arguments = completed(["--no-pilot"])
+    done = dataedge.audit(
+        pairs, out=str(tmp_path / "a"), model=tiny_model, probe_items=24, pilot=float(arguments[1])
+    ).report
+    assert "tuned" not in {r.rung for r in done.ladder}
+    assert done.edge.basis == done.tuning_gain.basis == "estimated"
 
 
 def test_where_nothing_can_be_tuned_it_is_said_before_anything_is_asked(

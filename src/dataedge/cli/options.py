@@ -64,7 +64,12 @@ _FIELDS: Sequence[tuple[Any, ...]] = (
     ("delta_r2", float, "The same in R², where the label is a number [0.05]."),
     ("target", float, "Accuracy that examples_needed refers to."),
     ("count", str, "What counts: task, or total, style included [task]."),
-    ("pilot", float, "Fine-tune for so many minutes and measure it [10].", "MINUTES"),
+    (
+        "pilot",
+        float,
+        "Fine-tune for so many minutes and measure it [10; texts: 2 unasked]; 0, or --no-pilot: none.",
+        "MINUTES",
+    ),
     ("exposure", bool, "Test whether the model has seen the data."),
     ("control", str, "Rows of the same source, unseen by the model.", "PATH"),
 )
@@ -76,16 +81,21 @@ PILOT_MINUTES = "10"
 
 
 def completed(arguments: Sequence[str]) -> list[str]:
-    """Arguments with what may be left out put in: the minutes behind `--pilot`.
+    """Arguments with what may be left out put in: the minutes behind `--pilot`; `--no-pilot` is none.
 
     Example:
         >>> completed(["audit", "data", "--pilot", "--quiet"])
         ['audit', 'data', '--pilot', '10', '--quiet']
         >>> completed(["audit", "--pilot", "2.5", "data"])
         ['audit', '--pilot', '2.5', 'data']
+        >>> completed(["audit", "--no-pilot", "data"])
+        ['audit', '--pilot', '0', 'data']
     """
-    found = []
+    found: list[str] = []
     for at, argument in enumerate(arguments):
+        if argument == "--no-pilot":
+            found += ["--pilot", "0"]
+            continue
         found.append(argument)
         behind = arguments[at + 1] if at + 1 < len(arguments) else ""
         if argument == "--pilot" and not behind.replace(".", "", 1).isdigit():

@@ -20,7 +20,8 @@ from dataedge.ladder.response_prompts import (
     with_ngrams,
 )
 from dataedge.ladder.response_refits import DRAWS, Ladder, Sides
-from dataedge.ladder.rungs import Outcome, Rungs, better, keep, valid_items
+from dataedge.ladder.rungs import FINE_TUNED, Outcome, Rungs, better, keep, valid_items
+from dataedge.ladder.tuned import Question, TunedPrompt
 from dataedge.learner.ngram import WEIGHTS, ByteUnigram
 from dataedge.positions import Positions, positions
 from dataedge.prompt.mixture import align, mixed
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.ladder.rungs import Basis
     from dataedge.prompt.scores import Answer
     from dataedge.prompt.templates import Strategy
 
@@ -47,17 +49,20 @@ class GenerateRun:
         others: code lengths of responses behind prompts of other clusters; None for a corpus.
         trials: per strategy: k, shots, bits per byte on development items.
         curve: train items and bits of each response (n,), of the n-gram mixture at sizes that double.
-        shuffled: shape (n,), bits with n-grams of shuffled tokens in place of those of `with_data`:
-            the control.
+        plain: shape (n,), bits of `with_data` without its n-grams.
+        shuffled: shape (n,), bits with n-grams of shuffled tokens in their place: the control.
         chosen: rung → the prompt that development items put first.
+        basis: `measured` where `with_data` rests on a tuned model.
     """
 
     rungs: Rungs
     others: OtherPrompts | None
     trials: list[dict[str, Any]]
     curve: list[tuple[int, NDArray[np.float64]]]
+    plain: NDArray[np.float64]
     shuffled: NDArray[np.float64]
     chosen: dict[str, Strategy]
+    basis: Basis = "estimated"
 
 
 class GenerateLadder(ResponsePrompts):
@@ -69,7 +74,7 @@ class GenerateLadder(ResponsePrompts):
 
     def best_weight(self, asked: PromptMixture, ngrams: NGrams) -> float:
         """Weight of n-grams that does best on development items."""
-        answers = [self.s.answers(m, self.s.development) for m in asked.members]
+        answers = [self.answers(m, self.s.development) for m in asked.members]
         models = [self.ngram(m, ngrams.size, shuffled=ngrams.shuffled) for m in asked.members]
         weights = np.array(asked.weights)
         inputs = {
@@ -97,18 +102,27 @@ class GenerateLadder(ResponsePrompts):
         ngrams = NGrams(0.0, size, shuffled)
         return ngrams._replace(weight=self.best_weight(asked, ngrams))
 
-    def run(self) -> GenerateRun:
-        """All rungs."""
+    def run(self, tuned: TunedPrompt | None = None) -> GenerateRun:
+        """All rungs.
+
+        Args:
+            tuned: what a fine-tune said; it becomes a part of `learned` and a rung of its own.
+        """
         s = self.s
         asked = self.ask()
         outcomes = {"chance": self._chance(), **asked.outcomes}
         chosen = dict(asked.prompted.chosen)
         chosen["without_data"] = chosen[better(outcomes, ("zero_shot", "few_shot"))]
-        base, ngrams = asked.with_retrieved, self.fitted(asked.with_retrieved)
+        base = asked.with_retrieved
+        if tuned is not None:
+            outcomes[FINE_TUNED] = self._tuned(tuned)
+            base, _ = self.mix([*base.members, tuned])
+        ngrams = self.fitted(base)
         learned = self._learned(outcomes["prompted"], base, ngrams)
         outcomes["learned"] = learned
         detail = {**learned.detail, "is": "learned"}
         outcomes["with_data"] = replace(learned, detail=detail, same_as="learned")
+        plain = self.bits(base, s.evaluation)
         shuffled = self.bits(base, s.evaluation, ngrams=self.fitted(base, shuffled=True))
         others = None
         if s.dataset.task is Task.GENERATE:
@@ -123,22 +137,45 @@ class GenerateLadder(ResponsePrompts):
             keep(outcomes, valid),
             asked.prompted.missing,
             s.seed,
-            refits=self._refits(asked, outcomes, ngrams).items(valid),
+            refits=self._refits(asked, base, outcomes, ngrams).items(valid),
+            tuned_counts=tuned is not None
+            and (tuned.whole or better(outcomes, (FINE_TUNED, "learned")) == FINE_TUNED),
         )
         return GenerateRun(
             rungs,
             others.among(valid) if others else None,
             asked.prompted.trials,
             self._curve(asked.without, index),
+            plain[valid],
             shuffled[valid],
             chosen,
+            "measured" if tuned in base.members else "estimated",
         )
 
+    def questions(self) -> list[Question]:
+        """What a tuned model is asked: held-out responses behind their own prompts, some behind others."""
+        s = self.s
+        own = [Question(i, i) for side in (s.development, s.evaluation) for i in side.tolist()]
+        if s.dataset.task is not Task.GENERATE:
+            return own
+        rows = s.evaluation[drawn_items(s.clusters[s.evaluation], seed=s.seed)].tolist()
+        return [*own, *(Question(i, q) for q in other_prompts(s).tolist() for i in rows)]
+
+    def _tuned(self, tuned: TunedPrompt) -> Outcome:
+        """The rung of a tuned model by itself."""
+        alone = PromptMixture.alone(tuned)
+        found = self.outcome(alone, self.bits(alone, self.s.development), **tuned.detail)
+        return replace(found, how=tuned.how)
+
     def _refits(
-        self, asked: AskedText, outcomes: dict[str, Outcome], ngrams: NGrams
+        self, asked: AskedText, base: PromptMixture, outcomes: dict[str, Outcome], ngrams: NGrams
     ) -> Refits[Gains]:
-        """The same ladder with another train side, other weights and other demonstrations."""
-        s, base = self.s, asked.with_retrieved
+        """The same ladder with another train side, other weights and other demonstrations.
+
+        A tuned model is not tuned again: its answers stay as they are.
+        """
+        s = self.s
+        mixtures = (asked.without, asked.with_retrieved, base)
         sides = [
             Sides(
                 *(
@@ -146,40 +183,44 @@ class GenerateLadder(ResponsePrompts):
                     for side in (s.development, s.evaluation)
                 )
             )
-            for mixture in (asked.without, base)
+            for mixture in mixtures
         ]
         forms = {m.template.answer: self.spelt(m, self.counted) for m in base.members}
         inputs: dict[str, Any] = {
             "without": sides[0],
-            "base": sides[1],
-            "weights": (np.array(asked.without.weights), np.array(base.weights)),
+            "prompted": sides[1],
+            "base": sides[2],
+            "weights": tuple(np.array(mixture.weights) for mixture in mixtures),
             "spelt": [forms[m.template.answer] for m in base.members],
             "train_clusters": s.clusters[self.counted],
             "development_clusters": s.clusters[s.development],
             "seed": s.seed,
         }
         drawn = [np.stack([outcomes[rung].bits for rung in REFITTED])]
-        drawn += self._other_draws(asked, ngrams)
+        drawn += self._other_draws(mixtures, ngrams)
         return s.engine.once(
             REFITS,
             {**inputs, "drawn": drawn},
             lambda _: Ladder(**inputs).refit(drawn),
         )
 
-    def _other_draws(self, asked: AskedText, ngrams: NGrams) -> list[NDArray[np.float64]]:
+    def _other_draws(
+        self, mixtures: Sequence[PromptMixture], ngrams: NGrams
+    ) -> list[NDArray[np.float64]]:
         """Bits of each rung that is refitted, shape (4, n), behind other random demonstrations."""
         drawn = []
         for turn in range(1, DRAWS[self.s.abilities.remote] + 1):
-            without, base = asked.without.redrawn(turn), asked.with_retrieved.redrawn(turn)
-            if without == asked.without and base == asked.with_retrieved:
+            redrawn = [mixture.redrawn(turn) for mixture in mixtures]
+            if redrawn == list(mixtures):
                 break
+            *asked, base = redrawn
             learned = self.bits(base, self.s.evaluation, ngrams=ngrams)
-            prompted = (self.bits(m, self.s.evaluation) for m in (without, base))
+            prompted = (self.bits(m, self.s.evaluation) for m in asked)
             drawn.append(np.stack([*prompted, learned, learned]))
         return drawn
 
     def _learned(self, prompted: Outcome, base: PromptMixture, ngrams: NGrams) -> Outcome:
-        """N-grams of the train side mixed into prompts that were shown retrieved items."""
+        """N-grams of the train side mixed into prompts that were shown retrieved items, and a tuned model."""
         s = self.s
         development = self.bits(base, s.development, ngrams=ngrams)
         bits = self.bits(base, s.evaluation, ngrams=ngrams)
@@ -226,7 +267,7 @@ class GenerateLadder(ResponsePrompts):
                 shown = context if m.shots == "retrieved" else question
                 key = (m, question, shown)
                 if key not in known:
-                    known[key] = s.answers(m, indices, all_of(question), all_of(shown))
+                    known[key] = self.answers(m, indices, all_of(question), all_of(shown))
                 found.append(known[key])
             return found
 

@@ -11,6 +11,7 @@ import numpy as np
 from dataedge.engine import Step
 from dataedge.ladder.prompted import Prompted, run_prompted
 from dataedge.ladder.rungs import Outcome
+from dataedge.ladder.tuned import TunedPrompt
 from dataedge.learner.ngram import NGram, interpolated
 from dataedge.positions import Positions, positions
 from dataedge.prompt.mixture import Mixture, align, fit_mixture, mixed
@@ -131,9 +132,21 @@ class ResponsePrompts:
         outcomes["prompted"] = self.outcome(*all_)
         return AskedText(prompted, outcomes, without[0], all_[0])
 
+    def answers(
+        self,
+        member: Strategy,
+        indices: Positions,
+        prompts_of: Positions | None = None,
+        shown_of: Positions | None = None,
+    ) -> Sequence[Answer | None]:
+        """Each item's own response behind a member of a mixture; see `Workspace.answers`."""
+        if isinstance(member, TunedPrompt):
+            return member.answers(indices, prompts_of)
+        return self.s.answers(member, indices, prompts_of, shown_of)
+
     def mix(self, members: Sequence[Strategy]) -> tuple[PromptMixture, NDArray[np.float64]]:
         """Prompts as one, weighted by development items; and their bits on these, out of fold."""
-        answers = [self.s.answers(m, self.s.development) for m in members]
+        answers = [self.answers(m, self.s.development) for m in members]
         found = self.s.engine.once(
             MIXTURE, {"answers": answers}, lambda _: fit_mixture(align(answers))
         )
@@ -155,7 +168,7 @@ class ResponsePrompts:
             prompts_of: whose prompts; their own if None.
             ngrams: mixed in.
         """
-        answers = [self.s.answers(m, indices, prompts_of) for m in asked.members]
+        answers = [self.answers(m, indices, prompts_of) for m in asked.members]
         return self.code_lengths(asked, answers, ngrams)
 
     def code_lengths(
@@ -203,7 +216,7 @@ class ResponsePrompts:
 
     def on(self, strategy: Strategy, indices: Positions) -> Outcome:
         """What a strategy reaches on some evaluation items."""
-        answers = self.s.answers(strategy, indices)
+        answers = self.answers(strategy, indices)
         bits = self.code_lengths(PromptMixture.alone(strategy), [answers])
         return Outcome(strategy.name, None, -bits, bits)
 
@@ -217,7 +230,7 @@ class ResponsePrompts:
             development: bits of development items that had no part in its weights.
             detail: stored with the rung.
         """
-        answers = [self.s.answers(m, self.s.evaluation) for m in asked.members]
+        answers = [self.answers(m, self.s.evaluation) for m in asked.members]
         bits = self.code_lengths(asked, answers)
         return Outcome(
             asked.name,

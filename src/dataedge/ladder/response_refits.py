@@ -54,8 +54,9 @@ class Ladder:
 
     Attributes:
         without: answers of the prompts of `without_data`.
-        base: answers of those of `prompted`, which n-grams are mixed into.
-        weights: of both mixtures.
+        prompted: answers of those of `prompted`.
+        base: answers of what n-grams are mixed into: the same, or a tuned model beside them.
+        weights: of the three mixtures.
         spelt: per prompt of `base` the tokens of each train response, as its template writes it.
         train_clusters: shape (n_train,), of the train responses.
         development_clusters: shape (n_dev,).
@@ -63,8 +64,9 @@ class Ladder:
     """
 
     without: Sides
+    prompted: Sides
     base: Sides
-    weights: tuple[Floats, Floats]
+    weights: tuple[Floats, Floats, Floats]
     spelt: Sequence[Sequence[Ints]]
     train_clusters: Ints
     development_clusters: Ints
@@ -83,11 +85,12 @@ class Ladder:
 
     def _asked(self) -> Floats:
         """Bits of `without_data` and `prompted` as they are, and room for the learned, shape (4, n)."""
-        without, base = (
+        asked = (self.without, self.prompted)
+        without, prompted = (
             mixed(align(side.evaluation), w)
-            for side, w in zip((self.without, self.base), self.weights, strict=True)
+            for side, w in zip(asked, self.weights[:2], strict=True)
         )
-        return np.stack([without, base, base, base])
+        return np.stack([without, prompted, prompted, prompted])
 
     def _train_side(self, own: Floats) -> Gains:
         """Parts of whole clusters without replacement: the delete-d jackknife (Shao & Wu 1989)."""
@@ -97,22 +100,26 @@ class Ladder:
             rows = sample_clusters(self.train_clusters, round(KEPT * n), self.seed + turn)
             sizes.append(len(rows))
             mixture = _WithNGrams(self.base, self._counted(rows))
-            learned = mixed(mixture.evaluation(mixture.best(self.weights[1])), self.weights[1])
+            learned = mixed(mixture.evaluation(mixture.best(self.weights[2])), self.weights[2])
             found.append(np.stack([own[0], own[1], learned, learned]))
         kept = float(np.mean(sizes))
         return Gains(-np.stack(found), kept / max(n - kept, 1.0))
 
     def _development(self) -> Gains:
         """Development items counted anew, for the weights of prompts and of n-grams."""
-        without, base = (
-            _BothSides(*(align(answers) for answers in side)) for side in (self.without, self.base)
+        without, prompted, base = (
+            _BothSides(*(align(answers) for answers in side))
+            for side in (self.without, self.prompted, self.base)
         )
         mixture = _WithNGrams(self.base, self._counted(np.arange(len(self.train_clusters))))
         found = []
         for counts in counted_anew(self.development_clusters, REWEIGHTS, self.seed + 1):
-            of_without, of_base = (fit_weights(s.development, counts) for s in (without, base))
+            of_base = fit_weights(base.development, counts)
             learned = mixed(mixture.evaluation(mixture.best(of_base, counts)), of_base)
-            asked = mixed(without.evaluation, of_without), mixed(base.evaluation, of_base)
+            asked = (
+                mixed(side.evaluation, fit_weights(side.development, counts))
+                for side in (without, prompted)
+            )
             found.append(np.stack([*asked, learned, learned]))
         return Gains(-np.stack(found), 1.0)
 

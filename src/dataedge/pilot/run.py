@@ -1,10 +1,15 @@
-"""A pilot: this model fine-tuned on a part of the train side, and what it then says of the held-out items."""
+"""A pilot: this model fine-tuned on a part of the train side, and what it then says of the held-out items.
+
+Where it is asked for it may take so many minutes. Where texts are audited and it fits `SHORT` minutes, a
+short one is run unasked: what n-grams learn of texts is too little to stand for a fine-tune. How much fits is
+worked out before from two timed steps, which are kept, so that a run that goes on tunes on the same items.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -12,9 +17,17 @@ from dataedge.engine import Step
 from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Task
 from dataedge.models import connection
-from dataedge.pilot.fine_tune import Example, Trained, check_installed, fine_tuned
+from dataedge.pilot.fine_tune import (
+    Example,
+    Trained,
+    check_installed,
+    fine_tuned,
+    installed,
+    tokens_per_second,
+)
 from dataedge.pilot.recipe import Recipe
 from dataedge.positions import positions
+from dataedge.prompt.scores import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,13 +48,24 @@ SHARE_OF_TIME = 0.85
 """Of the minutes given, for training; the rest is for asking the tuned model."""
 
 
+SHORT = 2.0
+"""Minutes that a fine-tune may take which nobody asked for."""
+PASSES = 2
+"""Over its train items at least."""
+SHORT_ROWS = (512, 256, 128, 64, 32)
+"""Train items of such a one: as many as fit with two passes."""
+TIMED = 8
+"""Train items of the steps that are timed before."""
+Answers = TypeVar("Answers")
+
+
 @dataclass(frozen=True)
 class Said:
-    """What a tuned model says of the held-out items, in the form that its task reads.
+    """What a tuned model says of the labels of held-out items.
 
     Attributes:
-        development: shape (n_dev, …).
-        evaluation: shape (n_eval, …).
+        development: shape (n_dev, K).
+        evaluation: shape (n_eval, K).
     """
 
     development: Floats
@@ -49,17 +73,17 @@ class Said:
 
 
 @dataclass(frozen=True)
-class PilotRun:
+class PilotRun(Generic[Answers]):
     """A fine-tune and what came of it.
 
     Attributes:
-        said: of the held-out items.
+        said: of the held-out items, in the form that the task reads.
         trained: how it went.
         general_before: bits per byte of a fixed general text before the fine-tune.
         general_after: the same afterwards; the difference is what was forgotten.
     """
 
-    said: Said
+    said: Answers
     trained: Trained
     general_before: float
     general_after: float
@@ -70,7 +94,8 @@ class PilotRun:
         return self.general_after - self.general_before
 
 
-PILOT = Step("pilot", 2, (PilotRun, Said, Trained))
+PILOT = Step("pilot", 2, (PilotRun, Said, Trained, Answer))
+SPEED = Step("tuning_speed", 1)
 
 
 class Plan(NamedTuple):
@@ -94,7 +119,7 @@ def plan(train: int, item_tokens: float, recipe: Recipe | None = None) -> Plan:
 
 def check_possible(config: AuditConfig, task: Task) -> None:
     """Raise AuditError, before anything is done, where a pilot was wanted and none can be run."""
-    if config.pilot is None:
+    if not config.pilot:
         return
     if task in REFUSED:
         raise AuditError(
@@ -109,13 +134,52 @@ def check_possible(config: AuditConfig, task: Task) -> None:
     check_installed()
 
 
+def short_recipe(workspace: Workspace, config: AuditConfig) -> Recipe | None:
+    """The fine-tune that is run unasked; None where none fits, or none can be run."""
+    s = workspace
+    if config.pilot is not None or connection(config) is not None or not installed():
+        return None
+    few = positions(np.random.default_rng(s.seed).permutation(s.splits.train)[:TIMED])
+    examples = examples_of(s, few)
+    inputs = {**s.lazy_model.params(), "examples": [list(e) for e in examples]}
+    # another precision than that of the asking: a fine-tune is in float32
+    speed = s.engine.once(
+        SPEED, inputs, lambda _: tokens_per_second(own_copy(s.lazy_model), examples, Recipe())
+    )
+    return short_of(len(s.splits.train), s.item_tokens, speed)
+
+
+def short_of(train: int, item_tokens: float, speed: float) -> Recipe | None:
+    """The largest short fine-tune that fits.
+
+    Args:
+        train: train items there are.
+        item_tokens: mean tokens of one.
+        speed: tokens a second in training.
+
+    Example:
+        >>> [short_of(1_000, 100.0, speed).rows for speed in (200.0, 600.0, 5_000.0)]
+        [64, 256, 512]
+        >>> short_of(1_000, 1_000.0, 100.0) is None
+        True
+    """
+    for size in SHORT_ROWS:
+        rows = min(size, train)
+        passes = int(60.0 * SHORT * speed / (rows * item_tokens))
+        if passes >= PASSES:
+            usual = Recipe()
+            return replace(usual, rows=rows, epochs=PASSES, most=max(PASSES, min(passes, usual.most)))
+    return None
+
+
 def run(
     workspace: Workspace,
-    config: AuditConfig,
-    read: Callable[[LocalModel, Positions], Floats],
+    recipe: Recipe,
+    minutes: float,
+    read: Callable[[LocalModel], Answers],
     *,
     asked: Sequence[str],
-) -> PilotRun:
+) -> PilotRun[Answers]:
     """Fine-tune the base model on train items and read what it says of the held-out ones.
 
     The model is opened once more, in float32, and thrown away afterwards: what was asked before and
@@ -123,16 +187,17 @@ def run(
 
     Args:
         workspace: the data, its sides and vectors, and the base model.
-        config: with the minutes.
-        read: asks the tuned model about items, shape (m, …).
+        recipe: how.
+        minutes: it may take.
+        read: asks the tuned model about the held-out items.
         asked: what `read` asks for beside the items' own answers, such as labels: part of the result's key.
     """
-    s, recipe, minutes = workspace, Recipe(), config.pilot or 0.0
+    s = workspace
     train = positions(np.random.default_rng(s.seed).permutation(s.splits.train)[: recipe.rows])
     examples, held, judged = (examples_of(s, side) for side in (train, s.development, s.evaluation))
     inputs = inputs_of(s, minutes, recipe, (examples, held, judged), asked)
 
-    def tune(done: Callable[[int], None]) -> PilotRun:
+    def tune(done: Callable[[int], None]) -> PilotRun[Answers]:
         model = own_copy(s.lazy_model)
         before = general_bits(model)
         with fine_tuned(
@@ -144,10 +209,9 @@ def run(
             seed=s.seed,
             done=done,
         ) as trained:
-            said = Said(read(model, s.development), read(model, s.evaluation))
-            return PilotRun(said, trained, before, general_bits(model))
+            return PilotRun(read(model), trained, before, general_bits(model))
 
-    def compute(done: Callable[[int], None]) -> PilotRun:
+    def compute(done: Callable[[int], None]) -> PilotRun[Answers]:
         try:
             return tune(done)
         except (MemoryError, RuntimeError) as error:
@@ -156,7 +220,7 @@ def run(
             raise AuditError(
                 f"the fine-tune ran out of memory: a second copy of {s.lazy_model.id} in float32 and its "
                 "gradients have to fit",
-                hint="Leave --pilot out; what was asked until now is kept",
+                hint="Say --no-pilot; what was asked until now is kept",
                 code=ExitCode.NO_CONCLUSION,
             ) from error
 

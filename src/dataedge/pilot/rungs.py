@@ -9,22 +9,21 @@ import numpy as np
 
 from dataedge.ladder.classify import Learned
 from dataedge.ladder.rungs import FINE_TUNED, Outcome, better, keep
+from dataedge.ladder.tuned import TunedPrompt
 from dataedge.pilot import run as pilot
+from dataedge.pilot.recipe import Recipe
+from dataedge.pilot.run import Said
+from dataedge.positions import positions
 from dataedge.prompt import calibration
+from dataedge.prompt.scores import Answer
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from dataedge.config import AuditConfig
     from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
-    from dataedge.ladder.generate import GenerateLadder, GenerateRun
+    from dataedge.ladder.generate import GenerateLadder
     from dataedge.ladder.rungs import Basis, Rungs
     from dataedge.models.local.model import LocalModel
     from dataedge.pilot.run import PilotRun
-    from dataedge.positions import Positions
-
-    Floats = NDArray[np.float64]
-
 
 NEARLY_ALL = 0.8
 """Share of the train rows from which a pilot counts as a fine-tune on all of them."""
@@ -48,10 +47,11 @@ def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConf
     strategy = s.bare_strategy()
     choices = s.prompter.choices(strategy)
 
-    def read(model: LocalModel, indices: Positions) -> Floats:
-        return model.score_choices(s.prompts(strategy, indices), choices)
+    def read(model: LocalModel) -> Said:
+        sides = (s.prompts(strategy, side) for side in (s.development, s.evaluation))
+        return Said(*(model.score_choices(prompts, choices) for prompts in sides))
 
-    found = pilot.run(s, config, read, asked=choices)
+    found = pilot.run(s, Recipe(), config.pilot or 0.0, read, asked=choices)
     labels = ladder.y[s.development]
     usual: dict[str, Any] = {"log_prior": ladder.log_prior, "kinds": ("none",)}
     development = calibration.out_of_fold(found.said.development, labels, **usual)
@@ -74,32 +74,44 @@ def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConf
     return added(rungs, both, whole=nearly_all(found, len(s.splits.train)))
 
 
-def of_responses(ladder: GenerateLadder, ladder_run: GenerateRun, config: AuditConfig) -> Piloted:
-    """Tune the base model on responses or passages; they are told in bits, as behind prompts."""
-    s, rungs = ladder.s, ladder_run.rungs
-    strategy = s.bare_strategy()
+def of_responses(ladder: GenerateLadder, config: AuditConfig) -> TunedPrompt | None:
+    """Tune the base model on responses or passages, for as long as was wanted or for a short time unasked.
 
-    def read(model: LocalModel, indices: Positions) -> Floats:
-        targets = [s.prompter.answer(strategy, s.dataset.items[i].target) for i in indices]
-        scored = model.score(s.prompts(strategy, indices), targets)
-        nats = np.array([-one.logprobs.sum() for one in scored], np.float64)
-        return np.asarray(nats / np.log(2))
+    Returns:
+        What it says of held-out responses; None where none was wanted, or none fits.
+    """
+    s = ladder.s
+    recipe, minutes = Recipe(), config.pilot
+    if minutes is None:
+        short = pilot.short_recipe(s, config)
+        # twice the time, so that it is not cut short where the machine has become busy
+        recipe, minutes = short or recipe, 2 * pilot.SHORT if short else 0.0
+    if not minutes:
+        return None
+    questions, strategy = ladder.questions(), s.bare_strategy()
+    rows, behind = (positions(np.array(side)) for side in zip(*questions, strict=True))
+    prompts = s.prompts(strategy, behind)
+    targets = [s.prompter.answer(strategy, s.dataset.items[i].target) for i in rows]
 
-    found = pilot.run(s, config, read, asked=["bits"])
-    bits = found.said.evaluation[np.isin(s.evaluation, rungs.index)]
-    outcome = Outcome(
-        how(found, len(s.splits.train)),
-        ladder.trial(None, found.said.development),
-        -bits,
-        bits,
-        s.tuned_tokens(),
-        described(found),
+    def read(model: LocalModel) -> list[Answer]:
+        return [
+            Answer(one.tokens, one.logprobs, one.prompt_tokens, one.cut)
+            for one in model.score(prompts, targets)
+        ]
+
+    found = pilot.run(s, recipe, minutes, read, asked=[*prompts, *targets])
+    train = len(s.splits.train)
+    return TunedPrompt(
+        strategy.template,
+        said=dict(zip(questions, found.said, strict=True)),
+        how=how(found, train),
+        detail=described(found) | {"short": config.pilot is None},
+        whole=nearly_all(found, train),
     )
-    return added(rungs, {FINE_TUNED: outcome}, whole=nearly_all(found, len(s.splits.train)))
 
 
 def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:
-    """The ladder with the rung `tuned`.
+    """The ladder of labels with the rung `tuned`.
 
     It counts as what a fine-tune reaches where it was tuned on nearly all train rows to the end, or is
     better on development items than what was predicted of all; otherwise it only stands beside. `with_data`
@@ -119,13 +131,13 @@ def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:
     )
 
 
-def nearly_all(found: PilotRun, train: int) -> bool:
+def nearly_all(found: PilotRun[Any], train: int) -> bool:
     """Whether it was tuned to the end, learned something, and saw nearly all rows."""
     done = found.trained
     return done.rows >= NEARLY_ALL * train and not done.stopped and done.best > 0
 
 
-def how(found: PilotRun, train: int) -> str:
+def how(found: PilotRun[Any], train: int) -> str:
     """What was done, in words."""
     done = found.trained
     passes = "1 pass" if done.epochs == 1 else f"{done.epochs} passes"
@@ -134,7 +146,7 @@ def how(found: PilotRun, train: int) -> str:
     return f"measured: fine-tuned with LoRA on {done.rows:,}{of} train items, {passes}, {kept}"
 
 
-def described(found: PilotRun) -> dict[str, Any]:
+def described(found: PilotRun[Any]) -> dict[str, Any]:
     """The pilot's own figures, for the report."""
     done = found.trained
     return {

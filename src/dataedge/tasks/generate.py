@@ -45,10 +45,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         tokens: tokens of the dataset, for the reasons.
     """
     ladder = GenerateLadder(workspace)
-    ladder_run = ladder.run()
-    if config.pilot:
-        piloted = pilot_of_responses(ladder, ladder_run, config)
-        ladder_run = replace(ladder_run, rungs=piloted.rungs)
+    ladder_run = ladder.run(pilot_of_responses(ladder, config))
     rungs, seed = ladder_run.rungs, workspace.seed
     outcomes = rungs.outcomes
     total = rungs.difference("with_data", "without_data")
@@ -132,7 +129,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         columns=columns,
         views=views,
         responses=responses,
-        tuning_basis=rungs.tuning_basis,
+        edge_basis=ladder_run.basis,
+        tuning_basis="measured" if ladder_run.basis == "measured" else rungs.tuning_basis,
     )
 
 
@@ -161,17 +159,16 @@ def _recall(workspace: Workspace) -> Figure:
 
 
 def ngram_part(ladder_run: GenerateRun) -> Figure:
-    """What n-grams of the train side gain over the prompts that they are mixed into.
+    """What n-grams of the train side gain over what they are mixed into: prompts, and a tuned model.
 
     It is within task and style, not beside them: n-grams see the response alone, so most of it is
     style. The control is the gain of n-grams whose tokens were shuffled.
     """
-    rungs = ladder_run.rungs
-    prompted = rungs.outcomes["prompted"].bits
-    control = rungs.paired(prompted - ladder_run.shuffled)
+    rungs, plain = ladder_run.rungs, ladder_run.plain
+    control = rungs.paired(plain - ladder_run.shuffled)
     what = "the same with n-grams of shuffled tokens"
     detail = {"what": what, "value": control.value, "low": control.low, "high": control.high}
-    return rungs.paired(prompted - rungs.outcomes["with_data"].bits, control=detail)
+    return rungs.paired(plain - rungs.outcomes["with_data"].bits, control=detail)
 
 
 def _prompt_measures(

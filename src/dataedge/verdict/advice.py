@@ -103,11 +103,6 @@ def _open(e: Evidence) -> bool:
     return e.label in ("inconclusive", "edge")
 
 
-def _pilot_tells(e: Evidence) -> bool:
-    """Whether a pilot can be run, and would answer what is open."""
-    return e.next_steps.pilot and (e.next_steps.pilot_tells_edge or e.label == "edge")
-
-
 def _question(e: Evidence) -> str:
     """What is open, for the rows that leave it open."""
     return "whether tuning adds to it" if e.label == "edge" else "whether there is an edge"
@@ -190,10 +185,9 @@ TABLE: tuple[Row, ...] = (
         lambda e: f"--probe-items {e.probe_items}",
     ),
     Row(
-        "the same, no rows left; at least 60 clusters, and a pilot fits an hour and can tell: of labels, or "
-        "of text whether tuning adds to an edge",
+        "the same, no rows left; at least 60 clusters, and a pilot fits an hour",
         "pilot",
-        lambda e: _open(e) and _pilot_tells(e) and e.clusters >= FEWEST_CLUSTERS,
+        lambda e: _open(e) and e.next_steps.pilot and e.clusters >= FEWEST_CLUSTERS,
         lambda e: (
             f"Advice: run a pilot to find out {_question(e)}: `--pilot` fine-tunes this model on "
             "training rows and judges it on the same held-out items."

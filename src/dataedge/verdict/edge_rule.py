@@ -36,7 +36,6 @@ class NextSteps:
         pilot: the weights are on this machine, and a short fine-tune fits an hour.
         best_prompt_tokens: mean tokens per request of the best prompt; None where not counted.
         tuned_prompt_tokens: of the bare prompt that a tuned model needs.
-        pilot_tells_edge: a pilot would measure the edge too, not the tuning gain alone.
     """
 
     asked: int = 0
@@ -44,7 +43,6 @@ class NextSteps:
     pilot: bool = False
     best_prompt_tokens: float | None = None
     tuned_prompt_tokens: float | None = None
-    pilot_tells_edge: bool = True
 
     @property
     def saves_tokens(self) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dataedge.items import Task
 from dataedge.ladder.rungs import FINE_TUNED
 from dataedge.pilot import run as pilot
 from dataedge.prepare.splits import LARGEST_SHARE
@@ -32,15 +31,15 @@ def next_steps_of(workspace: Workspace, rungs: Rungs) -> NextSteps:
         leaked = set(splits.leaked.tolist())
         at_hand = sum(items[i].split == "test" and i not in leaked for i in usable)
     tokens = pilot.plan(len(splits.train), workspace.item_tokens).tokens
-    task = workspace.dataset.task
-    possible = task not in pilot.REFUSED and not workspace.abilities.remote
+    possible = workspace.dataset.task not in pilot.REFUSED and not workspace.abilities.remote
+    tuned = rungs.outcomes.get(FINE_TUNED)
+    longer = tuned is None or bool(tuned.detail.get("short"))
     return NextSteps(
         asked,
         max(at_hand, asked),
-        possible and tokens <= _PILOT_TOKENS and FINE_TUNED not in rungs.outcomes,
+        possible and tokens <= _PILOT_TOKENS and longer,
         rungs.outcomes[rungs.best_prompting].prompt_tokens,
         workspace.tuned_tokens(),
-        pilot_tells_edge=task is Task.CLASSIFY,
     )
 
 
