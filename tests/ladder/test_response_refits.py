@@ -93,7 +93,14 @@ def ladder(seed: int, *, prompts: int = 2) -> Ladder:
     )
     weights = np.full(prompts, 1 / prompts)
     return Ladder(
-        without, base, base, 3 * (weights,), prompts * [sides[0]], np.arange(40), np.arange(24), seed
+        without,
+        base,
+        base,
+        3 * (weights,),
+        prompts * [sides[0]],
+        np.arange(40),
+        np.arange(24),
+        seed,
     )
 
 

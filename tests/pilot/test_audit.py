@@ -14,7 +14,7 @@ from dataedge.cli.options import completed
 from dataedge.cli.plan import plan
 from dataedge.engine.values import digest
 from dataedge.errors import AuditError
-from dataedge.pilot import rungs, run
+from dataedge.pilot import run, rungs
 from dataedge.pilot.fine_tune import Example
 from dataedge.pilot.recipe import Recipe
 

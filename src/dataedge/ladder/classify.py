@@ -58,7 +58,7 @@ class Learned:
 
 
 LEARNER = Step("learner", 1, (Learned,))
-REFITS = Step("refits", 1, (Refits, Answers))
+REFITS = Step("refits", 2, (Refits, Answers))
 
 
 class ClassifyLadder(LabelPrompts):

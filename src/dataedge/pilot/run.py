@@ -168,7 +168,9 @@ def short_of(train: int, item_tokens: float, speed: float) -> Recipe | None:
         passes = int(60.0 * SHORT * speed / (rows * item_tokens))
         if passes >= PASSES:
             usual = Recipe()
-            return replace(usual, rows=rows, epochs=PASSES, most=max(PASSES, min(passes, usual.most)))
+            return replace(
+                usual, rows=rows, epochs=PASSES, most=max(PASSES, min(passes, usual.most))
+            )
     return None
 
 

@@ -30,6 +30,8 @@ PRIOR = 1.0
 """Penalty on a weight of the label prior other than 1."""
 OFFSET = 8.0
 """Penalty on what is given back of the batch offset."""
+TRUST = (1.0, 0.5, 0.25, 0.125, 0.0)
+"""How far a pool may go from the label prior; 0 is the prior itself."""
 FOLDS = 5
 NEAR = 1e-6
 """Relative fall of the loss at which a search that began nearby ends."""
@@ -89,6 +91,11 @@ class Pool:
     share: float
     prior_weight: float
     log_prior: Floats
+
+    def trusted(self, trust: float) -> Pool:
+        """The pool that goes only this far from the label prior, in logits."""
+        prior = 1.0 + trust * (self.prior_weight - 1.0)
+        return Pool(trust * self.weights, trust * self.share, prior, self.log_prior)
 
     def log_proba(self, centred: Centred) -> Floats:
         """Log-probabilities (n, K); NaN where no prompt has an answer."""
@@ -178,7 +185,7 @@ class Pooled:
 
 
 def pool_prompts(scores: Floats, labels: Ints, log_prior: Floats) -> Pooled:
-    """Pool prompts on held-out items; the prior alone where that is likelier out of fold.
+    """Pool prompts on held-out items, as near to the prior alone as is likeliest out of fold.
 
     Args:
         scores: shape (M, n_dev + n_eval, K), nats, development items first.
@@ -210,12 +217,29 @@ def pool_centred(
     evaluation = centred.items(np.arange(n, centred.scores.shape[1]))
     pool = fit_pool(development, labels, log_prior, counted, start)
     held = pooled_out_of_fold(development, labels, log_prior, counted, pool if start else None)
-    gain = held[np.arange(n), labels] - log_prior[labels]
-    if np.nansum(counted * gain) <= 0:
-        pool = Pool(np.zeros(len(centred.scores)), 0.0, 1.0, log_prior)
-        held = pool.log_proba(development)
+    trust = _trust(held, labels, log_prior, counted)
+    pool, held = pool.trusted(trust), _towards(held, log_prior, trust)
     found = pool.log_proba(evaluation)
     return Pooled(held, found, pool.weights, pool.share, pool.prior_weight)
+
+
+def _trust(held: Floats, labels: Ints, log_prior: Floats, counted: Floats) -> float:
+    """How far from the prior development items are likeliest; nearer on a tie.
+
+    All or nothing would answer with the most frequent label wherever weak prompts are fitted to few items:
+    what they say is then worth little, and yet more than nothing.
+    """
+    rows = np.arange(len(labels))
+
+    def told(trust: float) -> float:
+        return float(np.nansum(counted * _towards(held, log_prior, trust)[rows, labels]))
+
+    return max(reversed(TRUST), key=told)
+
+
+def _towards(log_proba: Floats, log_prior: Floats, trust: float) -> Floats:
+    """Log-probabilities (n, K) that go only this far from the prior."""
+    return log_softmax(log_prior + trust * (log_proba - log_prior))
 
 
 def pooled_out_of_fold(
