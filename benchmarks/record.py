@@ -26,8 +26,12 @@ def provenance(*packages: str) -> dict[str, Any]:
             found[name] = "not installed"
     here, script = Path(__file__).resolve().parent, Path(sys.argv[0]).resolve()
     name = script.relative_to(here) if script.is_relative_to(here) else script.name
+    given = sys.argv[1:]
+    if "--keep" in given:  # a folder of this machine
+        at = given.index("--keep")
+        given = [*given[:at], *given[at + 2 :]]
     return {
-        "command": " ".join(["python", f"benchmarks/{name}", *sys.argv[1:]]),
+        "command": " ".join(["python", f"benchmarks/{name}", *given]),
         "date": datetime.now(UTC).date().isoformat(),
         "python": platform.python_version(),
         "versions": found,

@@ -212,6 +212,19 @@ def test_plan_tells_the_minutes(small_dataset: Path, tiny_model: str) -> None:
     assert not any(line.startswith("pilot") for line in plan(small_dataset, {}).lines())
 
 
+def test_plan_knows_the_fine_tune_of_texts_that_nobody_asked_for(
+    pairs: Path, tiny_model: str
+) -> None:
+    def told(**options: float) -> str:
+        lines = plan(pairs, {"model": tiny_model, **options}).lines()
+        return next((line for line in lines if line.startswith("pilot")), "")
+
+    assert "2 minutes at most; not with --no-pilot" in told()
+    assert "3 minutes at most" in told(pilot=3.0)
+    assert "--no-pilot" not in told(pilot=3.0)
+    assert not told(pilot=0.0)
+
+
 def test_minutes_may_be_left_out() -> None:
     assert completed(["audit", "--pilot"]) == ["audit", "--pilot", "10"]
     assert completed(["audit", "--pilot", "3", "x"]) == ["audit", "--pilot", "3", "x"]

@@ -86,18 +86,21 @@ class PilotWork:
         rows: train items that it is tuned on.
         seconds: of training; the passes that do not fit the budget are left out.
         minutes: the budget.
+        asked_for: with --pilot.
     """
 
     rows: int
     seconds: float
     minutes: float
+    asked_for: bool
 
     @property
     def line(self) -> str:
         """For the terminal."""
+        asked = "" if self.asked_for else "; not with --no-pilot"
         return (
             f"pilot           fine-tune on {self.rows:,} train items, about {_time(self.seconds)}; "
-            f"{self.minutes:g} minutes at most"
+            f"{self.minutes:g} minutes at most{asked}"
         )
 
 
@@ -211,20 +214,26 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
         model=model,
         out=out,
         stored=(Path(out) / FILE).is_file(),
-        pilot=_pilot(config, len(dataset.items) - held, data_tokens / len(dataset.items)),
+        pilot=None if server else _pilot(config, dataset, held, data_tokens),
         sent=_sent(server, dataset, config, passes, tokens, asked.repeated) if server else None,
     )
 
 
-def _pilot(config: AuditConfig, train: int, item_tokens: float) -> PilotWork | None:
-    """What a fine-tune would cost: a step takes twice the time of asking, development items come on top."""
-    if config.pilot is None:
-        return None
+def _pilot(config: AuditConfig, dataset: Dataset, held: int, data_tokens: int) -> PilotWork | None:
+    """What a fine-tune would cost; development items come on top."""
+    from dataedge.pilot.run import SHORT, short_of
     from dataedge.pilot.run import plan as planned
 
-    rows, tokens = planned(train, item_tokens + SCAFFOLD_TOKENS)
-    seconds = TRAINING * tokens / TOKENS_PER_SECOND
-    return PilotWork(rows, min(seconds, 60.0 * config.pilot), config.pilot)
+    train, each = len(dataset.items) - held, data_tokens / len(dataset.items) + SCAFFOLD_TOKENS
+    speed, minutes, recipe = TOKENS_PER_SECOND / TRAINING, config.pilot, None
+    if minutes is None and dataset.task in (Task.GENERATE, Task.CORPUS):
+        recipe = short_of(train, each, speed)
+        minutes = SHORT if recipe else 0.0
+    if not minutes:
+        return None
+    rows, tokens = planned(train, each, recipe)
+    asked_for = config.pilot is not None
+    return PilotWork(rows, min(tokens / speed, 60.0 * minutes), minutes, asked_for)
 
 
 def _sent(
