@@ -345,7 +345,8 @@ def report(cells: list[Cell], every: int, out: Path | None) -> int:
         f"asking: {'PASS' if passed else 'FAIL'} {len(cells)} of {every} cells, "
         f"without_data − hindsight best: {found['against_hindsight_mean']:+.3f} on the mean of "
         f"{found['means']} (≥ −{MEAN}), worst {found['against_hindsight_worst']:+.3f} (≥ −{CELL}); "
-        f"one prompt {found['one_prompt_against_hindsight_mean']:+.3f}; over chance worst {found['over_chance_worst']:+.3f} (≥ −{CHANCE}); SD over seeds "
+        f"one prompt {found['one_prompt_against_hindsight_mean']:+.3f}; "
+        f"over chance worst {found['over_chance_worst']:+.3f} (≥ −{CHANCE}); SD over seeds "
         f"{found['sd_over_seeds']:.3f} (≤ {SPREAD}); time {found['time']:.2f} × the search before (≤ {TIME})"
     )
     return 0 if passed else 1
