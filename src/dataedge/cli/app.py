@@ -164,6 +164,10 @@ def gate(
     github: Annotated[
         bool, typer.Option("--github", help="Append a table to GitHub's step summary.")
     ] = False,
+    sarif: Annotated[
+        str | None,
+        typer.Option("--sarif", metavar="FILE", help="Write suspects by file and line (SARIF)."),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Hold an audit against criteria: exit 0 if all pass, 1 if one fails, 3 if one was not measured."""
@@ -171,7 +175,8 @@ def gate(
     from dataedge.api import open as open_audit
     from dataedge.cli.gate import hold
 
-    raise typer.Exit(hold(open_audit(directory), criteria or [], junit=junit, github=github))
+    audit = open_audit(directory)
+    raise typer.Exit(hold(audit, criteria or [], junit=junit, github=github, sarif=sarif))
 
 
 @app.command()

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
-def hold(audit: Audit, criteria: Sequence[str], *, junit: str | None, github: bool) -> int:
+def hold(
+    audit: Audit, criteria: Sequence[str], *, junit: str | None, github: bool, sarif: str | None
+) -> int:
     """Print what came of each criterion.
 
     Args:
@@ -26,6 +28,7 @@ def hold(audit: Audit, criteria: Sequence[str], *, junit: str | None, github: bo
         criteria: those of `[gate]` in dataedge.toml or pyproject.toml where none are given.
         junit: file to write.
         github: append a table to the file that GitHub names.
+        sarif: file to write what is to be reviewed to; no criterion is needed then.
 
     Returns:
         The exit code.
@@ -38,7 +41,11 @@ def hold(audit: Audit, criteria: Sequence[str], *, junit: str | None, github: bo
 
     beside = Path(audit.report.dataset.path)
     wanted = list(criteria) or gate_criteria(beside if beside.exists() else None)
-    if not wanted:
+    if sarif:
+        from dataedge.export.sarif import sarif as log
+
+        _write(sarif, log(audit), "--sarif")
+    elif not wanted:
         raise AuditError(
             "gate: there is no criterion",
             hint="Name one: `dataedge gate AUDIT 'edge.low > 0.02'`, or a list under [gate] in dataedge.toml",
@@ -65,5 +72,6 @@ def _write(path: str, text: str, name: str, *, append: bool = False) -> None:
             file.write(text)
     except OSError as error:
         raise AuditError(
-            f"{name} {path}: {error.strerror}", hint="Name a file that can be written: --junit FILE"
+            f"{name} {path}: {error.strerror}",
+            hint="Name a file that can be written: --junit FILE, --sarif FILE",
         ) from error

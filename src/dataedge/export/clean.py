@@ -84,12 +84,12 @@ def clean(audit: Audit, out: str | Path, without: Sequence[str] = DEFAULT) -> Cl
             f"--without {', '.join(unknown) or 'nothing'}: no reason to leave out rows",
             hint=f"Choose of --without {','.join(REASONS)}",
         )
-    source = _source(audit)
+    source = source_of(audit)
     require_unused(out)
     from dataedge.load import items_of_rows
 
     table, ids = items_of_rows(str(source), audit.report.config.effective)
-    _require_same(audit, source)
+    require_same(audit, source)
     lost = _lost(ids, _why(audit, without), _near(audit, without), "duplicates" in without)
     if len(lost) == len(table):
         raise AuditError(
@@ -124,7 +124,12 @@ def _settings(path: Path) -> str:
     return re.sub(r"(?m)^\s*out\s*=.*\n?", "", path.read_text(encoding="utf-8"))
 
 
-def _source(audit: Audit) -> Path:
+def source_of(audit: Audit) -> Path:
+    """The files that were audited.
+
+    Raises:
+        AuditError: they are not here, or it were none.
+    """
     source = Path(audit.report.dataset.path).expanduser()
     if not source.exists():
         raise AuditError(
@@ -160,8 +165,8 @@ def _near(audit: Audit, reasons: Sequence[str]) -> dict[str, int]:
     return dict(audit.sql("select item, near_duplicates from items").fetchall())
 
 
-def _require_same(audit: Audit, source: Path) -> None:
-    """Raises where the files hold other rows than those that were audited."""
+def require_same(audit: Audit, source: Path) -> None:
+    """Raise AuditError where the files hold other rows than those that were audited."""
     from dataedge.load import READING, load
 
     effective = audit.report.config.effective
