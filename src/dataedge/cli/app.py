@@ -184,6 +184,9 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="AUDIT", help="Before, or the smaller model.")],
     second: Annotated[str, typer.Argument(metavar="AUDIT", help="After, or the larger model.")],
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of tables.")] = False,
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="Write it as a page; - for stdout.")
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Two audits side by side: before and after cleaning, two datasets, two base models."""
@@ -194,6 +197,11 @@ def compare(
     found = make_comparison(open_audit(first), open_audit(second))
     if json:
         typer.echo(found.model_dump_json(indent=2))
+        return
+    if html:
+        from dataedge.cli.render import write_comparison
+
+        typer.echo(write_comparison(found, html))
         return
     from dataedge.comparison.terminal import show_comparison
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from dataedge.errors import AuditError
 
 if TYPE_CHECKING:
+    from dataedge.comparison.model import Comparison
     from dataedge.finished_audit import Audit
 
 
@@ -24,7 +25,17 @@ def write_page(audit: Audit, to: str) -> str:
     Raises:
         AuditError: the file cannot be written.
     """
-    text = audit.html()
+    return _written(audit.html(), to)
+
+
+def write_comparison(found: Comparison, to: str) -> str:
+    """Write two audits compared as a page; arguments and errors as above."""
+    from dataedge.comparison.page import page
+
+    return _written(page(found), to)
+
+
+def _written(text: str, to: str) -> str:
     if to == "-":
         return text
     _write(Path(to), text.encode(), "Name a file that can be written: --html FILE")

@@ -20,6 +20,15 @@ COUNTS = ("items", "tokens", "clusters", "bits", "rows")
 """Units without decimals."""
 
 
+PARTS = (
+    ("edge", "What the data gains"),
+    ("ladder", "Ladder"),
+    ("across", "One model tuned, the other prompted"),
+    ("measures", "Measures"),
+)
+"""Field of a comparison → its heading, in the order in which they are shown."""
+
+
 def show_comparison(found: Comparison, stream: TextIO) -> None:
     """Print it: what differs for sure stands in bold."""
     found = type(found).model_validate(all_printable(found.model_dump()))
@@ -34,47 +43,53 @@ def show_comparison(found: Comparison, stream: TextIO) -> None:
             Text(verdict, style="bold"),
         )
     console.print(sides)
-    for title, rows in (
-        ("What the data gains", found.edge),
-        ("Ladder", found.ladder),
-        ("One model tuned, the other prompted", found.across),
-        ("Measures", found.measures),
-    ):
+    for part, title in PARTS:
+        rows: list[DifferenceModel] = getattr(found, part)
         if rows:
             console.print()
-            gained = "difference" if rows is found.measures else "gained"
-            console.print(_table(title, rows, gained))
+            console.print(_table(title, rows, gained(part)))
     console.print()
     for note in found.notes:
         console.print(Text(note, style="dim"))
 
 
-def _table(title: str, rows: Sequence[DifferenceModel], gained: str) -> Table:
+def gained(part: str) -> str:
+    """Heading of what the second has more."""
+    return "difference" if part == "measures" else "gained"
+
+
+def rests_on(row: DifferenceModel) -> str:
+    """What a difference rests on, or why there is none."""
+    return f"{row.n} shared items" if row.basis == "paired" else row.reason or row.basis
+
+
+def _table(title: str, rows: Sequence[DifferenceModel], heading: str) -> Table:
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     table.add_column("", no_wrap=True)
-    for name in ("first", "second", gained):
+    for name in ("first", "second", heading):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("unit", style="dim", no_wrap=True)
     table.add_column("", style="dim", overflow="fold", min_width=12)
     for row in rows:
         style = "bold" if row.sure else ""
-        basis = f"{row.n} shared items" if row.basis == "paired" else row.reason or row.basis
         table.add_row(
             Text(row.name, style=style),
-            _number(row.first, row.unit),
-            _number(row.second, row.unit),
-            Text(_change(row), style=style),
+            number(row.first, row.unit),
+            number(row.second, row.unit),
+            Text(change(row), style=style),
             row.unit,
-            basis,
+            rests_on(row),
         )
     return table
 
 
-def _number(value: float | None, unit: str) -> str:
+def number(value: float | None, unit: str) -> str:
+    """A figure of one side."""
     return "–" if value is None else f"{value:,.0f}" if unit in COUNTS else f"{value:.3f}"
 
 
-def _change(row: DifferenceModel) -> str:
+def change(row: DifferenceModel) -> str:
+    """A difference with its interval."""
     if row.value is None:
         return "–"
     form = "{:+,.0f}" if row.unit in COUNTS else "{:+.3f}"
