@@ -53,6 +53,7 @@ def audit(
     target: float | None = None,
     count: Count | None = None,
     pilot: float | None = None,
+    save_adapter: str | None = None,
     exposure: bool | None = None,
     control: str | Path | None = None,
     fresh: bool = False,
@@ -105,6 +106,7 @@ def audit(
             which counts style as well.
         pilot: minutes that a real fine-tune of the base model may take, judged on the same held-out
             items. By default texts have a short one where it fits two minutes; 0: none.
+        save_adapter: folder for the pilot's adapters, as peft reads them.
         exposure: test whether the base model has seen the dataset; False by default.
         control: path to rows of the same source that the model cannot have seen; implies
             `exposure`.

@@ -84,6 +84,8 @@ class AuditConfig(BaseModel):
     pilot: float | None = Field(default=None, ge=0, le=10_000)
     """Fine-tune the base model for at most so many minutes, and judge it on the held-out items. If not
     given, texts have a fine-tune of two minutes at most where the weights are on this machine; 0: none."""
+    save_adapter: str | None = None
+    """Folder for the adapters of the pilot, as peft reads them."""
     exposure: bool = False
     """Test whether the base model has seen the dataset; some minutes more."""
     control: str | None = None

@@ -70,6 +70,7 @@ _FIELDS: Sequence[tuple[Any, ...]] = (
         "Fine-tune for so many minutes and measure it [10; texts: 2 unasked]; 0, or --no-pilot: none.",
         "MINUTES",
     ),
+    ("save_adapter", str, "Folder for the adapters of --pilot, as peft reads them.", "DIR"),
     ("exposure", bool, "Test whether the model has seen the data."),
     ("control", str, "Rows of the same source, unseen by the model.", "PATH"),
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dataedge.errors import AuditError
 from dataedge.files import require_unused, whole_folder
-from dataedge.models.embedded import BASE_HUB
+from dataedge.models.embedded import path_of
 from dataedge.pilot.recipe import WARMUP, Recipe
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ def write_recipe(audit: Audit, form: str, out: Path) -> str:
 
 def base_model(audit: Audit) -> str:
     """The base model as a trainer names it: on the hub, or where it lies."""
-    asked = str(audit.report.config.effective.get("model") or "embedded")
-    return BASE_HUB if asked == "embedded" else asked.partition("/")[2]
+    return path_of(str(audit.report.config.effective.get("model") or "embedded"))
 
 
 def _text(name: str, content: Any) -> str:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from dataedge.ladder.rungs import Basis
     from dataedge.prompt.scores import Answer
     from dataedge.prompt.templates import Strategy
 
@@ -52,7 +51,7 @@ class GenerateRun:
         plain: shape (n,), bits of `with_data` without its n-grams.
         shuffled: shape (n,), bits with n-grams of shuffled tokens in their place: the control.
         chosen: rung → the prompt that development items put first.
-        basis: `measured` where `with_data` rests on a tuned model.
+        tuned: the tuned model that `with_data` rests on, if it does.
     """
 
     rungs: Rungs
@@ -62,7 +61,7 @@ class GenerateRun:
     plain: NDArray[np.float64]
     shuffled: NDArray[np.float64]
     chosen: dict[str, Strategy]
-    basis: Basis = "estimated"
+    tuned: TunedPrompt | None = None
 
 
 class GenerateLadder(ResponsePrompts):
@@ -126,7 +125,7 @@ class GenerateLadder(ResponsePrompts):
         shuffled = self.bits(base, s.evaluation, ngrams=self.fitted(base, shuffled=True))
         others = None
         if s.dataset.task is Task.GENERATE:
-            others = self._behind_others(asked.without, base, ngrams)
+            others = self._others(asked, base, ngrams, tuned)
         valid = valid_items(outcomes) & np.isfinite(shuffled)
         index = positions(s.evaluation[valid])
         rungs = Rungs(
@@ -149,14 +148,18 @@ class GenerateLadder(ResponsePrompts):
             plain[valid],
             shuffled[valid],
             chosen,
-            "measured" if tuned in base.members else "estimated",
+            tuned if tuned in base.members else None,
         )
 
-    def questions(self) -> list[Question]:
-        """What a tuned model is asked: held-out responses behind their own prompts, some behind others."""
+    def questions(self, *, short: bool) -> list[Question]:
+        """What a tuned model is asked: held-out responses behind their own prompts, some behind others.
+
+        Args:
+            short: of a short fine-tune, which is not asked behind others.
+        """
         s = self.s
         own = [Question(i, i) for side in (s.development, s.evaluation) for i in side.tolist()]
-        if s.dataset.task is not Task.GENERATE:
+        if short or s.dataset.task is not Task.GENERATE:
             return own
         rows = s.evaluation[drawn_items(s.clusters[s.evaluation], seed=s.seed)].tolist()
         return [*own, *(Question(i, q) for q in other_prompts(s).tolist() for i in rows)]
@@ -165,7 +168,7 @@ class GenerateLadder(ResponsePrompts):
         """The rung of a tuned model by itself."""
         alone = PromptMixture.alone(tuned)
         found = self.outcome(alone, self.bits(alone, self.s.development), **tuned.detail)
-        return replace(found, how=tuned.how)
+        return replace(found, how=tuned.how, strategy=tuned)
 
     def _refits(
         self, asked: AskedText, base: PromptMixture, outcomes: dict[str, Outcome], ngrams: NGrams
@@ -238,6 +241,18 @@ class GenerateLadder(ResponsePrompts):
             },
         )
 
+    def _others(
+        self, asked: AskedText, base: PromptMixture, ngrams: NGrams, tuned: TunedPrompt | None
+    ) -> OtherPrompts:
+        """What task and style are told apart by; of a short fine-tune without it, which all is style."""
+        if tuned is None or not tuned.short:
+            return self._behind_others(asked.without, base, ngrams)
+        base = asked.with_retrieved
+        ngrams = self.fitted(base)
+        found = self._behind_others(asked.without, base, ngrams)
+        indices = positions(self.s.evaluation[found.rows])
+        return replace(found, own=self.bits(base, indices, ngrams=ngrams))
+
     def _behind_others(
         self, without: PromptMixture, base: PromptMixture, ngrams: NGrams
     ) -> OtherPrompts:
@@ -277,7 +292,9 @@ class GenerateLadder(ResponsePrompts):
             for d in contexts
         ]
         return OtherPrompts(
-            rows, np.stack(plain, axis=1), np.stack([np.stack(d, axis=1) for d in informed], axis=1)
+            rows,
+            np.stack(plain, axis=1),
+            np.stack([np.stack(d, axis=1) for d in informed], axis=1),
         )
 
     def _chance(self) -> Outcome:

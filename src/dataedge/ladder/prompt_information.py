@@ -63,11 +63,14 @@ class OtherPrompts:
         rows: shape (s,), which evaluation items they are, by position.
         without: shape (s, P), without the data; NaN where the model failed.
         with_: shape (s, D, P), with the data, in D contexts of demonstrations.
+        own: shape (s,), with the data behind their own questions, where another mixture than that of
+            `with_data` was asked; None where it is the same.
     """
 
     rows: Ints
     without: Floats
     with_: Floats
+    own: Floats | None = None
 
     @property
     def contexts(self) -> int:
@@ -80,14 +83,15 @@ class OtherPrompts:
         known &= np.all(np.isfinite(self.with_).any(axis=2), axis=1)
         kept = valid[self.rows] & known
         position = np.cumsum(valid) - 1
-        return OtherPrompts(position[self.rows[kept]], self.without[kept], self.with_[kept])
+        own = None if self.own is None else self.own[kept]
+        return OtherPrompts(position[self.rows[kept]], self.without[kept], self.with_[kept], own)
 
     def less(self, prompt: int) -> OtherPrompts:
         """The same without one of the questions, whose place stays empty."""
         sides = [self.without.copy(), self.with_.copy()]
         for side in sides:
             side[..., prompt] = np.nan
-        return OtherPrompts(self.rows, *sides)
+        return OtherPrompts(self.rows, sides[0], sides[1], self.own)
 
 
 def items_asked(evaluation: int) -> int:

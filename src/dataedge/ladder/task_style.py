@@ -61,6 +61,9 @@ class Spread(NamedTuple):
 def split(rungs: Rungs, others: OtherPrompts) -> Split:
     """Task and style of what `with_data` gains over `without_data`.
 
+    Where other prompts were answered by a mixture that a tuned model has no part in, what that model adds
+    is style: a short fine-tune learns wording before it learns what to say.
+
     Args:
         rungs: of n evaluation items, in bits.
         others: code lengths of s of their responses behind other prompts.
@@ -68,7 +71,8 @@ def split(rungs: Rungs, others: OtherPrompts) -> Split:
     outcomes, rows = rungs.outcomes, others.rows
     total = outcomes["with_data"].gain - outcomes["without_data"].gain
     own, size = total[rows], rungs.weight[rows]
-    behind_own = (outcomes["without_data"].bits[rows], outcomes["with_data"].bits[rows])
+    informed = outcomes["with_data"].bits[rows] if others.own is None else others.own
+    behind_own = (outcomes["without_data"].bits[rows], informed)
     each = replicates(*behind_own, others)
     found = mean_over_contexts(each)
     number = others.without.shape[1]

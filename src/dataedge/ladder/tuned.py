@@ -34,12 +34,14 @@ class TunedPrompt(Strategy):
         how: the fine-tune in words.
         detail: its figures, for the report.
         whole: it was tuned to the end on nearly all train items.
+        short: nobody asked for it, and it was asked about responses behind their own prompts alone.
     """
 
     said: Mapping[Question, Answer] = field(default_factory=dict, compare=False, repr=False)
     how: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     whole: bool = False
+    short: bool = False
 
     @property
     def name(self) -> str:

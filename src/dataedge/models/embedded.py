@@ -52,3 +52,13 @@ def embedder_missing() -> str:
         f"the package {EMBEDDER_MODULE.replace('_', '-')} is not installed: {EMBEDDER_HUB} was "
         "read from the hub instead"
     )
+
+
+def path_of(asked: str) -> str:
+    """A model of `--model` as other tools name it: on the hub, or where it lies.
+
+    Example:
+        >>> path_of("embedded"), path_of("hf/org/name")
+        ('HuggingFaceTB/SmolLM2-135M-Instruct', 'org/name')
+    """
+    return BASE_HUB if asked == "embedded" else asked.partition("/")[2]

@@ -17,6 +17,8 @@ from dataedge.pilot.recipe import WARMUP
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from dataedge.models.local.batching import Row
     from dataedge.models.local.model import LocalModel
     from dataedge.pilot.recipe import Recipe
@@ -116,6 +118,19 @@ def _adapted(model: LocalModel, recipe: Recipe, seed: int) -> Iterator[Any]:
         yield adapted
     finally:
         adapted.unload()
+
+
+def adapter_of(model: LocalModel) -> dict[str, NDArray[np.float32]]:
+    """The adapters of a model that is being tuned, by the names under which peft stores them."""
+    return {
+        f"base_model.model.{name.replace('.default.', '.')}": weight.detach()
+        .float()
+        .cpu()
+        .numpy()
+        .copy()
+        for name, weight in model.forward.net.named_parameters()
+        if ".lora_" in name
+    }
 
 
 def tokens_per_second(model: LocalModel, examples: Sequence[Example], recipe: Recipe) -> float:

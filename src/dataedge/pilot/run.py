@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -20,12 +21,14 @@ from dataedge.models import connection
 from dataedge.pilot.fine_tune import (
     Example,
     Trained,
+    adapter_of,
     check_installed,
     fine_tuned,
     installed,
     tokens_per_second,
 )
 from dataedge.pilot.recipe import Recipe
+from dataedge.pilot.saved import Place, require_free, save_adapter
 from dataedge.positions import positions
 from dataedge.prompt.scores import Answer
 
@@ -81,12 +84,14 @@ class PilotRun(Generic[Answers]):
         trained: how it went.
         general_before: bits per byte of a fixed general text before the fine-tune.
         general_after: the same afterwards; the difference is what was forgotten.
+        adapter: weights by name, in float32; none where they were not to be kept.
     """
 
     said: Answers
     trained: Trained
     general_before: float
     general_after: float
+    adapter: dict[str, NDArray[np.float32]]
 
     @property
     def forgotten(self) -> float:
@@ -94,7 +99,7 @@ class PilotRun(Generic[Answers]):
         return self.general_after - self.general_before
 
 
-PILOT = Step("pilot", 2, (PilotRun, Said, Trained, Answer))
+PILOT = Step("pilot", 3, (PilotRun, Said, Trained, Answer))
 SPEED = Step("tuning_speed", 1)
 
 
@@ -120,7 +125,14 @@ def plan(train: int, item_tokens: float, recipe: Recipe | None = None) -> Plan:
 def check_possible(config: AuditConfig, task: Task) -> None:
     """Raise AuditError, before anything is done, where a pilot was wanted and none can be run."""
     if not config.pilot:
+        if config.save_adapter:
+            raise AuditError(
+                "--save-adapter: the adapters are those of a pilot, and none was asked for",
+                hint="Give --pilot MINUTES as well",
+            )
         return
+    if config.save_adapter:
+        require_free(Path(config.save_adapter))
     if task in REFUSED:
         raise AuditError(
             "--pilot tunes on labels, responses and passages; not on numbers or on several labels a row",
@@ -181,6 +193,7 @@ def run(
     read: Callable[[LocalModel], Answers],
     *,
     asked: Sequence[str],
+    save: Place | None = None,
 ) -> PilotRun[Answers]:
     """Fine-tune the base model on train items and read what it says of the held-out ones.
 
@@ -193,11 +206,14 @@ def run(
         minutes: it may take.
         read: asks the tuned model about the held-out items.
         asked: what `read` asks for beside the items' own answers, such as labels: part of the result's key.
+        save: where the adapters go; they are then kept with the result.
     """
     s = workspace
     train = positions(np.random.default_rng(s.seed).permutation(s.splits.train)[: recipe.rows])
     examples, held, judged = (examples_of(s, side) for side in (train, s.development, s.evaluation))
     inputs = inputs_of(s, minutes, recipe, (examples, held, judged), asked)
+    if save:
+        inputs["adapter"] = True
 
     def tune(done: Callable[[int], None]) -> PilotRun[Answers]:
         model = own_copy(s.lazy_model)
@@ -211,7 +227,8 @@ def run(
             seed=s.seed,
             done=done,
         ) as trained:
-            return PilotRun(read(model), trained, before, general_bits(model))
+            adapter = adapter_of(model) if save else {}
+            return PilotRun(read(model), trained, before, general_bits(model), adapter)
 
     def compute(done: Callable[[int], None]) -> PilotRun[Answers]:
         try:
@@ -227,7 +244,10 @@ def run(
             ) from error
 
     parts = recipe.passes(len(train)) + 1  # what is said of the held-out items comes last
-    return s.engine.once(replace(PILOT, parts=parts), inputs, compute)
+    found: PilotRun[Answers] = s.engine.once(replace(PILOT, parts=parts), inputs, compute)
+    if save:
+        save_adapter(found.adapter, recipe, save)
+    return found
 
 
 def inputs_of(

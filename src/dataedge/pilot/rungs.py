@@ -13,6 +13,7 @@ from dataedge.ladder.tuned import TunedPrompt
 from dataedge.pilot import run as pilot
 from dataedge.pilot.recipe import Recipe
 from dataedge.pilot.run import Said
+from dataedge.pilot.saved import Place
 from dataedge.positions import positions
 from dataedge.prompt import calibration
 from dataedge.prompt.scores import Answer
@@ -51,7 +52,7 @@ def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConf
         sides = (s.prompts(strategy, side) for side in (s.development, s.evaluation))
         return Said(*(model.score_choices(prompts, choices) for prompts in sides))
 
-    found = pilot.run(s, Recipe(), config.pilot or 0.0, read, asked=choices)
+    found = pilot.run(s, Recipe(), config.pilot or 0.0, read, asked=choices, save=Place.of(config))
     labels = ladder.y[s.development]
     usual: dict[str, Any] = {"log_prior": ladder.log_prior, "kinds": ("none",)}
     development = calibration.out_of_fold(found.said.development, labels, **usual)
@@ -80,15 +81,13 @@ def of_responses(ladder: GenerateLadder, config: AuditConfig) -> TunedPrompt | N
     Returns:
         What it says of held-out responses; None where none was wanted, or none fits.
     """
-    s = ladder.s
-    recipe, minutes = Recipe(), config.pilot
-    if minutes is None:
-        short = pilot.short_recipe(s, config)
-        # twice the time, so that it is not cut short where the machine has become busy
-        recipe, minutes = short or recipe, 2 * pilot.SHORT if short else 0.0
-    if not minutes:
+    s, short = ladder.s, config.pilot is None
+    recipe = pilot.short_recipe(s, config) if short else Recipe()
+    # twice the time, so that it is not cut short where the machine has become busy
+    minutes = 2 * pilot.SHORT if config.pilot is None else config.pilot
+    if recipe is None or not minutes:
         return None
-    questions, strategy = ladder.questions(), s.bare_strategy()
+    questions, strategy = ladder.questions(short=short), s.bare_strategy()
     rows, behind = (positions(np.array(side)) for side in zip(*questions, strict=True))
     prompts = s.prompts(strategy, behind)
     targets = [s.prompter.answer(strategy, s.dataset.items[i].target) for i in rows]
@@ -99,14 +98,15 @@ def of_responses(ladder: GenerateLadder, config: AuditConfig) -> TunedPrompt | N
             for one in model.score(prompts, targets)
         ]
 
-    found = pilot.run(s, recipe, minutes, read, asked=[*prompts, *targets])
+    found = pilot.run(s, recipe, minutes, read, asked=[*prompts, *targets], save=Place.of(config))
     train = len(s.splits.train)
     return TunedPrompt(
         strategy.template,
         said=dict(zip(questions, found.said, strict=True)),
         how=how(found, train),
-        detail=described(found) | {"short": config.pilot is None},
+        detail=described(found),
         whole=nearly_all(found, train),
+        short=short,
     )
 
 

@@ -16,7 +16,6 @@ from dataedge.report.printable import shortened
 from dataedge.report.sentences import (
     LEVELS,
     REASON_NAMES,
-    RUNG_NAMES,
     advice,
     command,
     gain,
@@ -24,6 +23,7 @@ from dataedge.report.sentences import (
     level,
     minutes,
     reached,
+    rung_name,
     said,
     seen,
     tuning,
@@ -141,7 +141,7 @@ def _bars(report: Report, width: int) -> Iterator[Text]:
     yield Text(title.get(unit, "  Right answers: longer is better"))
     room = min(BAR, max(4, width - 50))
     for rung in shown:
-        yield _bar(RUNG_NAMES[rung.rung], rung, max(0.0, (rung.value or 0.0) / top), room)
+        yield _bar(rung_name(rung), rung, max(0.0, (rung.value or 0.0) / top), room)
     yield Text()
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         FigureModel,
         ReasonModel,
         Report,
+        RungModel,
         TermModel,
     )
 
@@ -37,6 +38,14 @@ REASON_NAMES = {
     "data_edge": "data edge",
     "latency_and_cost": "cheaper",
 }
+
+
+def rung_name(rung: RungModel) -> str:
+    """A rung as a person calls it; of a fine-tune also how much it was tuned on."""
+    rows = rung.detail.get("train_items") if rung.rung == "tuned" else None
+    return f"fine-tuned on {rows:,} rows" if rows else RUNG_NAMES[rung.rung]
+
+
 TUNED_DOES = {"bits/byte": "take {} bits per byte", "R²": "explain {} of the variance"}
 LEVELS = ("accuracy", "balanced accuracy", "exact match", "share", "R²")
 """Units that are read as percentages."""

@@ -46,7 +46,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     """
     ladder = GenerateLadder(workspace)
     ladder_run = ladder.run(pilot_of_responses(ladder, config))
-    rungs, seed = ladder_run.rungs, workspace.seed
+    rungs, tuned, seed = ladder_run.rungs, ladder_run.tuned, workspace.seed
     outcomes = rungs.outcomes
     total = rungs.difference("with_data", "without_data")
     others, counted, clusters = ladder_run.others, total, rungs.n_clusters
@@ -129,8 +129,8 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         columns=columns,
         views=views,
         responses=responses,
-        edge_basis=ladder_run.basis,
-        tuning_basis="measured" if ladder_run.basis == "measured" else rungs.tuning_basis,
+        edge_basis="measured" if tuned and (counted is total or not tuned.short) else "estimated",
+        tuning_basis=rungs.tuning_basis,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataedge.ladder.rungs import FINE_TUNED
+from dataedge.ladder.tuned import TunedPrompt
 from dataedge.pilot import run as pilot
 from dataedge.prepare.splits import LARGEST_SHARE
 from dataedge.verdict.edge_rule import Evidence, NextSteps
@@ -33,7 +34,7 @@ def next_steps_of(workspace: Workspace, rungs: Rungs) -> NextSteps:
     tokens = pilot.plan(len(splits.train), workspace.item_tokens).tokens
     possible = workspace.dataset.task not in pilot.REFUSED and not workspace.abilities.remote
     tuned = rungs.outcomes.get(FINE_TUNED)
-    longer = tuned is None or bool(tuned.detail.get("short"))
+    longer = tuned is None or (isinstance(tuned.strategy, TunedPrompt) and tuned.strategy.short)
     return NextSteps(
         asked,
         max(at_hand, asked),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dataedge.report.charts.theme import BLUE, GREEN, GREY, Spec, axis_title, scale_of
-from dataedge.report.sentences import LEVELS, RUNG_NAMES
+from dataedge.report.sentences import LEVELS, RUNG_NAMES, rung_name
 
 if TYPE_CHECKING:
     from dataedge.report.model import FigureModel, Report, RungModel
@@ -25,10 +25,9 @@ def ladder(report: Report) -> Spec | None:
     if not rungs:
         return None
     unit = rungs[0].unit
-    names = [RUNG_NAMES[r.rung] for r in rungs]
+    names = [rung_name(r) for r in rungs]
     rows = [
-        {**_interval(r), "rung": RUNG_NAMES[r.rung], "shown": _shown(r), "kind": _kind(r)}
-        for r in rungs
+        {**_interval(r), "rung": rung_name(r), "shown": _shown(r), "kind": _kind(r)} for r in rungs
     ]
     y = {"field": "rung", "type": "nominal", "sort": names, "title": None}
     bottom = min(0.0, *(row["low"] for row in rows))
