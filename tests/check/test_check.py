@@ -158,6 +158,65 @@ def test_responses_and_kto(tmp_path: Path) -> None:
     assert found["unwanted_response"].rows == tuple(range(0, 40, 4))
 
 
+def test_tagged_conversations_and_kto_of_llama_factory(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "turns": [
+                {"who": "client", "said": f"what is number {i}?"},
+                {"who": "seller", "said": f"It is the number {i}."},
+            ],
+            "wanted": i != 3,
+        }
+        for i in range(20)
+    ]
+    rows[4]["turns"].append({"who": "robot", "said": "beep"})
+    rows[5]["turns"] = rows[5]["turns"][:1]
+    rows[6]["turns"] = "no list"
+    rows[7]["turns"][0] = {"said": "who says so?"}
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "talks.json").write_text(json.dumps(rows))
+    entry = {
+        "file_name": "in/talks.json",
+        "formatting": "sharegpt",
+        "columns": {"messages": "turns", "kto_tag": "wanted"},
+        "tags": {
+            "role_tag": "who", "content_tag": "said", "user_tag": "client", "assistant_tag": "seller",
+        },
+    }  # fmt: skip
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"talks": entry}))
+    checked = check(str(tmp_path), {})
+    found = {f.name: f for f in checked.found}
+    assert {name: f.rows for name, f in found.items() if f.level == "error"} == {
+        "unwanted_response": (3,),
+        "unrecognized_role": (4,),
+        "example_missing_assistant_message": (5,),
+        "missing_messages_list": (6,),
+        "message_missing_key": (7,),
+    }
+    assert found["unrecognized_role"].places(checked.table) == [f"{tmp_path}/in/talks.json, row 5"]
+    assert checked.counted["messages"] == 38
+
+
+def test_preferences_whose_prompt_is_implicit(tmp_path: Path) -> None:
+    rows = [
+        {
+            "chosen": [*GOOD[:1], {"role": "assistant", "content": f"good answer {i}."}],
+            "rejected": [*GOOD[:1], {"role": "assistant", "content": "bad answer."}],
+        }
+        for i in range(20)
+    ]
+    rows[2]["chosen"] = rows[2]["rejected"]
+    rows[5]["rejected"] = [{"role": "user", "content": "another"}, GOOD[1]]
+    (tmp_path / "en").mkdir()
+    path = tmp_path / "en" / "train.jsonl"
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    checked = check(str(tmp_path), {})
+    (found,) = checked.found
+    assert (found.name, found.rows) == ("unusable_row", (2, 5))
+    assert found.first == "column 'chosen' is the same as 'rejected'"
+    assert found.places(checked.table) == [f"{path}, row 3", f"{path}, row 6"]
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from dataedge.cli.app import app
 

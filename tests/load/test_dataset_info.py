@@ -222,7 +222,7 @@ def test_a_file_name_may_be_a_folder(tmp_path: Path) -> None:
     info = {"hats": {"file_name": "all", "columns": COLUMNS, "num_samples": 2}}
     files = {"all/a.json": ALPACA[:2], "all/b.json": ALPACA[2:]}
     found = load(folder(tmp_path, info, files))
-    assert [i.row for i in found.items] == [1, 2, 1, 2]
+    assert [i.row for i in found.items] == [1, 2, 3, 4]
     assert any("`num_samples` of hats is not applied" in n for n in found.notes)
 
 

@@ -78,7 +78,7 @@ def test_the_default_config_is_read(hats: Path, de: str) -> None:
 
 def test_several_configs_are_named(hats: Path) -> None:
     card(hats, f"configs:\n{EN}{DE}")
-    with pytest.raises(AuditError, match="README.md: 2 configs: en, de") as caught:
+    with pytest.raises(AuditError, match=r"README\.md: 2 configs: en, de") as caught:
         load(hats)
     assert "Set `default: true`" in caught.value.hint
     assert f"`dataedge audit {hats}/en`" in caught.value.hint
@@ -227,7 +227,7 @@ def test_a_broken_card(hats: Path, head: str, message: str) -> None:
     (hats / "README.md").write_text(f"---\n{INFO if 'line' not in message else ''}{head}\n---\n")
     with pytest.raises(AuditError) as caught:
         load(hats)
-    assert message.replace("line 4", "line 4") in str(caught.value)
+    assert message in str(caught.value)
     assert "README.md" in str(caught.value)
 
 

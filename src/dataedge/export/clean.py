@@ -228,7 +228,10 @@ def _write(source: Path, table: Table, lost: dict[int, list[str]], out: Path) ->
     from dataedge.load.written import write_rows
 
     described = describe(source, str(source))
-    places = [part.name[len(table.name.rstrip("/")) + 1 :] for part in table.parts]
+    places = [
+        part.name.removeprefix(f"{source}/") if source.is_dir() else source.name
+        for part in table.parts
+    ]
     if len(set(places)) < len(places):
         raise AuditError(
             f"{source}: a file belongs to two splits, and a copy cannot leave out rows of one of them",
@@ -237,7 +240,7 @@ def _write(source: Path, table: Table, lost: dict[int, list[str]], out: Path) ->
     start = 0
     for part, place in zip(table.parts, places, strict=True):
         path = source / place if source.is_dir() else source
-        copy = out / (place or path.name)
+        copy = out / place
         keep = [at for at in range(part.rows) if start + at not in lost]
         if keep:
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,6 @@ _ROLES: Final = {
 }
 """Tag → the role, and how it is written unless the tag says otherwise."""
 _DEFAULT_COLUMNS: Final = {"prompt": "instruction", "query": "input", "response": "output"}
-_FILE: Final = "or name the file: `dataedge audit FILE`"
 
 
 def read_info(folder: Path, name: str) -> dict[str, Any] | None:
@@ -65,7 +64,8 @@ def read_info(folder: Path, name: str) -> dict[str, Any] | None:
     except (OSError, ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         raise AuditError(
-            f"{name}/{INFO} cannot be read as JSON: {reason}", f"Correct the file, {_FILE}"
+            f"{name}/{INFO} cannot be read as JSON: {reason}",
+            "Correct the file, or name the file: `dataedge audit FILE`",
         ) from error
     keys = ("file_name", *ELSEWHERE)
     entries = info.values() if isinstance(info, dict) else []
@@ -98,9 +98,12 @@ def describe_folder(folder: Path, name: str) -> Described | None:
         except AuditError as error:
             problems.append(error)
     if not found:
-        first, more = problems[0], len(problems) - 1
-        rest = f"; nor can {more} more of its datasets be read" if more else ""
-        raise AuditError(f"{first.message}{rest}", first.hint)
+        if len(problems) == 1:
+            raise problems[0]
+        raise AuditError(
+            f"{problems[0].message}; nor can {len(problems) - 1} more of its datasets be read",
+            f"Correct {INFO}, or name a file: `dataedge audit FILE`",
+        )
     splits = {key: file_split(key) for key in found}
     described = [replace(declared, where="") for _, declared in found.values()]
     alike = all(declared == described[0] for declared in described)
@@ -176,7 +179,10 @@ def _not_applied(name: str, info: Mapping[str, Any], keys: Sequence[str]) -> lis
 def _dataset(folder: Path, where: str, entry: Any) -> tuple[Path, Declared]:
     """The file of a dataset and what is said of its columns."""
     if not isinstance(entry, dict):
-        raise AuditError(f"{where} is no object", f"Give it a `file_name`, {_FILE}")
+        raise AuditError(
+            f"{where} is no object",
+            "Give it a `file_name`, or name the file: `dataedge audit FILE`",
+        )
     for key, place in ELSEWHERE.items():
         if key in entry:
             raise AuditError(
@@ -185,11 +191,14 @@ def _dataset(folder: Path, where: str, entry: Any) -> tuple[Path, Declared]:
             )
     named = entry.get("file_name")
     if not isinstance(named, str) or not named.strip():
-        raise AuditError(f"{where} has no `file_name`", f"Give it one, {_FILE}")
+        raise AuditError(
+            f"{where} has no `file_name`", "Give it one, or name the file: `dataedge audit FILE`"
+        )
     path = inside(folder, named, where)
     if not exists(path):
         raise AuditError(
-            f"{where}: there is no file '{named[:200]}'", f"Correct its `file_name`, {_FILE}"
+            f"{where}: there is no file '{named[:200]}'",
+            "Correct its `file_name`, or name the file: `dataedge audit FILE`",
         )
     return path, _declared(where, entry)
 
@@ -199,7 +208,10 @@ def _texts(where: str, entry: Mapping[str, Any], key: str) -> dict[str, str]:
     given = entry.get(key) or {}
     if isinstance(given, dict) and all(isinstance(v, str | None) for v in given.values()):
         return {k: v for k, v in given.items() if v}
-    raise AuditError(f"{where}: `{key}` is no object of names", f"Correct it in {INFO}, {_FILE}")
+    raise AuditError(
+        f"{where}: `{key}` is no object of names",
+        f"Correct it in {INFO}, or name the file: `dataedge audit FILE`",
+    )
 
 
 def _declared(where: str, entry: Mapping[str, Any]) -> Declared:
@@ -207,7 +219,7 @@ def _declared(where: str, entry: Mapping[str, Any]) -> Declared:
     if formatting not in FORMATTINGS:
         raise AuditError(
             f"{where}: unknown formatting {formatting!r:.60}",
-            f"Choose one of {', '.join(FORMATTINGS)} in {INFO}, {_FILE}",
+            f"Choose one of {', '.join(FORMATTINGS)} in {INFO}, or name the file: `dataedge audit FILE`",
         )
     columns, given = _texts(where, entry, "columns"), _texts(where, entry, "tags")
     preference = (columns.get("chosen", "chosen"), columns.get("rejected", "rejected"))
@@ -229,7 +241,8 @@ def _declared(where: str, entry: Mapping[str, Any]) -> Declared:
     named = columns if entry.get("columns") is not None else _DEFAULT_COLUMNS
     if "prompt" not in named:
         raise AuditError(
-            f"{where}: `columns` names no prompt", f"Name the column of prompts in {INFO}, {_FILE}"
+            f"{where}: `columns` names no prompt",
+            f"Name the column of prompts in {INFO}, or name the file: `dataedge audit FILE`",
         )
     texts = tuple(named[key] for key in ("prompt", "query") if key in named)
     target = target or named.get("response")

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CARD: Final = "README.md"
-_FILE: Final = "or name the file: `dataedge audit FILE`"
 _INFO: Final = re.compile(r"^dataset_info:.*\n(?:[ \t#-].*\n|\n)*", re.MULTILINE)
 """What a card says of sizes and features: long, and not needed to find the files."""
 
@@ -97,10 +96,10 @@ def describe_folders(folder: Path, name: str) -> Described | None:
     """
     name = name.rstrip("/")
     found = {
-        sub.name: files
+        sub.name: named
         for sub in sorted(folder.iterdir())
         if sub.is_dir() and sub.name[0] not in "._"
-        if (files := [p for p in data_files(sub) if file_split(p.stem)])
+        if (named := [p for p in data_files(sub) if file_split(p.stem)])
     }
     if not found:
         return None
@@ -121,7 +120,8 @@ def _of_folder(folder: Path, home: Path, where: str) -> list[tuple[str | None, P
     chosen = choose_files(data_files(home)) if home.is_dir() else []
     if not chosen:
         raise AuditError(
-            f"{where}: no data file in '{home.name}'", f"Correct `data_dir` in {CARD}, {_FILE}"
+            f"{where}: no data file in '{home.name}'",
+            f"Correct `data_dir` in {CARD}, or name the file: `dataedge audit FILE`",
         )
     return [
         (split, inside(folder, path.relative_to(folder).as_posix(), where))
@@ -150,7 +150,8 @@ def read_card(path: Path, where: str) -> Card | None:
         return None
     if end == len(lines):
         raise AuditError(
-            f"{where}: the YAML at its head has no end", f"End it with a line '---', {_FILE}"
+            f"{where}: the YAML at its head has no end",
+            "End it with a line '---', or name the file: `dataedge audit FILE`",
         )
     import yaml
 
@@ -164,11 +165,12 @@ def read_card(path: Path, where: str) -> Card | None:
         raise AuditError(
             f"{where}{f', line {mark.line + 2}' if mark else ''}: the YAML at its head cannot be read: "
             f"{reason}",
-            f"Correct it, {_FILE}",
+            "Correct it, or name the file: `dataedge audit FILE`",
         ) from error
     if not isinstance(found, dict) or "configs" not in found:
         raise AuditError(
-            f"{where}: the YAML at its head is no object with `configs`", f"Correct it, {_FILE}"
+            f"{where}: the YAML at its head is no object with `configs`",
+            "Correct it, or name the file: `dataedge audit FILE`",
         )
     return Card(found, "".join(lines[end + 1 :]))
 
@@ -182,7 +184,7 @@ def _configs(given: Any, where: str) -> list[dict[str, Any]]:
         if not isinstance(name, str | int | float):
             raise AuditError(
                 f"{where}: `configs` is no list of configs with a `config_name` each",
-                f"Correct it, {_FILE}",
+                "Correct it, or name the file: `dataedge audit FILE`",
             )
         named[str(name)] = {**entry, "config_name": str(name)}
     return list(named.values())
@@ -195,7 +197,11 @@ def _choose(folder: Path, name: str, configs: Sequence[dict[str, Any]]) -> dict[
         return found[0]
     names = [c["config_name"] for c in found or configs]
     places = [n for n in names if exists(folder / n)]
-    beside = f", or name a folder: `dataedge audit {name}/{places[0]}`" if places else f", {_FILE}"
+    beside = (
+        f", or name a folder: `dataedge audit {name}/{places[0]}`"
+        if places
+        else ", or name the file: `dataedge audit FILE`"
+    )
     raise AuditError(
         f"{name}/{CARD}: {len(names)} {'default ' if found else ''}configs: {listing(names)}",
         f"Set `default: true` in {CARD} for one of them alone{beside}",
@@ -214,7 +220,7 @@ def _patterns(given: Any, where: str) -> list[tuple[str, list[str]]]:
         if not isinstance(split, str) or not paths or (isinstance(path, list) and paths != path):
             raise AuditError(
                 f"{where}: `data_files` is no path, list of paths, or list of splits with paths",
-                f"Correct it in {CARD}, {_FILE}",
+                f"Correct it in {CARD}, or name the file: `dataedge audit FILE`",
             )
         found.append((split, paths))
     return found
@@ -235,7 +241,7 @@ def _matching(folder: Path, home: Path, pattern: str, where: str) -> list[Path]:
     if not found:
         raise AuditError(
             f"{where}: no data file matches '{pattern[:200]}'",
-            f"Correct `data_files` in {CARD}, {_FILE}",
+            f"Correct `data_files` in {CARD}, or name the file: `dataedge audit FILE`",
         )
     return found
 

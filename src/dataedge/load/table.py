@@ -132,8 +132,8 @@ def concat(tables: Sequence[Table], name: str, hint: str) -> Table:
         return tables[0]
     first = tables[0]
     if any(set(t.names) != set(first.names) for t in tables):
-        listing = "; ".join(f"{t.name}: {listing(t.names)}" for t in tables[:8])
-        raise AuditError(f"{name}: the columns differ ({listing})", hint)
+        each = "; ".join(f"{t.name}: {listing(t.names)}" for t in tables[:8])
+        raise AuditError(f"{name}: the columns differ ({each})", hint)
     try:
         data = pa.concat_tables(
             [t.data.select(list(first.names)) for t in tables], promote_options="permissive"
