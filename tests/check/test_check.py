@@ -67,6 +67,15 @@ def test_each_fault_of_a_conversation_has_its_name(name: str, tmp_path: Path) ->
     assert checked.failed == any(f.level == "error" for f in found.values())
 
 
+def test_absurdly_nested_messages_are_no_list(tmp_path: Path) -> None:
+    path, deep = tmp_path / "deep.jsonl", "[" * 50_000 + "]" * 50_000
+    rows = [json.dumps(good(i)) for i in range(20)]
+    rows += [f'{{"messages": {deep}}}', json.dumps({"messages": deep})]
+    path.write_text("\n".join(rows))
+    (found,) = check(str(path), {}).found
+    assert (found.name, found.rows) == ("missing_messages_list", (20, 21))
+
+
 def test_good_conversations_have_no_fault_and_are_counted(tmp_path: Path) -> None:
     tools = [GOOD[0], {"role": "assistant", "tool_calls": [CALL]},
              {"role": "tool", "tool_call_id": "a", "content": "1"}, GOOD[1]]  # fmt: skip

@@ -151,6 +151,33 @@ def test_usual_names_of_chats(
     assert first(load(folder(tmp_path, {"a": entry}, {"a.json": rows}))) == ("hi 0", "hello 0")
 
 
+@pytest.mark.parametrize("keys", [("from", "value"), ("who", "said")])
+def test_other_keys_of_the_usual_names_do_not_count(tmp_path: Path, keys: tuple[str, str]) -> None:
+    role, content = keys
+    other = {"role": "system", "from": "x", "content": "no", "value": "no"}
+    rows = [
+        {
+            "turns": [
+                {**other, role: "user", content: f"hi {i}"},
+                {**other, role: "bot", content: f"hello {i}"},
+            ]
+        }
+        for i in range(3)
+    ]
+    entry = {
+        "file_name": "a.json",
+        "formatting": "sharegpt",
+        "columns": {"messages": "turns"},
+        "tags": {
+            "role_tag": role,
+            "content_tag": content,
+            "user_tag": "user",
+            "assistant_tag": "bot",
+        },
+    }
+    assert first(load(folder(tmp_path, {"a": entry}, {"a.json": rows}))) == ("hi 0", "hello 0")
+
+
 def test_preferences(tmp_path: Path) -> None:
     pairs = [{**row, "good": row["reply"], "bad": "No idea."} for row in ALPACA]
     talks = [

@@ -57,9 +57,10 @@ class Tags:
         return [self._message(m) if isinstance(m, dict) else m for m in found]
 
     def _message(self, message: dict[str, Any]) -> dict[str, Any]:
-        own = {self.role, self.content}
-        keys = ("from", "value") if own == {"from", "value"} else ("role", "content")
-        kept = {k: v for k, v in message.items() if k not in own and k not in keys}
+        share = (self.role, self.content) == ("from", "value")
+        keys = ("from", "value") if share else ("role", "content")
+        known = {self.role, self.content, "from", "value", "role", "content"}
+        kept = {k: v for k, v in message.items() if k not in known}
         if self.role in message:
             role = message[self.role]
             kept[keys[0]] = self.roles.get(role, role) if isinstance(role, str) else role

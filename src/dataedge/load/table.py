@@ -75,7 +75,7 @@ class Table:
             column = self.data.column(name)
             values = column.to_pylist()
             if self.data.schema.field(name).metadata == JSON_CELLS:
-                values = [None if v is None else json.loads(v) for v in values]
+                values = [None if v is None else _parsed(v) for v in values]
             values = [None if _is_nan(v) else v for v in values]
             tags = self.declared.tags if self.declared else None
             self._cache[name] = [tags.read(v) for v in values] if tags else values
@@ -234,6 +234,14 @@ def as_text(value: object) -> str | None:
             return value.isoformat()
         case _:
             return None
+
+
+def _parsed(text: str) -> Any:
+    """The value of a JSON text; one that is nested too deeply stays a text."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        return text
 
 
 def _is_nan(value: object) -> bool:
