@@ -67,6 +67,15 @@ def test_each_fault_of_a_conversation_has_its_name(name: str, tmp_path: Path) ->
     assert checked.failed == any(f.level == "error" for f in found.values())
 
 
+def test_absurdly_nested_messages_are_no_list(tmp_path: Path) -> None:
+    path, deep = tmp_path / "deep.jsonl", "[" * 50_000 + "]" * 50_000
+    rows = [json.dumps(good(i)) for i in range(20)]
+    rows += [f'{{"messages": {deep}}}', json.dumps({"messages": deep})]
+    path.write_text("\n".join(rows))
+    (found,) = check(str(path), {}).found
+    assert (found.name, found.rows) == ("missing_messages_list", (20, 21))
+
+
 def test_good_conversations_have_no_fault_and_are_counted(tmp_path: Path) -> None:
     tools = [GOOD[0], {"role": "assistant", "tool_calls": [CALL]},
              {"role": "tool", "tool_call_id": "a", "content": "1"}, GOOD[1]]  # fmt: skip
@@ -156,6 +165,65 @@ def test_responses_and_kto(tmp_path: Path) -> None:
     assert found["too_many_tokens"].rows == (7,)
     assert found["unusable_row"].rows == (9,)
     assert found["unwanted_response"].rows == tuple(range(0, 40, 4))
+
+
+def test_tagged_conversations_and_kto_of_llama_factory(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "turns": [
+                {"who": "client", "said": f"what is number {i}?"},
+                {"who": "seller", "said": f"It is the number {i}."},
+            ],
+            "wanted": i != 3,
+        }
+        for i in range(20)
+    ]
+    rows[4]["turns"].append({"who": "robot", "said": "beep"})
+    rows[5]["turns"] = rows[5]["turns"][:1]
+    rows[6]["turns"] = "no list"
+    rows[7]["turns"][0] = {"said": "who says so?"}
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "talks.json").write_text(json.dumps(rows))
+    entry = {
+        "file_name": "in/talks.json",
+        "formatting": "sharegpt",
+        "columns": {"messages": "turns", "kto_tag": "wanted"},
+        "tags": {
+            "role_tag": "who", "content_tag": "said", "user_tag": "client", "assistant_tag": "seller",
+        },
+    }  # fmt: skip
+    (tmp_path / "dataset_info.json").write_text(json.dumps({"talks": entry}))
+    checked = check(str(tmp_path), {})
+    found = {f.name: f for f in checked.found}
+    assert {name: f.rows for name, f in found.items() if f.level == "error"} == {
+        "unwanted_response": (3,),
+        "unrecognized_role": (4,),
+        "example_missing_assistant_message": (5,),
+        "missing_messages_list": (6,),
+        "message_missing_key": (7,),
+    }
+    assert found["unrecognized_role"].places(checked.table) == [f"{tmp_path}/in/talks.json, row 5"]
+    assert checked.counted["messages"] == 38
+
+
+def test_preferences_whose_prompt_is_implicit(tmp_path: Path) -> None:
+    rows = [
+        {
+            "chosen": [*GOOD[:1], {"role": "assistant", "content": f"good answer {i}."}],
+            "rejected": [*GOOD[:1], {"role": "assistant", "content": "bad answer."}],
+        }
+        for i in range(20)
+    ]
+    rows[2]["chosen"] = rows[2]["rejected"]
+    rows[5]["rejected"] = [{"role": "user", "content": "another"}, GOOD[1]]
+    (tmp_path / "en").mkdir()
+    path = tmp_path / "en" / "train.jsonl"
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    checked = check(str(tmp_path), {})
+    (found,) = checked.found
+    assert (found.name, found.rows) == ("unusable_row", (2, 5))
+    assert found.first == "column 'chosen' is the same as 'rejected'"
+    assert found.places(checked.table) == [f"{path}, row 3", f"{path}, row 6"]
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 import dataedge
 from dataedge.errors import AuditError
-from dataedge.export.clean import MANIFEST, _lost, clean
+from dataedge.export.clean import MANIFEST, _lost, _write, clean
+from dataedge.load.folder import read_path
 from dataedge.load.formats import BY_SUFFIX, read_file
 from dataedge.load.written import write_rows
 from tests.words import PLACES, THINGS
@@ -183,6 +184,81 @@ def test_a_saved_dataset_is_saved_again(audited: dataedge.Audit, tmp_path: Path)
     )
     clean(dataedge.Audit(audited.directory, report), tmp_path / "copy", ["duplicates"])
     assert len(datasets.load_from_disk(str(tmp_path / "copy"))) == 120
+
+
+def moved(audited: dataedge.Audit, path: Path) -> dataedge.Audit:
+    """The same audit, as if the same rows had been read from another place."""
+    from dataedge.load import load
+
+    there = {"path": str(path), "fingerprint": load(path).fingerprint}
+    dataset = audited.report.dataset.model_copy(update=there)
+    return dataedge.Audit(audited.directory, audited.report.model_copy(update={"dataset": dataset}))
+
+
+def test_a_folder_of_the_hub_is_copied_with_its_card(
+    audited: dataedge.Audit, tmp_path: Path
+) -> None:
+    import pyarrow.parquet as pq
+
+    from dataedge.load import load
+
+    hub = tmp_path / "hub"
+    (hub / "en").mkdir(parents=True)
+    data = read_file(Path(audited.report.dataset.path) / "rows.csv", "rows").data
+    for n in range(2):
+        pq.write_table(data.slice(65 * n, 65), hub / "en" / f"train-0000{n}-of-00002.parquet")
+    (hub / "README.md").write_text(
+        "---\nlicense: mit\nconfigs:\n- config_name: de\n  data_files: gone/*\n- config_name: en\n"
+        "  default: true\n  data_files:\n  - split: train\n    path: en/train-*\n"
+        "dataset_info:\n- config_name: en\n  splits:\n  - name: train\n    num_examples: 130\n"
+        "---\n# Hats\n"
+    )
+    clean(moved(audited, hub), tmp_path / "copy", ["duplicates"])
+    copy = tmp_path / "copy"
+    assert load(copy).rows == 120
+    assert (copy / "en" / "train-00001-of-00002.parquet").is_file()
+    card = (copy / "README.md").read_text()
+    assert card.endswith("---\n# Hats\n")
+    assert "license: mit" in card
+    assert "gone" not in card
+    assert "num_examples" not in card
+    files = "".join(
+        f"  - split: {s}\n    path: en/train-0000{n}*\n" for n, s in enumerate(("train", "test"))
+    )
+    (hub / "README.md").write_text(f"---\nconfigs:\n- config_name: en\n  data_files:\n{files}---\n")
+    table = read_path(hub, str(hub))
+    (tmp_path / "none").mkdir()
+    with pytest.raises(AuditError, match=r"would not read as the data itself does: .*no data file"):
+        _write(hub, table, {at: ["suspects"] for at in range(65, 130)}, tmp_path / "none")
+    (hub / "README.md").write_text(
+        f"---\nconfigs:\n- config_name: en\n  data_files:\n{files.replace('0*', '*')}---\n"
+    )
+    (tmp_path / "twice").mkdir()
+    with pytest.raises(AuditError, match="belongs to two splits"):
+        _write(hub, read_path(hub, str(hub)), {}, tmp_path / "twice")
+
+
+def test_datasets_of_llama_factory_are_copied_with_their_description(
+    audited: dataedge.Audit, tmp_path: Path
+) -> None:
+    from dataedge.load import load
+
+    folder = tmp_path / "llama"
+    (folder / "in").mkdir(parents=True)
+    with (Path(audited.report.dataset.path) / "rows.csv").open() as file:
+        rows = [{"ask": r["text"], "say": r["label"]} for r in csv.DictReader(file)]
+    (folder / "in" / "rows.json").write_text(json.dumps(rows))
+    columns = {"prompt": "ask", "response": "say"}
+    entry = {"file_name": "in/rows.json", "file_sha1": "0", "columns": columns}
+    info = {"rows": entry, "other": {"hf_hub_url": "somebody/other"}}
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    for source, named in ((folder, "in/rows.json"), (folder / "in" / "rows.json", "rows.json")):
+        copy = tmp_path / f"copy of {source.name}"
+        clean(moved(audited, source), copy, ["duplicates"])
+        written = json.loads((copy / "dataset_info.json").read_text())
+        assert written == {"rows": {"file_name": named, "columns": columns}}
+        assert len(json.loads((copy / named).read_text())) == 120
+        assert load(copy).columns == {"text": "ask", "label": "say"}
 
 
 def test_what_stands_in_the_way_is_said(audited: dataedge.Audit, tmp_path: Path) -> None:

@@ -149,6 +149,94 @@ def test_preferences_of_conversations():
     assert (item.texts, item.target, item.rejected) == (("Why 0?",), "So.", "No.")
 
 
+def talk(*texts: str) -> list[dict[str, str]]:
+    return [{"role": "assistant" if i % 2 else "user", "content": t} for i, t in enumerate(texts)]
+
+
+def test_the_prompt_of_conversations_is_what_both_begin_with():
+    """As TRL's `extract_prompt` has it: all messages up to the first that differ."""
+    chosen = [
+        talk("Why?", "So.", "Really?", "Yes."),
+        talk("Why?", "So.", "Really?", "Yes."),
+        talk("Why?", "So."),
+        talk("Why?", "So."),
+        talk("Why?", "So."),
+        talk("Why?", "So.", "Really?", "Yes."),
+        "Why? So.",
+        talk("Why?", "So."),
+    ]
+    rejected = [
+        talk("Why?", "So.", "Really?", "No."),
+        talk("Why?", "No.", "Really?", "No."),
+        talk("Why?", "So."),
+        talk("How?", "So."),
+        talk("Why?"),
+        talk("Why?", "So.", "Truly?", "No."),
+        talk("Why?", "So."),
+        [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": " "}],
+    ]
+    found = load(pd.DataFrame({"chosen": chosen, "rejected": rejected}))
+    assert [(i.text, i.target, i.rejected) for i in found.items] == [
+        ("user: Why?\nassistant: So.\nuser: Really?", "Yes.", "No."),
+        (
+            "Why?",
+            "assistant: So.\nuser: Really?\nassistant: Yes.",
+            "assistant: No.\nuser: Really?\nassistant: No.",
+        ),
+    ]
+    assert [n.removeprefix("<DataFrame>, ") for n in found.notes] == [
+        "row 3: column 'chosen' is the same as 'rejected'; 1 such row left out",
+        "row 4: column 'chosen' has no prompt in common with 'rejected'; 1 such row left out",
+        "row 5: column 'rejected' has no response after the prompt; 2 such rows left out",
+        "row 6: column 'chosen' differs from 'rejected' before the response; 1 such row left out",
+        "row 7: column 'chosen' is not a list of chat turns with a role and a content; "
+        "1 such row left out",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rejected", "expected"),
+    [
+        ("Is it so? It is.", "Is it so? Hardly.", ("Is it so?", "It is.", "Hardly.")),
+        ("The sky is blue.", "The sky is black.", ("The sky is", "blue.", "black.")),
+        ("Why?\tSo.", "Why?\tNo.", ("Why?", "So.", "No.")),
+        ("Why?\nSo.", "Why? No.", ("Why?", "So.", "No.")),
+        ("Why? So it is", "Why? So it is not", ("Why? So it", "is", "is not")),
+        ("It is.", "It is.", "is the same as 'rejected'"),
+        ("It is.", "Hardly.", "has no prompt in common"),
+        ("Itis", "Itwas", "has no prompt in common"),
+        ("", "Hardly.", "'chosen' is empty"),
+    ],
+)
+def test_the_prompt_of_texts_is_what_both_begin_with(chosen, rejected, expected):
+    good = {"chosen": "One plus one? Two.", "rejected": "One plus one? Three."}
+    other = {"chosen": "Two plus one? Three.", "rejected": "Two plus one? Two."}
+    found = load(pd.DataFrame([good, other, {"chosen": chosen, "rejected": rejected}]))
+    if isinstance(expected, str):
+        assert len(found.items) == 2
+        assert any("row 3" in n and expected in n for n in found.notes)
+    else:
+        item = found.items[2]
+        assert (item.text, item.target, item.rejected) == expected
+
+
+def test_what_is_read_beside_the_prompt_of_a_preference():
+    found = load(
+        rows(
+            4,
+            instruction=words("ask"),
+            input=words("beside"),
+            chosen=words("good"),
+            rejected=words("bad"),
+        )
+    )
+    assert found.items[0].text.split("\n\n") == [
+        "ask number 0 has some words",
+        "beside number 0 has some words",
+    ]
+    assert found.columns["prompt"] == ("instruction", "input")
+
+
 # -- classify --------------------------------------------------------------------------------
 
 

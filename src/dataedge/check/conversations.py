@@ -11,7 +11,7 @@ import json
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
-from dataedge.load.chat import ROLES
+from dataedge.load.chat import ROLES, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,21 +43,12 @@ def check_conversations(column: str, cells: Sequence[Any], into: Collected) -> d
     """
     counted = {"messages": 0, "messages that are trained on": 0, "tool calls": 0}
     for row, cell in enumerate(cells):
-        messages = _messages(cell)
-        if messages is None:
+        messages = listed(cell)
+        if not messages:
             into.add("missing_messages_list", "error", row, f"'{column}' is no list of messages")
             continue
         _conversation(row, column, messages, into, counted)
     return {name: n for name, n in counted.items() if n}
-
-
-def _messages(cell: Any) -> list[Any] | None:
-    if isinstance(cell, str) and cell.lstrip().startswith("["):
-        try:
-            cell = json.loads(cell)
-        except ValueError:
-            return None
-    return cell if isinstance(cell, list) and cell else None
 
 
 def _conversation(

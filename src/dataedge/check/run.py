@@ -9,11 +9,12 @@ from dataedge.check.found import Checked, Collected
 from dataedge.check.labels import check_labels
 from dataedge.check.texts import check_responses, check_texts
 from dataedge.load import read_table
-from dataedge.load.rows import items_by_row
+from dataedge.load.rows import items_or_problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from dataedge.items import Item
     from dataedge.load import Found
     from dataedge.load.table import Table
 
@@ -39,12 +40,16 @@ def check(source: Any, reading: Mapping[str, Any], most_tokens: int | None = Non
     if roles.kind == "chat":
         name = roles.texts[0]
         counted |= check_conversations(name, table.column(name), into)
-    items = [row[0] if row else None for row in items_by_row(table, roles)]
+    items: list[Item | None] = []
+    for row, made in enumerate(items_or_problem(table, roles)):
+        items.append(None if isinstance(made, str) or not made else made[0])
+        # a conversation's faults are named one by one
+        if isinstance(made, str) and roles.kind != "chat":
+            into.add("unusable_row", "error", row, made)
     splits = found.raw_splits
     usable = [None if item is None or item.label_missing else item for item in items]
     inputs = [None if item is None else item.text for item in items]
     targets = [None if item is None else item.target for item in usable]
-    _unusable(table, found, [item is None for item in items], into)
     counted |= check_texts(inputs, targets, splits, most_tokens or MOST_TOKENS, into)
     if roles.kind == "labelled":
         for row, item in enumerate(items):
@@ -57,28 +62,20 @@ def check(source: Any, reading: Mapping[str, Any], most_tokens: int | None = Non
     return Checked(found.path, table, roles.task.value, into.found(), counted, table.notes)
 
 
-def _unusable(table: Table, found: Found, missing: list[bool], into: Collected) -> None:
-    """Rows that no item can be made of; a conversation's faults are named one by one."""
-    if found.roles.kind == "chat" or not any(missing):
-        return
-    columns = [name for name in found.roles.columns if name in table.names]
-    for row, gone in enumerate(missing):
-        if gone:
-            empty = [name for name in columns if table.column(name)[row] in (None, "")]
-            what = f"'{empty[0]}' is empty" if empty else f"{', '.join(columns)} cannot be used"
-            into.add("unusable_row", "error", row, what)
-
-
 def _boolean_label(table: Table, found: Found, into: Collected) -> None:
     """KTO data says by a label whether a completion is wanted; read as pairs, both kinds are learned."""
-    roles = found.roles
-    if roles.kind != "pair" or "label" not in table.names or "label" in roles.columns:
+    name, roles = found.roles.feedback or "label", found.roles
+    if not roles.feedback and (roles.kind != "pair" or name in roles.columns):
+        return
+    if name not in table.names:
         return
     unwanted = [
-        row for row, value in enumerate(table.column("label")) if value in (False, "false", "False")
+        row for row, value in enumerate(table.column(name)) if value in (False, "false", "False")
     ]
-    values = {str(v).lower() for v in table.column("label") if v is not None}
+    values = {str(v).lower() for v in table.column(name) if v is not None}
     if values <= {"true", "false"} and unwanted:
         for row in unwanted:
-            what = "'label' is false: the response is one that is not wanted, and would be learned"
+            what = (
+                f"'{name}' is false: the response is one that is not wanted, and would be learned"
+            )
             into.add("unwanted_response", "error", row, what)

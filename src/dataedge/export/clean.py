@@ -224,21 +224,55 @@ def _empty(table: Table, lost: dict[int, list[str]]) -> tuple[str, ...]:
 
 
 def _write(source: Path, table: Table, lost: dict[int, list[str]], out: Path) -> None:
-    saved = [
-        name for name in ("dataset_dict.json", "dataset_info.json") if (source / name).exists()
-    ]
-    if saved:
+    from dataedge.load.folder import copy_description, describe
+    from dataedge.load.saved import is_saved
+
+    if source.is_dir() and is_saved(source):
         _write_saved(source, table, lost, out)
         return
     from dataedge.load.written import write_rows
 
+    described = describe(source, str(source))
+    places = [
+        part.name.removeprefix(f"{source}/") if source.is_dir() else source.name
+        for part in table.parts
+    ]
+    if len(set(places)) < len(places):
+        raise AuditError(
+            f"{source}: a file belongs to two splits, and a copy cannot leave out rows of one of them",
+            hint="Name the file: `dataedge audit FILE`, then export again",
+        )
     start = 0
-    for part in table.parts:
-        path = source / Path(part.name).name if source.is_dir() else source
+    for part, place in zip(table.parts, places, strict=True):
+        path = source / place if source.is_dir() else source
+        copy = out / place
         keep = [at for at in range(part.rows) if start + at not in lost]
         if keep:
-            write_rows(path, table.data.slice(start, part.rows), keep, out / path.name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            write_rows(path, table.data.slice(start, part.rows), keep, copy)
         start += part.rows
+    if described is not None:
+        copy_description(source, described, out)
+        _require_described(source, out, len(table) - len(lost), table.names)
+
+
+def _require_described(source: Path, out: Path, rows: int, names: Sequence[str]) -> None:
+    """Raises where a copy with its description does not hold the rows that were to be kept."""
+    from dataedge.load.folder import read_path
+
+    copy = out if source.is_dir() else out / source.name
+    try:
+        found = read_path(copy, str(copy))
+        same = len(found) == rows and set(found.names) <= set(names)
+        reason = f"it holds {len(found):,} rows, not {rows:,}"
+    except AuditError as error:
+        same, reason = False, error.message.removeprefix(f"{out}/")
+    if not same:
+        raise AuditError(
+            f"{source}: a copy would not read as the data itself does: {reason}",
+            hint="Name one file of it: `dataedge audit FILE`, then export again; or choose fewer of "
+            f"--without {','.join(REASONS)}",
+        )
 
 
 def _write_saved(source: Path, table: Table, lost: dict[int, list[str]], out: Path) -> None:

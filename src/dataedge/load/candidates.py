@@ -56,8 +56,9 @@ class Candidates:
         chosen, rejected = self.names.get(naming.CHOSEN), self.names.get(naming.REJECTED)
         if not chosen or not rejected:
             return []
-        prompts = tuple(self.names.any(list(naming.PROMPTS))[:1])
-        return [ColumnRoles("preference", prompts, chosen, rejected=rejected)]
+        prompts = self.names.any(list(naming.PROMPTS))[:1]
+        texts = self.with_second(prompts[0]) if prompts else ()
+        return [ColumnRoles("preference", texts, chosen, rejected=rejected)]
 
     def _pairs(self) -> list[ColumnRoles]:
         found: list[ColumnRoles] = []

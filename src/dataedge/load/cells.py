@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataedge.load import chat
 from dataedge.load.table import as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _KINDS: dict[type[object], str] = {list: "a list", dict: "an object", bytes: "bytes"}
 
@@ -50,7 +53,7 @@ def text_cell(column: str, value: Any, *, dialogue: bool = False) -> str:
 
 
 def answer_cell(column: str, value: Any) -> str:
-    """A response: text, the first of several texts, or the last assistant turn of a list.
+    """A response: text, the first of several texts, or the last assistant turn of one or a list.
 
     Example:
         >>> answer_cell("answers", {"text": ["1066", "in 1066"], "answer_start": [4, 1]})
@@ -58,6 +61,8 @@ def answer_cell(column: str, value: Any) -> str:
     """
     if isinstance(value, dict) and "text" in value:
         value = value["text"]
+    if isinstance(value, dict) and (content := chat.turns([value])):
+        value = content[0][1] if content[0][0] == "assistant" else None
     if isinstance(value, list) and value and isinstance(value[0], dict):
         turns = chat.turns(value) or []
         value = next((content for role, content in reversed(turns) if role == "assistant"), None)
@@ -66,14 +71,88 @@ def answer_cell(column: str, value: Any) -> str:
     return text_cell(column, value)
 
 
-def conversation_cell(column: str, value: Any) -> tuple[str, str]:
-    """A list of turns as its prompt and its last answer."""
+def conversation_cell(column: str, value: Any, before: Sequence[chat.Turn] = ()) -> tuple[str, str]:
+    """A list of turns as its prompt and its last answer; `before` stands before them."""
+    found = turns_cell(column, value)
+    answer = chat.last_answer(found, before)
+    if answer is None:
+        raise UnusableError(column, "has no assistant turn after a prompt")
+    return text_cell(column, answer[0]), text_cell(column, answer[1])
+
+
+def turns_cell(column: str, value: Any) -> list[chat.Turn]:
+    """A list of turns."""
     if value is None:
         raise UnusableError(column, "is empty")
     found = chat.turns(value)
     if found is None:
         raise UnusableError(column, "is not a list of chat turns with a role and a content")
-    answer = chat.last_answer(found)
-    if answer is None:
-        raise UnusableError(column, "has no assistant turn after a prompt")
-    return text_cell(column, answer[0]), text_cell(column, answer[1])
+    return found
+
+
+def history_cell(column: str, value: Any) -> list[chat.Turn]:
+    """Earlier rounds, a prompt and a response each, as turns.
+
+    Example:
+        >>> history_cell("history", [["hi", "hello"]])
+        [('user', 'hi'), ('assistant', 'hello')]
+    """
+    if value is None or value == "":
+        return []
+    rounds = chat.listed(value)
+    if rounds is None or not all(isinstance(r, list) and len(r) == 2 for r in rounds):
+        raise UnusableError(column, "is not a list of rounds, a prompt and a response each")
+    return [
+        (role, text_cell(column, text))
+        for asked in rounds
+        for role, text in zip(("user", "assistant"), asked, strict=True)
+        if text
+    ]
+
+
+class Preference(NamedTuple):
+    """A prompt, the response that was preferred, and the other one."""
+
+    prompt: str
+    chosen: str
+    rejected: str
+
+
+def preference_cells(columns: tuple[str, str], chosen: Any, rejected: Any) -> Preference:
+    """Two whole conversations or two whole texts: what both begin with is the prompt.
+
+    Args:
+        columns: names of the two.
+        chosen: cell of the first, a list of turns or a text.
+        rejected: cell of the second, of the same kind.
+
+    Raises:
+        UnusableError: they do not differ, have no beginning in common, or no response after it.
+
+    Example:
+        >>> preference_cells(("chosen", "rejected"), "Is it so? It is.", "Is it so? Hardly.")
+        Preference(prompt='Is it so?', chosen='It is.', rejected='Hardly.')
+    """
+    if chat.turns(chosen) or chat.turns(rejected):
+        both = turns_cell(columns[0], chosen), turns_cell(columns[1], rejected)
+        at = chat.shared_length(*both)
+        prompt = chat.as_prompt(both[0][:at])
+        rests = [found[at:] for found in both]
+        good, bad = (chat.as_text(rest, "assistant") for rest in rests)
+        if good != bad and at and any(r and r[0][0] in ("user", "system") for r in rests):
+            raise UnusableError(columns[0], f"differs from '{columns[1]}' before the response")
+    else:
+        whole = text_cell(columns[0], chosen), text_cell(columns[1], rejected)
+        shared = chat.shared_prompt(*whole)
+        prompt = shared.strip()
+        good, bad = (text[len(shared) :].strip() for text in whole)
+    if good == bad:
+        raise UnusableError(columns[0], f"is the same as '{columns[1]}'")
+    if not prompt:
+        raise UnusableError(columns[0], f"has no prompt in common with '{columns[1]}'")
+    for column, response in zip(columns, (good, bad), strict=True):
+        if not response:
+            raise UnusableError(column, "has no response after the prompt")
+    return Preference(
+        text_cell(columns[0], prompt), text_cell(columns[0], good), text_cell(columns[1], bad)
+    )

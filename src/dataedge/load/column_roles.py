@@ -12,6 +12,8 @@ from dataedge.items import LABELLED, Task
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dataedge.load.chat import Tags
+
 Kind = Literal["chat", "preference", "pair", "labelled", "label_lists", "number", "corpus"]
 _TASKS: dict[str, Task] = {
     "labelled": Task.CLASSIFY,
@@ -53,6 +55,9 @@ class ColumnRoles:
         target: column of the label or response; None for a corpus or where annotators vote.
         annotators: columns with one annotator's labels each.
         rejected: column of the response that was not preferred.
+        system: column of the system prompt.
+        history: column of earlier rounds of a conversation, a prompt and a response each.
+        feedback: column that says whether the response is wanted, as KTO has it.
         notes: sentences for the report.
     """
 
@@ -61,6 +66,9 @@ class ColumnRoles:
     target: str | None = None
     annotators: tuple[str, ...] = ()
     rejected: str | None = None
+    system: str | None = None
+    history: str | None = None
+    feedback: str | None = None
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
@@ -71,7 +79,7 @@ class ColumnRoles:
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns that have a role."""
-        single = (self.target, self.rejected)
+        single = (self.target, self.rejected, self.system, self.history, self.feedback)
         return tuple(dict.fromkeys((*self.texts, *(c for c in single if c), *self.annotators)))
 
     @property
@@ -85,6 +93,8 @@ class ColumnRoles:
         }
         if self.kind == "chat":
             named = {"messages": self.texts}
+        beside = {"system": self.system, "history": self.history, "feedback": self.feedback}
+        named |= {role: (column,) for role, column in beside.items() if column}
         return {role: c[0] if len(c) == 1 else c for role, c in named.items() if c}
 
     def __str__(self) -> str:
@@ -115,6 +125,23 @@ class ColumnRoles:
             return f"--prompt-column {self.texts[0]}"
         prompt = f"--prompt-column {self.texts[0]} " if self.texts else ""
         return f"{prompt}--response-column {self.target}"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a description that lies beside the data says of its columns.
+
+    Attributes:
+        where: file and name of the description, for messages.
+        roles: the columns' roles.
+        optional: columns that need not be there.
+        tags: keys and roles of messages, where they have names of their own.
+    """
+
+    where: str
+    roles: ColumnRoles
+    optional: tuple[str, ...] = ()
+    tags: Tags | None = None
 
 
 def undecided(where: str, readings: Sequence[ColumnRoles]) -> AuditError:

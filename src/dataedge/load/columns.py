@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError
@@ -9,10 +10,13 @@ from dataedge.items import LABELLED, Task
 from dataedge.load import naming
 from dataedge.load.candidates import Candidates
 from dataedge.load.column_roles import ColumnRoles, Flags, resolve, undecided
+from dataedge.load.dataset_info import require_tags
+from dataedge.load.table import listing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from dataedge.load.column_roles import Declared
     from dataedge.load.table import Table
 
 
@@ -39,6 +43,8 @@ def read_columns(table: Table, flags: Flags, aside: Collection[str] = ()) -> Col
         return _by_flags(candidates)
     if table.prose:
         found = [ColumnRoles("corpus", ("text",))]
+    elif table.declared and flags.task in (None, table.declared.roles.task):
+        found = [_declared(table, table.declared)]
     elif flags.task is Task.CORPUS:
         found = candidates.corpora()
     else:
@@ -54,6 +60,21 @@ def read_columns(table: Table, flags: Flags, aside: Collection[str] = ()) -> Col
     if not found:
         raise _no_reading(candidates)
     return _closed_answers(candidates, found[0])
+
+
+def _declared(table: Table, declared: Declared) -> ColumnRoles:
+    """The roles that a description beside the data gives its columns."""
+    roles, names = declared.roles, table.names
+    texts = tuple(t for t in roles.texts if t in names or t not in declared.optional)
+    roles = replace(roles, texts=texts)
+    if missing := [c for c in roles.columns if c not in names]:
+        raise AuditError(
+            f"{declared.where} names the column '{missing[0][:100]}', which {table.name} does not have "
+            f"(columns: {listing(names)})",
+            "Correct its `columns`, or name the columns with --prompt-column and --response-column",
+        )
+    require_tags(table, declared)
+    return roles
 
 
 def _without_metadata(found: list[ColumnRoles], where: str) -> list[ColumnRoles]:

@@ -7,18 +7,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError
-from dataedge.load.formats import BY_SUFFIX, FORMATS, read_file
-from dataedge.load.saved import read_saved
-from dataedge.load.split_names import SPLIT_ORDER, file_split
+from dataedge.load.dataset_info import describe_file, describe_folder, write_info
+from dataedge.load.folder_files import choose_files, data_files, inside
+from dataedge.load.formats import BY_SUFFIX, read_file
+from dataedge.load.hub_layout import describe_configs, describe_folders, write_card
+from dataedge.load.saved import is_saved, read_saved
 from dataedge.load.table import concat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
+    from dataedge.load.folder_files import Described
     from dataedge.load.table import Table
-
-_NO_DATA = ("readme", "license", "licence", "source", "changelog", "manifest")
 
 
 def read_path(path: Path, name: str) -> Table:
@@ -33,29 +33,94 @@ def read_path(path: Path, name: str) -> Table:
     """
     if not path.exists():
         raise _missing(path, name)
+    described = describe(path, name)
+    if described is not None:
+        return _read_described(described, path, name)
     if not path.is_dir():
         return read_file(path, name)
-    if (path / "dataset_dict.json").exists() or (path / "dataset_info.json").exists():
+    if is_saved(path):
         return read_saved(path, name)
     return _read_folder(path, name)
 
 
-def _read_folder(path: Path, name: str) -> Table:
-    files = sorted(
-        p
-        for p in path.iterdir()
-        if p.is_file()
-        and p.suffix.lower() in BY_SUFFIX
-        and not p.name.startswith(".")
-        and not p.name.lower().startswith(_NO_DATA)
+def describe(path: Path, name: str) -> Described | None:
+    """What lies beside data and says which files it is, and what their columns are.
+
+    Args:
+        path: a file or folder that exists.
+        name: the path as the user gave it.
+
+    Returns:
+        What `dataset_info.json` of LLaMA-Factory, README.md or the layout of folders says; None where
+        the files of a folder, or the file, speak for themselves.
+
+    Raises:
+        AuditError: it cannot be read, or it names no data or several datasets.
+    """
+    if not path.is_dir():
+        return describe_file(path, name)
+    if is_saved(path):
+        return None
+    found = describe_folder(path, name) or describe_configs(path, name)
+    return found or (None if data_files(path) else describe_folders(path, name))
+
+
+def copy_description(source: Path, described: Described, out: Path) -> None:
+    """Write what lay beside the data beside a copy of it, for the copy to be read alike.
+
+    Args:
+        source: the file or folder that was read.
+        described: what was said of it.
+        out: folder of the copy; its files have the places that they had in the folder.
+    """
+    if not described.own:
+        return
+    if source.is_dir() and "configs" in described.own and described.declared is None:
+        write_card(source, described, out)
+        return
+    files = dict(zip(described.own, (path for _, path in described.files), strict=True))
+    named = {
+        key: path.relative_to(source).as_posix() if source.is_dir() else path.name
+        for key, path in files.items()
+    }
+    write_info(described, out, named)
+
+
+def _read_described(described: Described, path: Path, name: str) -> Table:
+    if not path.is_dir():
+        tables = [read_file(path, name)]
+    else:
+        tables = [
+            read_file(p, f"{name.rstrip('/')}/{p.relative_to(path).as_posix()}", split)
+            for split, named in described.files
+            for p in _files(path, named, name)
+        ]
+    hint = f"Name one file instead of the folder: `dataedge audit {tables[0].name}`"
+    table = concat(tables, name, hint)
+    return replace(
+        table,
+        notes=(*table.notes, *described.notes),
+        declared=described.declared,
+        _cache={},
     )
+
+
+def _files(folder: Path, named: Path, name: str) -> list[Path]:
+    """A file, or the files of a folder, that a description names."""
+    if not named.is_dir():
+        return [named]
+    chosen = choose_files(data_files(named))
+    if not chosen:
+        raise _no_data(named, f"{name.rstrip('/')}/{named.relative_to(folder).as_posix()}")
+    return [inside(folder, p.relative_to(folder).as_posix(), name) for _, p in chosen]
+
+
+def _read_folder(path: Path, name: str) -> Table:
+    files = data_files(path)
     if not files:
         raise _no_data(path, name)
-    chosen = _choose(files)
-    tables = [
-        read_file(p, f"{name.rstrip('/')}/{p.name}", split)
-        for split, p in sorted(chosen, key=lambda pair: (_rank(pair[0]), pair[1].name))
-    ]
+    chosen = choose_files(files)
+    tables = [read_file(p, f"{name.rstrip('/')}/{p.name}", split) for split, p in chosen]
     hint = f"Name one file instead of the folder: `dataedge audit {tables[0].name}`"
     table = concat(tables, name, hint)
     used = {p for _, p in chosen}
@@ -65,23 +130,6 @@ def _read_folder(path: Path, name: str) -> Table:
             table, notes=(*table.notes, f"{name}: left out {', '.join(left)} (read: {read})")
         )
     return table
-
-
-def _choose(files: Sequence[Path]) -> list[tuple[str | None, Path]]:
-    """The files that are the dataset: those named by split, or else one format's."""
-    named = [(split, p) for p in files if (split := file_split(p.stem))]
-    pool = (
-        named
-        if len(named) == len(files) or any(s == "train" for s, _ in named)
-        else [(None, p) for p in files]
-    )
-    anchor = [p for s, p in pool if s == "train"] or [p for _, p in pool]
-    best = min((BY_SUFFIX[p.suffix.lower()] for p in anchor), key=FORMATS.index)
-    return [(s, p) for s, p in pool if BY_SUFFIX[p.suffix.lower()] is best]
-
-
-def _rank(split: str | None) -> int:
-    return SPLIT_ORDER.index(split) if split in SPLIT_ORDER else -1
 
 
 def _no_data(path: Path, name: str) -> AuditError:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from dataedge.errors import AuditError
 from dataedge.items import Item
 from dataedge.load import chat
-from dataedge.load.cells import UnusableError, answer_cell, conversation_cell, text_cell
+from dataedge.load.cells import (
+    UnusableError,
+    answer_cell,
+    conversation_cell,
+    history_cell,
+    preference_cells,
+    text_cell,
+)
 from dataedge.load.label_lists import parse_label_lists
 from dataedge.load.label_rows import parse_labelled
 from dataedge.load.number_rows import parse_numbers
@@ -107,12 +114,18 @@ def read_rows(
 
 def items_by_row(table: Table, roles: ColumnRoles) -> Iterator[list[Item]]:
     """The items of each row, without what stands beside them (split, group, time); none if unusable."""
+    for found in items_or_problem(table, roles):
+        yield [] if isinstance(found, str) else found
+
+
+def items_or_problem(table: Table, roles: ColumnRoles) -> Iterator[list[Item] | str]:
+    """The items of each row as `items_by_row` gives them, or what makes the row unusable."""
     parse = _PARSERS[roles.kind](table, roles)
     for at in range(len(table)):
         try:
             yield list(parse(at))
-        except UnusableError:
-            yield []
+        except UnusableError as error:
+            yield str(error)
 
 
 def first_place(table: Table, rows: list[int]) -> str:
@@ -160,22 +173,51 @@ class _Collected:
         ]
 
 
-def _pair(table: Table, roles: ColumnRoles) -> Parse:
-    prompt_name, *beside = roles.texts
-    prompts = table.column(prompt_name)
-    others = [(name, table.column(name)) for name in beside]
-    name = str(roles.target)
-    responses = table.column(name)
+def _before(table: Table, roles: ColumnRoles) -> Callable[[int], list[chat.Turn]]:
+    """A row's system prompt and earlier rounds, where columns of their own hold them."""
+    system = table.column(roles.system) if roles.system else None
+    history = table.column(roles.history) if roles.history else None
 
-    def parse(at: int) -> Iterator[Item]:
-        prompt = text_cell(prompt_name, prompts[at], dialogue=True)
+    def before(at: int) -> list[chat.Turn]:
+        found: list[chat.Turn] = []
+        if system is not None and system[at]:
+            found.append(("system", text_cell(str(roles.system), system[at])))
+        if history is not None:
+            found += history_cell(str(roles.history), history[at])
+        return found
+
+    return before
+
+
+def _prompts(table: Table, roles: ColumnRoles) -> Callable[[int], str]:
+    """A row's prompt: what is asked, what is read beside it, and what stands before it."""
+    name, *beside = roles.texts
+    prompts = table.column(name)
+    others = [(other, table.column(other)) for other in beside]
+    before = _before(table, roles)
+
+    def prompt(at: int) -> str:
+        text = text_cell(name, prompts[at], dialogue=True)
         for other, column in others:
             if column[at] is None or column[at] == "":
                 continue
             extra = text_cell(other, column[at])
             first = other.strip().lower() == "context"
-            prompt = f"{extra}\n\n{prompt}" if first else f"{prompt}\n\n{extra}"
-        yield Item((prompt,), answer_cell(name, responses[at]), row=at + 1)
+            text = f"{extra}\n\n{text}" if first else f"{text}\n\n{extra}"
+        if earlier := before(at):
+            return chat.as_prompt(chat.turns(prompts[at]) or [("user", text)], earlier)
+        return text
+
+    return prompt
+
+
+def _pair(table: Table, roles: ColumnRoles) -> Parse:
+    prompt = _prompts(table, roles)
+    name = str(roles.target)
+    responses = table.column(name)
+
+    def parse(at: int) -> Iterator[Item]:
+        yield Item((prompt(at),), answer_cell(name, responses[at]), row=at + 1)
 
     return parse
 
@@ -183,37 +225,28 @@ def _pair(table: Table, roles: ColumnRoles) -> Parse:
 def _chat(table: Table, roles: ColumnRoles) -> Parse:
     name = roles.texts[0]
     column = table.column(name)
+    before = _before(table, roles)
 
     def parse(at: int) -> Iterator[Item]:
-        prompt, response = conversation_cell(name, column[at])
+        prompt, response = conversation_cell(name, column[at], before(at))
         yield Item((prompt,), response, row=at + 1)
 
     return parse
 
 
 def _preference(table: Table, roles: ColumnRoles) -> Parse:
-    prompts = table.column(roles.texts[0]) if roles.texts else None
+    prompt = _prompts(table, roles) if roles.texts else None
     names = str(roles.target), str(roles.rejected)
     chosen, rejected = (table.column(name) for name in names)
 
     def parse(at: int) -> Iterator[Item]:
-        if prompts is not None:
-            prompt = text_cell(roles.texts[0], prompts[at], dialogue=True)
-            good, bad = answer_cell(names[0], chosen[at]), answer_cell(names[1], rejected[at])
-        elif chat.turns(chosen[at]):
-            prompt, good = conversation_cell(names[0], chosen[at])
-            _, bad = conversation_cell(names[1], rejected[at])
-        else:
-            good, bad = text_cell(names[0], chosen[at]), text_cell(names[1], rejected[at])
-            shared = chat.shared_prompt(good, bad)
-            prompt = shared.strip()
-            good, bad = good[len(shared) :].strip(), bad[len(shared) :].strip()
-        if not prompt:
-            raise UnusableError(names[0], f"has no prompt in common with '{names[1]}'")
-        for name, response in zip(names, (good, bad), strict=True):
-            if not response:
-                raise UnusableError(name, "has no response after the prompt")
-        yield Item((prompt,), good, row=at + 1, rejected=bad)
+        if prompt is None:
+            found = preference_cells(names, chosen[at], rejected[at])
+            yield Item((found.prompt,), found.chosen, row=at + 1, rejected=found.rejected)
+            return
+        asked = prompt(at)
+        good, bad = answer_cell(names[0], chosen[at]), answer_cell(names[1], rejected[at])
+        yield Item((asked,), good, row=at + 1, rejected=bad)
 
     return parse
 

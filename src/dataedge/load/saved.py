@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dataedge.errors import AuditError
+from dataedge.load.dataset_info import INFO, read_info
 from dataedge.load.split_names import SPLIT_ORDER, split_word
 from dataedge.load.table import class_names, concat, single, with_class_names
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dataedge.load.table import Table
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a folder is one that `save_to_disk` wrote; another `dataset_info.json` is LLaMA-Factory's."""
+    if (path / "dataset_dict.json").exists() or (path / "state.json").exists():
+        return True
+    return (path / INFO).exists() and read_info(path, str(path)) is None
 
 
 def read_saved(path: Path, name: str) -> Table:

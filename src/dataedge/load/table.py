@@ -14,7 +14,9 @@ import pyarrow as pa
 from dataedge.errors import AuditError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from dataedge.load.column_roles import Declared
 
 # A column whose cells are JSON texts, because its values are of several types.
 JSON_CELLS = {b"dataedge": b"json"}
@@ -45,6 +47,7 @@ class Table:
         parts: which rows came from where, in order.
         prose: each row is a passage of a document already.
         notes: sentences about what was left out while reading.
+        declared: what a description beside the data says of its columns.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Table:
     parts: tuple[Part, ...]
     prose: bool = False
     notes: tuple[str, ...] = ()
+    declared: Declared | None = None
     _cache: dict[str, list[Any]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -63,13 +67,18 @@ class Table:
         return int(self.data.num_rows)
 
     def column(self, name: str) -> list[Any]:
-        """All values of a column as Python objects; empty cells are None."""
+        """All values of a column as Python objects; empty cells are None.
+
+        Messages whose keys and roles have names of their own are given the usual ones.
+        """
         if name not in self._cache:
             column = self.data.column(name)
             values = column.to_pylist()
             if self.data.schema.field(name).metadata == JSON_CELLS:
-                values = [None if v is None else json.loads(v) for v in values]
-            self._cache[name] = [None if _is_nan(v) else v for v in values]
+                values = [None if v is None else _parsed(v) for v in values]
+            values = [None if _is_nan(v) else v for v in values]
+            tags = self.declared.tags if self.declared else None
+            self._cache[name] = [tags.read(v) for v in values] if tags else values
         return self._cache[name]
 
     def nested(self, name: str) -> bool:
@@ -123,8 +132,8 @@ def concat(tables: Sequence[Table], name: str, hint: str) -> Table:
         return tables[0]
     first = tables[0]
     if any(set(t.names) != set(first.names) for t in tables):
-        listing = "; ".join(f"{t.name}: {_listed(t.names)}" for t in tables[:8])
-        raise AuditError(f"{name}: the columns differ ({listing})", hint)
+        each = "; ".join(f"{t.name}: {listing(t.names)}" for t in tables[:8])
+        raise AuditError(f"{name}: the columns differ ({each})", hint)
     try:
         data = pa.concat_tables(
             [t.data.select(list(first.names)) for t in tables], promote_options="permissive"
@@ -142,8 +151,15 @@ def concat(tables: Sequence[Table], name: str, hint: str) -> Table:
     )
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+def listing(names: Iterable[str]) -> str:
+    """Names for a message: the first ten, and how many more there are.
+
+    Example:
+        >>> listing("abcdefghijklm")
+        'a, b, c, d, e, f, g, h, i, j and 3 more'
+    """
+    shown = [name[:100] for name in names]
+    return ", ".join(shown[:10]) + (f" and {len(shown) - 10} more" if len(shown) > 10 else "")
 
 
 def with_class_names(table: Table, names: Mapping[str, Sequence[str]]) -> Table:
@@ -218,6 +234,14 @@ def as_text(value: object) -> str | None:
             return value.isoformat()
         case _:
             return None
+
+
+def _parsed(text: str) -> Any:
+    """The value of a JSON text; one that is nested too deeply stays a text."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        return text
 
 
 def _is_nan(value: object) -> bool:
