@@ -244,9 +244,11 @@ def run_inspect(out: Path, answers: list[str], logs: Path, **arguments: Any) -> 
     from contextlib import chdir
 
     from inspect_ai import eval as run
-    from inspect_ai.model import ModelOutput, get_model
+    from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
     said = [ModelOutput.from_content("mockllm/model", text) for text in answers]
+    for output in said:
+        output.usage = ModelUsage()  # left to itself, the mock counts with a tokenizer from the net
     with chdir(out):  # it takes no absolute path of a task
         (log,) = run(
             "task.py",
@@ -273,11 +275,13 @@ def test_inspect_counts_the_labels_that_are_right(
     values = {name: metric.value for name, metric in metrics.items()}
     assert values["accuracy"] == pytest.approx(share, abs=1e-12)
     assert values["balanced_acc"] == pytest.approx(0.5, abs=1e-12)
-    prompt = log.samples[0].input
-    assert prompt.startswith("Give the text exactly one of these labels: cold, warm.")
-    assert prompt.endswith(asked[0]["prompt"])
+    prompts = {row["item"]: row["prompt"] for row in asked}
+    instruction = "Give the text exactly one of these labels: cold, warm. "
+    for sample in log.samples:
+        assert sample.input.startswith(instruction)
+        assert sample.input.endswith(prompts[sample.id])
     bare = run_inspect(out, ["cold"] * len(asked), tmp_path / "bare", listed=False)
-    assert bare.samples[0].input == asked[0]["prompt"]
+    assert {sample.id: sample.input for sample in bare.samples} == prompts
 
 
 @pytest.mark.filterwarnings("ignore")

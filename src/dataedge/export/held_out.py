@@ -92,7 +92,7 @@ class HeldOut:
     @property
     def bar_lines(self) -> list[str]:
         """What was reached, a line for each rung, and what a suite cannot repeat of it."""
-        better = "lower" if self.unit in LOWER else "higher"
+        better = "Lower" if self.unit in LOWER else "Higher"
         lines = [
             f"The bar: {BAR}, what the base model reaches without the data. {better} is better."
         ]
