@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -238,28 +240,36 @@ def test_the_harness_finds_the_exact_matches_of_the_model(
     assert found["exact_match,none"] == pytest.approx(len(made[::2]) / len(made), abs=1e-12)
 
 
-def run_inspect(out: Path, answers: list[str], logs: Path, **arguments: Any) -> Any:
-    """The log of a task that a model answers so, one answer after another."""
+ASK = """
+import json, sys
+from inspect_ai import eval as run
+from inspect_ai.model import ModelOutput, ModelUsage, get_model
+
+said, count, arguments, logs = json.loads(sys.argv[1])
+outputs = [ModelOutput.from_content("mockllm/model", said) for _ in range(count)]
+for output in outputs:
+    output.usage = ModelUsage()  # left to itself, the mock counts with a tokenizer from the net
+model = get_model("mockllm/model", custom_outputs=outputs)
+(log,) = run("task.py", model=model, task_args=arguments, log_dir=logs, display="none")
+assert log.status == "success", log.error
+metrics = {name: found.value for name, found in log.results.scores[0].metrics.items()}
+print(json.dumps([metrics, {sample.id: sample.input for sample in log.samples}]))
+"""
+"""Has a model say the same of every item, in a process of its own: Inspect leaves streams open."""
+
+
+def run_inspect(
+    out: Path, said: str, logs: Path, **arguments: Any
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Metrics of a task to which the model always answers so, and what it was asked by item."""
     pytest.importorskip("inspect_ai", reason="inspect-ai is not installed (the extra `inspect`)")
-    from contextlib import chdir
-
-    from inspect_ai import eval as run
-    from inspect_ai.model import ModelOutput, ModelUsage, get_model
-
-    said = [ModelOutput.from_content("mockllm/model", text) for text in answers]
-    for output in said:
-        output.usage = ModelUsage()  # left to itself, the mock counts with a tokenizer from the net
-    with chdir(out):  # it takes no absolute path of a task
-        (log,) = run(
-            "task.py",
-            model=get_model("mockllm/model", custom_outputs=said),
-            task_args=arguments,
-            log_dir=str(logs),
-            display="none",
-            max_samples=1,
-        )
-    assert log.status == "success", log.error
-    return log
+    given = json.dumps([said, len(rows(out / ITEMS)), arguments, str(logs)])
+    done = subprocess.run(
+        [sys.executable, "-c", ASK, given], cwd=out, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    metrics, asked = json.loads(done.stdout.splitlines()[-1])
+    return metrics, asked
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -268,20 +278,16 @@ def test_inspect_counts_the_labels_that_are_right(
 ) -> None:
     out = tmp_path / "suite"
     write_evaluation(in_unit(small_audit, BALANCED), "inspect", out)
-    asked = rows(out / ITEMS)
-    log = run_inspect(out, [" Cold.\nand more"] * len(asked), tmp_path / "logs")
-    metrics = log.results.scores[0].metrics
-    share = np.mean([row["target"] == "cold" for row in asked])
-    values = {name: metric.value for name, metric in metrics.items()}
-    assert values["accuracy"] == pytest.approx(share, abs=1e-12)
-    assert values["balanced_acc"] == pytest.approx(0.5, abs=1e-12)
-    prompts = {row["item"]: row["prompt"] for row in asked}
+    prompts = {row["item"]: row["prompt"] for row in rows(out / ITEMS)}
+    share = np.mean([row["target"] == "cold" for row in rows(out / ITEMS)])
+    metrics, asked = run_inspect(out, " Cold.\nand more", tmp_path / "logs")
+    assert metrics["accuracy"] == pytest.approx(share, abs=1e-12)
+    assert metrics["balanced_acc"] == pytest.approx(0.5, abs=1e-12)
     instruction = "Give the text exactly one of these labels: cold, warm. "
-    for sample in log.samples:
-        assert sample.input.startswith(instruction)
-        assert sample.input.endswith(prompts[sample.id])
-    bare = run_inspect(out, ["cold"] * len(asked), tmp_path / "bare", listed=False)
-    assert {sample.id: sample.input for sample in bare.samples} == prompts
+    assert all(said.startswith(instruction) for said in asked.values())
+    assert all(said.endswith(prompts[item]) for item, said in asked.items())
+    _, bare = run_inspect(out, "cold", tmp_path / "bare", listed=False)
+    assert bare == prompts
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -290,10 +296,8 @@ def test_inspect_compares_answers_as_the_audit_does(
 ) -> None:
     out = tmp_path / "suite"
     write_evaluation(in_unit(text_audit, EXACT_MATCH), "inspect", out)
-    asked = rows(out / ITEMS)
-    said = ["North of river!\n\nQuestion: what else?"] * len(asked)
-    log = run_inspect(out, said, tmp_path / "logs")
-    share = np.mean([row["target"] == "north of the river" for row in asked])
+    said = "North of river!\n\nQuestion: what else?"
+    metrics, _ = run_inspect(out, said, tmp_path / "logs")
+    share = np.mean([row["target"] == "north of the river" for row in rows(out / ITEMS)])
     assert 0 < share < 1
-    value = log.results.scores[0].metrics["accuracy"].value
-    assert value == pytest.approx(share, abs=1e-12)
+    assert metrics["accuracy"] == pytest.approx(share, abs=1e-12)
