@@ -78,6 +78,24 @@ def test_a_suite_holds_the_evaluation_items_and_the_bar(
         write_evaluation(small_audit, form, out)
 
 
+def test_the_command_writes_one_thing_at_a_time(
+    small_audit: dataedge.Audit, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "dataedge.cli", "export", str(small_audit.directory)]
+    out = tmp_path / "suite"
+    both = subprocess.run(
+        [*command, "--eval", "inspect", "--clean"], capture_output=True, text=True
+    )
+    assert both.returncode == 2
+    assert "one thing is exported at a time" in both.stderr
+    done = subprocess.run(
+        [*command, "--eval", "inspect", "--out", str(out)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"run: cd {out} && inspect eval task.py" in done.stdout
+    assert {p.name for p in out.iterdir()} == {ITEMS, BAR_FILE, "task.py"}
+
+
 def test_what_cannot_be_measured_is_refused(
     small_audit: dataedge.Audit, text_audit: dataedge.Audit, tmp_path: Path
 ) -> None:
@@ -134,7 +152,8 @@ def test_promptfoo_compares_the_first_line_and_averages_over_labels(
 
     write_evaluation(in_unit(text_audit, EXACT_MATCH), "promptfoo", tmp_path / "b")
     scope: dict[str, Any] = {}
-    exec((tmp_path / "b" / "exact_match.py").read_text(), scope)
+    code = (tmp_path / "b" / "exact_match.py").read_text()
+    exec(compile(code, "exact_match.py", "exec", dont_inherit=True), scope)
     context = {"vars": {"target": "South of the sea."}}
     assert scope["get_assert"](" the south of sea\n\nand more", context)
     assert not scope["get_assert"]("north\n\nsouth of the sea", context)

@@ -1,8 +1,8 @@
 """The held-out items as an evaluation suite, with what the base model reaches without the data as the bar.
 
-lm-evaluation-harness 0.4 (docs/task_guide.md), Inspect 0.3 (inspect.aisi.org.uk, "Tasks") and promptfoo
-(promptfoo.dev/docs/configuration). Each suite measures the audit's own metric on the same items, or is
-refused.
+lm-evaluation-harness (docs/task_guide.md; run with 0.4.13), Inspect (inspect.aisi.org.uk, "Tasks"; 0.3.285)
+and promptfoo (promptfoo.dev/docs/configuration; 0.123.1). Each suite measures the audit's own metric on the
+same items, or is refused.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ TEMPLATES: Final = ("{{", "{%", "{#")
 """What promptfoo takes for a template wherever it stands."""
 REFERENCES: Final = ("file://", "package:")
 """Beginnings of a text in whose place promptfoo reads or runs a file."""
+ANNOTATIONS: Final = "from __future__ import annotations\n"
+"""Stands once, at the top of a file."""
 Row = dict[str, Any]
 
 
@@ -232,7 +234,7 @@ def _promptfoo(items: HeldOut) -> dict[str, str]:
     default: Row = {"options": {"transform": r"output.trim().split('\n')[0].trim()"}}
     if not items.labels:
         ending = string.Template(_text("promptfoo.txt")).substitute(between=repr(items.between))
-        files["exact_match.py"] = _matching() + ending
+        files["exact_match.py"] = f"{ANNOTATIONS}\n{_matching()}{ending}"
         assertion = {"type": "python", "value": "file://exact_match.py", "metric": items.metric}
         default = {"assert": [assertion]}
     settings: Row = {
@@ -304,7 +306,7 @@ def _matching() -> str:
 
     from dataedge.prompt import answer_match
 
-    return getsource(answer_match).partition("annotations\n")[2].strip() + "\n"
+    return getsource(answer_match).partition(ANNOTATIONS)[2].strip() + "\n"
 
 
 SUITES_BY_NAME: Final = {

@@ -33,7 +33,7 @@ METRICS: Final = {
 """Unit of a ladder → name of its metric in a suite."""
 NOTE: Final = (
     "The audit asks several prompts as one and calibrates what they say; a suite asks one prompt, once. "
-    "The base model therefore stays below the bar in most suites: run it as well, and compare both."
+    "The base model therefore falls short of the bar in most suites: run it as well, and compare both."
 )
 _NOBODY: Final = ModelAbilities(
     token_logprobs=False, full_vocabulary=False, generation=False, chat=False, context=0
