@@ -238,6 +238,10 @@ def test_the_harness_finds_the_bits_of_the_model(
     nats = sum(continuation_logprob(*network, row["prompt"], row["answer"]) for row in asked)
     size = sum(len(row["target"].encode()) for row in asked)
     assert found["bits_per_byte,none"] == pytest.approx(-nats / np.log(2) / size, abs=1e-4)
+    zero_shot = audit.ladder.loc["zero_shot"]
+    if task == "generate":  # this audit chose the bare prompt for its rung, and found the same
+        assert zero_shot["how"] == "plain/given/zero-shot"
+        assert found["bits_per_byte,none"] == pytest.approx(zero_shot["value"], abs=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore")
