@@ -226,6 +226,15 @@ def export(
             help="A fine-tune with the audit's split, for trl, axolotl or llama-factory.",
         ),
     ] = None,
+    evaluation: Annotated[
+        str | None,
+        typer.Option(
+            "--eval",
+            metavar="FORM",
+            help="The held-out items as an evaluation suite, with the base model's figure as its bar, for "
+            "lm-eval, inspect or promptfoo.",
+        ),
+    ] = None,
     without: Annotated[
         str | None,
         typer.Option(
@@ -238,7 +247,9 @@ def export(
     out: Annotated[
         str | None,
         typer.Option(
-            "--out", metavar="PATH", help="Where to write [review.<form>, clean/ or recipe/]."
+            "--out",
+            metavar="PATH",
+            help="Where to write [review.<form>, clean/, recipe/ or evaluation/].",
         ),
     ] = None,
     view: Annotated[
@@ -246,23 +257,26 @@ def export(
     ] = "suspects",
     debug: Debug = False,
 ) -> None:
-    """Write suspects for people to decide on, a cleaned copy of the data, or a fine-tune's settings."""
+    """Write suspects to decide on, a cleaned copy of the data, a fine-tune's settings, or an evaluation."""
     _remember(debug)
     from dataedge.api import open as open_audit
-    from dataedge.cli.export import write_clean, write_recipe, write_review
+    from dataedge.cli.export import write_clean, write_evaluation, write_recipe, write_review
 
-    if (bool(review) + clean + bool(recipe)) != 1:
+    if (bool(review) + clean + bool(recipe) + bool(evaluation)) != 1:
         raise AuditError(
             "one thing is exported at a time",
-            hint="Use --review FORM for suspects to decide on, --clean for a copy without them, or "
-            "--recipe FORM for a fine-tune",
+            hint="Use --review FORM for suspects to decide on, --clean for a copy without them, "
+            "--recipe FORM for a fine-tune, or --eval FORM for an evaluation suite",
         )
     found = open_audit(directory)
     if review:
         typer.echo(write_review(found, review, view, out), nl=out != "-")
+    elif clean:
+        typer.echo(write_clean(found, without, out))
+    elif recipe:
+        typer.echo(write_recipe(found, recipe, out))
     else:
-        made = write_clean(found, without, out) if clean else write_recipe(found, str(recipe), out)
-        typer.echo(made)
+        typer.echo(write_evaluation(found, str(evaluation), out))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`dataedge export`: items of a view for people to decide on, a cleaned copy, a fine-tune."""
+"""`dataedge export`: items for people to decide on, a cleaned copy, a fine-tune, an evaluation suite."""
 
 from __future__ import annotations
 
@@ -79,3 +79,22 @@ def write_recipe(audit: Audit, form: str, out: str | None) -> str:
     from dataedge.export.recipe import write_recipe as write
 
     return write(audit, form, Path(out or "recipe"))
+
+
+def write_evaluation(audit: Audit, form: str, out: str | None) -> str:
+    """Write the held-out items as an evaluation suite.
+
+    Args:
+        audit: finished.
+        form: lm-eval, inspect or promptfoo.
+        out: folder; `evaluation` if None.
+
+    Returns:
+        What to print.
+
+    Raises:
+        AuditError: see `export.evaluation`.
+    """
+    from dataedge.export.evaluation import write_evaluation as write
+
+    return write(audit, form, Path(out or "evaluation"))

@@ -43,6 +43,16 @@ class Strategy:
         return f"{self.template.name}/{self.form}/{shots}"
 
 
+def bare_strategy(templates: Sequence[Template]) -> Strategy:
+    """The prompt that a tuned model needs: the shortest template, nothing shown.
+
+    Args:
+        templates: at least one; those of a chat only where there is no other.
+    """
+    usable = [t for t in templates if not t.chat] or list(templates)
+    return Strategy(min(usable, key=lambda t: len(t.instruction)))
+
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _JOINTS = re.compile(r"[_\-./]+")
 _PLACE = re.compile(r"\{(\w+)\}")

@@ -19,7 +19,7 @@ from dataedge.prompt.demonstrations import (
 )
 from dataedge.prompt.library import load_probes, searched_probe
 from dataedge.prompt.scores import Likelihood, Tokens, ask_likelihood, ask_tokens
-from dataedge.prompt.templates import Prompter, Shots, Strategy
+from dataedge.prompt.templates import Prompter, Shots, Strategy, bare_strategy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -182,8 +182,7 @@ class Workspace:
 
     def bare_strategy(self) -> Strategy:
         """The prompt that a tuned model needs: the shortest template, nothing shown."""
-        usable = [t for t in self.probe.templates if not t.chat] or list(self.probe.templates)
-        return Strategy(min(usable, key=lambda t: len(t.instruction)))
+        return bare_strategy(self.probe.templates)
 
     def tuned_tokens(self) -> float:
         """Mean tokens of the prompt that a tuned model needs."""
