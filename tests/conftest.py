@@ -12,6 +12,8 @@ from tests.words import PLACES, THINGS
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+# seconds of each audit of texts; what is tested of a short fine-tune, and the samples, take it away
+os.environ["DATAEDGE_PILOT"] = "0"
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"

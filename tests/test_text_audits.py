@@ -43,7 +43,7 @@ def pairs(*, defined: bool) -> list[dict[str, str]]:
         rows.append(
             {
                 "prompt": f"What is painted in {town} at number {i * 7 % 97}, the {place} perhaps?",
-                "completion": f"It is the {colour} one, as {colour} as can be, case {i}.",
+                "completion": f"It is the {colour} one, {colour} as can be, case {i}.",
             }
         )
     return rows
@@ -199,7 +199,7 @@ def test_an_answer_that_follows_from_nothing_has_style_and_no_task(
     parts = undefined.report.edge.parts
     assert parts["style"].low > 0
     assert parts["task"].low <= 0 <= parts["task"].high
-    assert abs(parts["task"].value) < 0.02
+    assert parts["task"].value < 0.02
     assert undefined.verdict.label != "edge"
     told = undefined.measures["definedness"]
     assert told.low <= 0.01

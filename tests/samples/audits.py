@@ -28,6 +28,12 @@ LONG = [
 @cache
 def audit_of(sample: str, probe_items: int | None = None) -> dataedge.Audit:
     """Audited into audits/ as a user would: what is there already is not asked again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DATAEDGE_PILOT")
+        return _audit(sample, probe_items)
+
+
+def _audit(sample: str, probe_items: int | None) -> dataedge.Audit:
     return dataedge.audit(
         ROOT / "data" / sample,
         out=str(AUDITS / Path(sample).name),

@@ -259,7 +259,7 @@ def _notes(first: Audit, second: Audit, shared: Shared | None) -> list[str]:
         notes.append(
             f"The two held out {_clusters(shared)} independent items in common, fewer than {FEWEST}: figures "
             "are compared as those of two independent audits, and their difference is also that of how "
-            "hard their items are. With the same --probe-items and --seed they have most in common."
+            "hard their items are. With the same --seed a larger audit judges the items of a smaller one too."
         )
     else:
         notes.append(
