@@ -56,8 +56,9 @@ def test_labels_that_follow_from_nothing(
 def test_the_control_of_responses_is_at_zero(
     defined: bool, tiny_model: str, tmp_path: Path
 ) -> None:
+    """Less than the smallest gain worth having: an interval of one audit leaves 0 out now and then."""
     found = audit_of(pairs(defined=defined), tmp_path, tiny_model).measures["definedness"]
-    assert at_zero(found)
+    assert abs(found.detail["control"]["value"]) < 0.02
     assert defined or found.low < 0.02  # a model of 30,000 weights cannot find what is planted
 
 
