@@ -220,9 +220,14 @@ def test_adapters_are_what_peft_reads(tmp_path: Path, tiny_model: str, pairs: Pa
         path.unlink()
     dataedge.audit(pairs, **given)  # type: ignore[arg-type]
     assert (folder / "adapter_model.safetensors").is_file()
-    (folder / "mine.txt").write_text("x")
-    with pytest.raises(AuditError, match="is in use"):
-        dataedge.audit(pairs, **given)  # type: ignore[arg-type]
+    for name in (
+        "adapter_model.safetensors",
+        "mine.txt",
+    ):  # of another training, and of something else
+        (folder / name).write_text("x")
+        with pytest.raises(AuditError, match="is in use"):
+            dataedge.audit(pairs, **given)  # type: ignore[arg-type]
+        assert (folder / name).read_text() == "x"
 
 
 def test_a_fine_tune_nobody_asked_for_can_be_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -260,7 +261,9 @@ def export(
     """Write suspects to decide on, a cleaned copy of the data, a fine-tune's settings, or an evaluation."""
     _remember(debug)
     from dataedge.api import open as open_audit
-    from dataedge.cli.export import write_clean, write_evaluation, write_recipe, write_review
+    from dataedge.cli.export import write_clean, write_review
+    from dataedge.export.evaluation import write_evaluation
+    from dataedge.export.recipe import write_recipe
 
     if (bool(review) + clean + bool(recipe) + bool(evaluation)) != 1:
         raise AuditError(
@@ -274,9 +277,9 @@ def export(
     elif clean:
         typer.echo(write_clean(found, without, out))
     elif recipe:
-        typer.echo(write_recipe(found, recipe, out))
+        typer.echo(write_recipe(found, recipe, Path(out or "recipe")))
     else:
-        typer.echo(write_evaluation(found, str(evaluation), out))
+        typer.echo(write_evaluation(found, str(evaluation), Path(out or "evaluation")))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`dataedge export`: items for people to decide on, a cleaned copy, a fine-tune, an evaluation suite."""
+"""`dataedge export`: items for people to decide on, and a cleaned copy."""
 
 from __future__ import annotations
 
@@ -60,41 +60,3 @@ def write_clean(audit: Audit, without: str | None, out: str | None) -> str:
 
     reasons = DEFAULT if without is None else [r.strip() for r in without.split(",") if r.strip()]
     return clean(audit, Path(out or "clean"), reasons).sentence
-
-
-def write_recipe(audit: Audit, form: str, out: str | None) -> str:
-    """Write data and settings of a fine-tune.
-
-    Args:
-        audit: finished.
-        form: trl, axolotl or llama-factory.
-        out: folder; `recipe` if None.
-
-    Returns:
-        What to print.
-
-    Raises:
-        AuditError: see `export.recipe`.
-    """
-    from dataedge.export.recipe import write_recipe as write
-
-    return write(audit, form, Path(out or "recipe"))
-
-
-def write_evaluation(audit: Audit, form: str, out: str | None) -> str:
-    """Write the held-out items as an evaluation suite.
-
-    Args:
-        audit: finished.
-        form: lm-eval, inspect or promptfoo.
-        out: folder; `evaluation` if None.
-
-    Returns:
-        What to print.
-
-    Raises:
-        AuditError: see `export.evaluation`.
-    """
-    from dataedge.export.evaluation import write_evaluation as write
-
-    return write(audit, form, Path(out or "evaluation"))

@@ -128,13 +128,13 @@ def source_of(audit: Audit) -> Path:
     """The files that were audited.
 
     Raises:
-        AuditError: they are not here, or it were none.
+        AuditError: they are not here, or the data was no file.
     """
     source = Path(audit.report.dataset.path).expanduser()
     if not source.exists():
         raise AuditError(
             f"{audit.report.dataset.path}: the data that was audited is not here",
-            hint="Run `dataedge export` where `dataedge audit` was run; of a DataFrame, leave out the rows "
+            hint="Go to where `dataedge audit` was run; of a DataFrame, leave out the rows "
             "of `audit.items('suspects')` yourself",
         )
     return source

@@ -12,7 +12,7 @@ from dataedge.load.folder_files import choose_files, data_files, inside
 from dataedge.load.formats import BY_SUFFIX, read_file
 from dataedge.load.hub_layout import describe_configs, describe_folders, write_card
 from dataedge.load.saved import is_saved, read_saved
-from dataedge.load.table import concat
+from dataedge.load.table import concat, listing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,13 +134,12 @@ def _read_folder(path: Path, name: str) -> Table:
 
 def _no_data(path: Path, name: str) -> AuditError:
     there = sorted(f"{p.name}/" if p.is_dir() else p.name for p in path.iterdir())
-    listing = ", ".join(there[:10]) + (f" and {len(there) - 10} more" if len(there) > 10 else "")
     folders = [entry for entry in there if entry.endswith("/") and not entry.startswith(".")]
     hint = f"Name a data file with `dataedge audit FILE` ({', '.join(sorted(BY_SUFFIX))})"
     if folders:
         hint += f" or a folder with data, such as {name.rstrip('/')}/{folders[0]}"
     return AuditError(
-        f"{name}: no data file in this folder (it holds {listing or 'nothing'})", hint
+        f"{name}: no data file in this folder (it holds {listing(there) or 'nothing'})", hint
     )
 
 

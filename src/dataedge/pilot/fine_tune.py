@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dataedge.errors import AuditError
 from dataedge.models.local.batching import batches, windows
 from dataedge.pilot.recipe import WARMUP
 
@@ -52,22 +51,6 @@ class Trained:
     tokens: int
     seconds: float
     stopped: bool
-
-
-def installed() -> bool:
-    """Whether the library of adapters is there."""
-    from importlib.util import find_spec
-
-    return find_spec("peft") is not None
-
-
-def check_installed() -> None:
-    """Raise AuditError where the library of adapters is not there."""
-    if not installed():
-        raise AuditError(
-            "a pilot trains adapters with the package peft, which is not installed",
-            hint="Install it with `pip install peft`, or leave --pilot out",
-        )
 
 
 @contextmanager

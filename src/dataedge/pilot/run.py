@@ -22,9 +22,7 @@ from dataedge.pilot.fine_tune import (
     Example,
     Trained,
     adapter_of,
-    check_installed,
     fine_tuned,
-    installed,
     tokens_per_second,
 )
 from dataedge.pilot.recipe import Recipe
@@ -143,13 +141,12 @@ def check_possible(config: AuditConfig, task: Task) -> None:
             "--pilot: the weights of a model behind a server cannot be tuned from here",
             hint="Leave --pilot out, or name a model on this machine with --model hf/<path or id>",
         )
-    check_installed()
 
 
 def short_recipe(workspace: Workspace, config: AuditConfig) -> Recipe | None:
     """The fine-tune that is run unasked; None where none fits, or none can be run."""
     s = workspace
-    if config.pilot is not None or connection(config) is not None or not installed():
+    if config.pilot is not None or connection(config) is not None:
         return None
     few = positions(np.random.default_rng(s.seed).permutation(s.splits.train)[:TIMED])
     examples = examples_of(s, few)

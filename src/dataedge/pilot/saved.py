@@ -22,20 +22,24 @@ CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
 def require_free(folder: Path) -> None:
-    """Raise AuditError unless a folder is new, empty, or holds adapters, which are then replaced."""
+    """Raise AuditError unless a folder is new, empty, or may hold these very adapters from before."""
     others = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if (folder.exists() and not folder.is_dir()) or others - {CONFIG, WEIGHTS, "README.md"}:
-        raise AuditError(
-            f"--save-adapter {folder}: is in use, and nothing is overwritten",
-            hint="Name a folder that is new or empty: --save-adapter DIR",
-        )
+    if (folder.exists() and not folder.is_dir()) or others - {CONFIG, WEIGHTS}:
+        raise _in_use(folder)
+
+
+def _in_use(folder: Path) -> AuditError:
+    return AuditError(
+        f"--save-adapter {folder}: is in use, and nothing is overwritten",
+        hint="Name a folder that is new or empty: --save-adapter DIR",
+    )
 
 
 class Place(NamedTuple):
     """Where adapters go.
 
     Attributes:
-        folder: new, empty, or with adapters.
+        folder: new, empty, or with these adapters.
         base: the model that they belong to, on the hub or where it lies.
     """
 
@@ -51,7 +55,7 @@ class Place(NamedTuple):
 
 
 def save_adapter(adapter: Mapping[str, NDArray[np.float32]], recipe: Recipe, place: Place) -> None:
-    """Write adapters, in the place of earlier ones.
+    """Write adapters; where they lie there already, nothing is done.
 
     Args:
         adapter: weights by name, in float32.
@@ -59,16 +63,17 @@ def save_adapter(adapter: Mapping[str, NDArray[np.float32]], recipe: Recipe, pla
         place: where to.
 
     Raises:
-        AuditError: it holds something else, or cannot be written.
+        AuditError: the folder holds something else, or cannot be written.
     """
     from peft import LoraConfig
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save, save_file
 
-    folder = place.folder
+    folder, weights = place.folder, dict(adapter)
     require_free(folder)
-    if folder.is_dir():
-        for path in folder.iterdir():
-            path.unlink()
+    if (folder / WEIGHTS).is_file():
+        if (folder / WEIGHTS).read_bytes() != save(weights):
+            raise _in_use(folder)
+        return
     targets = sorted({name.split(".lora_")[0].rpartition(".")[2] for name in adapter})
     config = LoraConfig(
         r=recipe.rank,
@@ -80,4 +85,4 @@ def save_adapter(adapter: Mapping[str, NDArray[np.float32]], recipe: Recipe, pla
     )
     with whole_folder(folder) as made:
         config.save_pretrained(str(made))
-        save_file(dict(adapter), made / WEIGHTS)
+        save_file(weights, made / WEIGHTS)

@@ -129,7 +129,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         columns=columns,
         views=views,
         responses=responses,
-        edge_basis="measured" if tuned and (counted is total or not tuned.short) else "estimated",
+        edge_basis="measured" if tuned and not tuned.short else "estimated",
         tuning_basis=rungs.tuning_basis,
     )
 
