@@ -19,6 +19,11 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The module that takes longest comes first, so that no worker begins it when the others are done."""
+    items.sort(key=lambda item: item.path.name != "test_outfits.py")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     if not SHARED.is_dir():
