@@ -1,15 +1,15 @@
 """What an audit costs as the rows grow: seconds by stage, memory, sizes, and how each grows.
 
-Short questions of 77 classes are made up (5 % of labels wrong, 3 % said twice) and audited whole, each size in
-a process of its own. Vectors are the real embedder's up to 100,000 rows; above that they are drawn by word,
-which the table says.
+Short questions of 77 classes are made up (5 % of labels wrong, 3 % said twice) and audited whole, each size
+in a process of its own. Vectors are the real embedder's up to 100,000 rows; above that they are drawn by
+word, which the table says.
 
     python benchmarks/scale.py [--quick] [--rows 10000 100000] [--out FILE.json]
 
 Checked at every size: what is neither embedding nor asking stays within its limit (120 seconds at 100,000
-rows, in proportion, and never less than 60), peak memory (2 GiB at 100,000 rows, 8 GiB at a million), the page
-within 3 MB, `dataedge.open` within a second, all but a twentieth of the seconds in a named stage, and no stage
-of ten seconds or more growing faster than n^1.15 from the size before.
+rows, in proportion, and never less than 60), peak memory (2 GiB at 100,000 rows, 8 GiB at a million), the
+page within 3 MB, `dataedge.open` within a second, all but a twentieth of the seconds in a named stage, and no
+stage of ten seconds or more growing faster than n^1.15 from the size before.
 """
 
 from __future__ import annotations
@@ -78,9 +78,11 @@ class Drawn(Embed):
     """In the embedder's place where it takes hours: the sum of a vector drawn for each word."""
 
     def setup(self) -> None:
+        """Nothing to load."""
         self.of_word: dict[str, NDArray[np.float64]] = {}
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Columns unit, text → unit, vector."""
         found = np.array([self.drawn(text) for text in batch["text"].to_pylist()])
         found /= np.linalg.norm(found, axis=1, keepdims=True)
         flat = pa.array(found.astype(np.float32).ravel())
@@ -90,6 +92,7 @@ class Drawn(Embed):
         )
 
     def drawn(self, text: str) -> NDArray[np.float64]:
+        """The vector of a text, shape (384,), of any length."""
         for word in (words := text.split()):
             if word not in self.of_word:
                 rng = np.random.default_rng(zlib.crc32(word.encode()))
