@@ -143,6 +143,33 @@ def test_folders_without_a_card(hats: Path) -> None:
     assert len(load(hats).items) == 10
 
 
+def test_folders_that_are_named_by_splits(tmp_path: Path) -> None:
+    """`train/0000.parquet`, as the hub converts datasets, by itself or in the folder of a config."""
+    for home in (tmp_path / "plain", tmp_path / "configs" / "en"):
+        for split, n in (("test", 2), ("train", 4), ("validation", 2)):
+            shard(home / split / "0000.parquet", split, n)
+        (home / "notes").mkdir()
+    shard(tmp_path / "plain" / "notes" / "one.parquet", "a note")  # no split's name
+    wanted = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
+    for folder in ("plain", "configs", "configs/en"):
+        found = load(tmp_path / folder)
+        assert [i.text.split()[0] for i in found.items] == wanted
+        assert [i.split for i in found.items] == ["train"] * 6 + ["test"] * 2
+    card(tmp_path / "configs", "configs:\n- config_name: en\n  data_dir: en")
+    assert [i.text.split()[0] for i in load(tmp_path / "configs").items] == wanted
+    shard(tmp_path / "out" / "0000.parquet", "out")
+    (tmp_path / "plain" / "dev").symlink_to(tmp_path / "out")
+    with pytest.raises(AuditError, match="leads out of the folder"):
+        load(tmp_path / "plain")
+
+
+def test_a_split_that_is_folder_and_file(tmp_path: Path) -> None:
+    """Folders `train` and `test` with a file each are two splits, not two configs."""
+    for split in ("train", "test"):
+        shard(tmp_path / split / f"{split}.parquet", split, 2)
+    assert [i.split for i in load(tmp_path).items] == ["train"] * 2 + ["test"] * 2
+
+
 def test_files_that_stand_in_the_folder_come_first(hats: Path) -> None:
     shard(hats / "train.parquet", "top")
     assert [i.text for i in load(hats).items][:1] == ["top has text 0"]

@@ -75,7 +75,7 @@ def test_what_was_measured_is_not_called_predicted(monkeypatch: Any) -> None:
     made = report(replace(task_result(), tuning_basis="measured", ladder=ladder))
     said = flat(made, monkeypatch)
     assert (
-        "Measured: a fine-tune does answer 70 % right, +4 points (−1 to +9) over prompting" in said
+        "Measured: a fine-tune does answer 70 % right: +4 points (−1 to +9) over prompting" in said
     )
     assert "fine-tuned, measured 70 %" in said
     ladder = {**task_result().ladder, "learned": Figure(0.7, 0.6, 0.8, 60, "accuracy")}
@@ -95,9 +95,29 @@ def test_terms_have_a_mark_an_answer_and_a_figure_that_is_possible(monkeypatch: 
     made = report()
     known = made.terms[0].figure.model_copy(update={"value": -0.09, "low": -0.2, "high": 1.3})
     made = made.model_copy(update={"terms": [made.terms[0].model_copy(update={"figure": known})]})
-    assert "◐ new to the model partly 0 % (0 to 100) is known to the model already" in flat(
+    assert "◐ new to the model partly beyond guessing, the model knows 0 % (0 to 100)" in flat(
         made, monkeypatch
     )
+
+
+@pytest.mark.parametrize("width", [44, 60, 96])
+def test_reasons_stand_by_their_answer(width: int, monkeypatch: Any) -> None:
+    made = report()
+    answers = {
+        "prompting_ceiling": "not_supported",
+        "prompting_impractical": "unknown",
+        "data_edge": "supported",
+        "latency_and_cost": "not_supported",
+    }
+    reasons = [
+        made.reasons[0].model_copy(update={"id": i, "answer": a}) for i, a in answers.items()
+    ]
+    shown = text(made.model_copy(update={"reasons": reasons}), monkeypatch, width)
+    assert (
+        "Why tune yes: the data's edge no: prompting at its limit, lower costs open: prompt too long"
+        in " ".join(shown.split())
+    )
+    assert max(map(len, shown.splitlines())) <= width
 
 
 def test_the_next_step_is_a_command_that_can_be_pasted(monkeypatch: Any) -> None:

@@ -10,7 +10,7 @@ from dataedge.load.formats import BY_SUFFIX, FORMATS
 from dataedge.load.split_names import SPLIT_ORDER, file_split
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from dataedge.load.column_roles import Declared
@@ -49,18 +49,31 @@ def data_files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if is_data_file(p))
 
 
-def choose_files(files: Sequence[Path]) -> list[tuple[str | None, Path]]:
+def by_name(path: Path) -> str | None:
+    """The split that a file is named by."""
+    return file_split(path.stem)
+
+
+def by_folder(path: Path) -> str | None:
+    """The split that a file's folder is named by, as in `train/0000.parquet`."""
+    return file_split(path.parent.name)
+
+
+def choose_files(
+    files: Sequence[Path], split_of: Callable[[Path], str | None] = by_name
+) -> list[tuple[str | None, Path]]:
     """The files that are the dataset, train first: those named by split, or else one format's.
 
     Args:
         files: that may be data.
+        split_of: what names the split of one.
 
     Returns:
         Split and file.
     """
     if not files:
         return []
-    named = [(split, p) for p in files if (split := file_split(p.stem))]
+    named = [(split, p) for p in files if (split := split_of(p))]
     pool = (
         named
         if len(named) == len(files) or any(s == "train" for s, _ in named)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from dataedge.errors import AuditError
 from dataedge.load.folder_files import (
     Described,
+    by_folder,
+    by_name,
     choose_files,
     data_files,
     exists,
@@ -82,25 +84,23 @@ def describe_configs(folder: Path, name: str) -> Described | None:
 
 
 def describe_folders(folder: Path, name: str) -> Described | None:
-    """The one folder, or the one called `default`, whose files are named by splits.
+    """A folder per split, or the one config, or the one called `default`, whose files or folders are splits.
 
     Args:
         folder: that has no data file itself.
         name: as messages call it.
 
     Returns:
-        The files, such as `en/train-00000-of-00001.parquet`; None where there is no such folder.
+        The files, such as `train/0000.parquet`, `en/train-00000-of-00001.parquet` or
+        `en/train/0000.parquet`; None where there is no such folder.
 
     Raises:
-        AuditError: there are several, or one leads out of the folder.
+        AuditError: there are several configs, or a folder leads out of this one.
     """
     name = name.rstrip("/")
-    found = {
-        sub.name: named
-        for sub in sorted(folder.iterdir())
-        if sub.is_dir() and sub.name[0] not in "._"
-        if (named := [p for p in data_files(sub) if file_split(p.stem)])
-    }
+    if splits := _in_folders_of_splits(folder):
+        return Described(_checked(folder, splits, name), None, (), {})
+    found = {sub.name: files for sub in _folders(folder) if (files := _of_config(sub))}
     if not found:
         return None
     if len(found) > 1 and "default" not in found:
@@ -111,18 +111,44 @@ def describe_folders(folder: Path, name: str) -> Described | None:
     chosen = next(iter(found)) if len(found) == 1 else "default"
     left = [sub for sub in found if sub != chosen]
     notes = (f"{name}: read {chosen}/, left out {listing(left)}",) if left else ()
-    files = _of_folder(folder, inside(folder, chosen, name), name)
-    return Described(files, None, notes, {})
+    return Described(_checked(folder, found[chosen], name), None, notes, {})
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name[0] not in "._"]
+
+
+def _of_config(folder: Path) -> list[tuple[str | None, Path]]:
+    """The files of a folder if splits name them or the folders that they lie in; else none."""
+    files = data_files(folder)
+    if any(map(by_name, files)):
+        return choose_files(files)
+    return [] if files else _in_folders_of_splits(folder)
+
+
+def _in_folders_of_splits(folder: Path) -> list[tuple[str | None, Path]]:
+    """The files of the folders that are named by splits."""
+    named = [sub for sub in _folders(folder) if file_split(sub.name)]
+    return choose_files([p for sub in named for p in data_files(sub)], by_folder)
 
 
 def _of_folder(folder: Path, home: Path, where: str) -> list[tuple[str | None, Path]]:
-    """The files of one folder as the first format of them has it, each with the split it is named by."""
+    """The files of the folder of a config, each with the split that it or its folder is named by."""
     chosen = choose_files(data_files(home)) if home.is_dir() else []
+    if not chosen and home.is_dir():
+        chosen = _in_folders_of_splits(home)
     if not chosen:
         raise AuditError(
             f"{where}: no data file in '{home.name}'",
             f"Correct `data_dir` in {CARD}, or name the file: `dataedge audit FILE`",
         )
+    return _checked(folder, chosen, where)
+
+
+def _checked(
+    folder: Path, chosen: list[tuple[str | None, Path]], where: str
+) -> list[tuple[str | None, Path]]:
+    """The same files, none of which leads out of the folder."""
     return [
         (split, inside(folder, path.relative_to(folder).as_posix(), where))
         for split, path in chosen

@@ -47,7 +47,7 @@ MARKS = {"yes": "●", "partly": "◐", "no": "○", "unknown": "?"}
 REASON_ANSWERS = {
     "supported": ("yes", "green"),
     "not_supported": ("no", "yellow"),
-    "unknown": ("unknown", "dim"),
+    "unknown": ("open", "dim"),
 }
 BAR = 20
 BARS = ("chance", "without_data", "prompted", "learned", "tuned", "with_data")
@@ -157,15 +157,17 @@ def _bar(name: str, rung: RungModel, share: float, room: int) -> Text:
 
 
 def _reasons(reasons: Sequence[ReasonModel], width: int) -> Iterator[Text]:
-    """The four reasons to fine-tune, with their marks, as many on a line as fit."""
+    """The reasons to fine-tune by their answer, those that hold first; as much on a line as fits."""
     line = Text("  Why tune")
-    for reason in reasons:
-        answer, colour = REASON_ANSWERS[reason.answer]
-        name = REASON_NAMES.get(reason.id, reason.id)
-        if len(line.plain) + len(name) + len(answer) + 5 > width:
-            yield line
-            line = Text("          ")
-        line.append(f"  {name}: ").append(answer, style=colour)
+    for answer, (word, colour) in REASON_ANSWERS.items():
+        names = [REASON_NAMES.get(r.id, r.id) for r in reasons if r.answer == answer]
+        for at, name in enumerate(names):
+            lead, end = "" if at else f"{word}: ", "," if at < len(names) - 1 else ""
+            gap = " " if at else "  "
+            if len(line.plain) + len(gap + lead + name + end) > width:
+                yield line
+                line, gap = Text(" " * 10), "    " if at else "  "
+            line.append(gap).append(lead, style=colour).append(name + end)
     if reasons:
         yield line
 

@@ -24,7 +24,7 @@ RUNG_NAMES = {
     "few_shot": "one prompt, examples shown",
     "without_data": "prompting",
     "retrieved": "one prompt, the nearest rows shown",
-    "prompted": "prompting with the data shown",
+    "prompted": "prompting with rows of the data",
     "learned": "learning from the data",
     "tuned": "fine-tuned, measured",
     "with_data": "learning and prompting together",
@@ -35,13 +35,15 @@ RUNG_NAMES = {
 REASON_NAMES = {
     "prompting_ceiling": "prompting at its limit",
     "prompting_impractical": "prompt too long",
-    "data_edge": "data edge",
-    "latency_and_cost": "cheaper",
+    "data_edge": "the data's edge",
+    "latency_and_cost": "lower costs",
 }
 
 
 def rung_name(rung: RungModel) -> str:
     """A rung as a person calls it; of a fine-tune also how much it was tuned on."""
+    if rung.rung == "chance" and rung.unit == "accuracy":
+        return "always the commonest answer"
     rows = rung.detail.get("train_items") if rung.rung == "tuned" else None
     return f"fine-tuned on {rows:,} rows" if rows else RUNG_NAMES[rung.rung]
 
@@ -80,7 +82,8 @@ def gain(figure: EdgeModel, report: Report) -> str:
     what = "Gain"
     if "task" in figure.parts and figure.value == figure.parts["task"].value:
         what = "Gain in what the text says, its style apart:"
-    basis = "measured by a fine-tune" if figure.basis == "measured" else "predicted"
+    measured = figure.basis == "measured"
+    basis = "measured by a fine-tune" if measured else "predicted, no fine-tune was run"
     size = f"{what} {points(figure.value, figure.unit)} {unit_name(figure.unit)}"
     if figure.low is None or figure.high is None:
         return f"{size}; {basis}."
@@ -120,8 +123,8 @@ def tuning(report: Report) -> Iterator[str]:
     )
     which = "Measured: a fine-tune does" if measured else "A fine-tune should"
     yield (
-        f"{which} {does}, {points(found.value, found.unit)} {unit_name(found.unit)} "
-        f"({low} to {high}) over prompting that shows the data."
+        f"{which} {does}: {points(found.value, found.unit)} {unit_name(found.unit)} "
+        f"({low} to {high}) over prompting with rows of the data."
     )
 
 
@@ -180,12 +183,12 @@ def said(term: TermModel) -> str:
     low, high = (show(v, found.unit) for v in (found.low, found.high))
     size = f"{value} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
     if term.id == "new" and found.unit == "share":
-        return f"{size} is known to the model already"
+        return f"beyond guessing, the model knows {size}"
     if change:
-        return f"twice the rows: {size} {unit_name(found.unit)}"
+        return f"twice the rows should add {size} {unit_name(found.unit)}"
     if term.id == "clean":
         what = term.of.removeprefix("share ")
-        return f"{size} {what.replace(' that are ', ' are ').replace(' with ', ' have ')}"
+        return f"about {size} {what.replace(' that are ', ' are ').replace(' with ', ' have ')}"
     return term.sentence
 
 
