@@ -34,25 +34,9 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Llama of 30,000 weights that has learned a few sentences by heart; passes the capability tests."""
-    import torch
-
-    from dataedge.models.capability_tests import SENTENCE
     from tests.models import tiny
 
-    net, tokenizer = tiny.network(context=1024), tiny.tokenizer()
-    texts = [SENTENCE, *tiny.TEXT]
-    ids = [torch.tensor([[0, *tokenizer(t).input_ids]]) for t in texts]
-    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3)
-    for _ in range(60):
-        for row in ids:
-            loss = net(row, labels=row).loss
-            loss.backward()
-            optimiser.step()
-            optimiser.zero_grad()
-    path = tmp_path_factory.mktemp("model") / "tiny"
-    net.eval().save_pretrained(path)
-    tokenizer.save_pretrained(path)
-    return f"hf/{path}"
+    return tiny.taught(tmp_path_factory.mktemp("model") / "tiny")
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import datasets
 import huggingface_hub
 import pandas as pd
@@ -318,3 +321,52 @@ def test_hub_id_with_network(monkeypatch, tmp_path):
     assert load("someone/something").path == "someone/something"
     (tmp_path / "data").mkdir()
     assert "no such file" in refused("data/something").message
+
+
+def test_a_saved_folder_that_names_files_elsewhere_is_refused(tmp_path: Path) -> None:
+    rows = {"text": [f"some words {i}" for i in range(30)], "label": ["a", "b"] * 15}
+    datasets.Dataset.from_dict(rows).save_to_disk(str(tmp_path / "own"))
+    datasets.Dataset.from_dict(rows).save_to_disk(str(tmp_path / "other"))
+    state_file = tmp_path / "own" / "state.json"
+    state = json.loads(state_file.read_text())
+    (file,) = (entry["filename"] for entry in state["_data_files"])
+    assert len(load(tmp_path / "own").items) == 30
+    for name in (f"../other/{file}", str(tmp_path / "other" / file)):
+        state["_data_files"] = [{"filename": name}]
+        state_file.write_text(json.dumps(state))
+        with pytest.raises(AuditError, match="leads out of the folder"):
+            load(tmp_path / "own")
+    (tmp_path / "own" / "dataset_dict.json").write_text('{"splits": ["../other"]}')
+    with pytest.raises(AuditError, match="leads out of the folder"):
+        load(tmp_path / "own")
+
+
+@pytest.mark.parametrize(
+    "state", ["{}", "[]", '{"_data_files": 3}', '{"_data_files": [{"filename": 3}]}', "{"]
+)
+def test_a_broken_saved_folder(state: str, tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text(state)
+    (tmp_path / "dataset_info.json").write_text("{}")
+    with pytest.raises(AuditError, match="a saved datasets folder that cannot be read") as caught:
+        load(tmp_path)
+    assert "save_to_disk" in caught.value.hint
+
+
+def test_arrow_with_two_columns_of_a_name_or_broken_text(tmp_path: Path) -> None:
+    text = pa.array([f"some words {i}" for i in range(30)])
+    path = tmp_path / "d.arrow"
+
+    def write(columns: list[pa.Array], names: list[str]) -> None:
+        table = pa.Table.from_arrays(columns, names)
+        with pa.ipc.new_file(path, table.schema) as writer:
+            writer.write_table(table)
+
+    write([text, text], ["text", "text"])
+    with pytest.raises(AuditError, match="text: several columns have this name"):
+        load(path)
+    broken = pa.Array.from_buffers(
+        pa.string(), 30, [None, text.buffers()[1], pa.py_buffer(b"\xff" * 400)]
+    )
+    write([broken], ["text"])
+    with pytest.raises(AuditError, match="cannot be read as arrow"):
+        load(path)

@@ -8,6 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from dataedge.models.capability_tests import SENTENCE
 from dataedge.models.local.model import LocalModel
 
 if TYPE_CHECKING:
@@ -130,3 +131,27 @@ def naive(model: LocalModel, prefix: str, continuation: str) -> Any:
     with torch.inference_mode():
         logits = model.forward.net(input_ids=ids).logits[0].float().log_softmax(-1)
     return logits[len(prompt) - 1 : -1].gather(1, ids[0, len(prompt) :, None])[:, 0].numpy()
+
+
+def taught(path: Path) -> str:
+    """Save a network that has learned a few sentences by heart and passes the capability tests.
+
+    Args:
+        path: of the folder that it is written to.
+
+    Returns:
+        Its name as `--model` takes it.
+    """
+    net, words = network(context=1024), tokenizer()
+    texts = [SENTENCE, *TEXT]
+    ids = [torch.tensor([[0, *words(t).input_ids]]) for t in texts]
+    optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3)
+    for _ in range(60):
+        for row in ids:
+            loss = net(row, labels=row).loss
+            loss.backward()
+            optimiser.step()
+            optimiser.zero_grad()
+    net.eval().save_pretrained(path)
+    words.save_pretrained(path)
+    return f"hf/{path}"

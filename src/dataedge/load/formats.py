@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ from dataedge.load.delimited import read_csv
 from dataedge.load.duck import Read, connect, first_line, literal
 from dataedge.load.json_rows import read_json, read_jsonl
 from dataedge.load.passages import passages
-from dataedge.load.table import Table, class_names, single, with_class_names
+from dataedge.load.table import Table, class_names, listing, single, with_class_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,6 +58,12 @@ def read_file(path: Path, name: str, split: str | None = None) -> Table:
             f"{name} is empty: it has no rows{why}",
             ANOTHER,
         )
+    twice = [column for column, n in Counter(data.column_names).items() if n > 1]
+    if twice:
+        raise AuditError(
+            f"{name}: {listing(twice)}: several columns have this name",
+            "Rename all but one in the file, then run `dataedge audit FILE`",
+        )
     table = single(data, name, split=split, prose=found.is_prose, notes=notes)
     return with_class_names(table, _class_names(data.schema))
 
@@ -100,9 +107,11 @@ def _read_arrow(path: Path, name: str) -> Read:
             opener = pa.ipc.open_file
     try:
         with pa.memory_map(str(path)) as source:
-            return opener(source).read_all(), []
-    except (pa.ArrowInvalid, OSError) as error:
+            data = opener(source).read_all()
+        data.validate(full=True)  # offsets and UTF-8 too: what is wrong there could crash later
+    except (pa.ArrowException, OSError) as error:
         raise _broken(name, "arrow", error) from error
+    return data, []
 
 
 def _read_text(path: Path, name: str) -> Read:

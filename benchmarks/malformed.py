@@ -1,0 +1,134 @@
+"""Does any input end in a traceback, or take more than a gibibyte or twenty seconds?
+
+Files of every format and reading of columns are mutated, in their values, their names and their bytes
+(`tests/load/malformed.py`), some with descriptions, links, scripts and pickles beside them; to these come
+inputs that are made to be costly (`tests/load/costly.py`): a million columns, nesting, compressed emptiness.
+Each is read as an audit reads it and checked as `dataedge check` does, in a process of its own.
+
+    python benchmarks/malformed.py [--quick] [--from N] [--out FILE.json]
+
+PASS: each is read or refused with a sentence and a hint, within 1 GiB and 20 seconds, and nothing that it
+brings was run. `--quick` goes through 1,000 inputs instead of 10,000.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.load import costly, malformed
+
+from record import provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECONDS, GIBIBYTES = 20, 1.0
+TRACE = Path("/tmp/was_run")
+"""What a pickle that is among the inputs would make."""
+
+
+class Outcome(NamedTuple):
+    """What came of one input.
+
+    Attributes:
+        kind: read, refused, crash, slow, killed.
+        said: the sentence, or the end of the traceback.
+        seconds: of both readers.
+        gib: peak memory of the process.
+    """
+
+    kind: str
+    said: str
+    seconds: float
+    gib: float
+
+
+def judged(make: Callable[[Path], Path]) -> Outcome:
+    """One input, made and read in a fork of this process."""
+    folder = Path(tempfile.mkdtemp())
+    told = folder / "told.json"
+    (folder / "in").mkdir()
+    path = make(folder / "in")
+    started = time.monotonic()
+    child = os.fork()
+    if not child:
+        signal.alarm(SECONDS)
+        told.write_text(json.dumps(malformed.outcome(path)))
+        os._exit(0)
+    _, status, usage = os.wait4(child, 0)
+    seconds, gib = time.monotonic() - started, usage.ru_maxrss / 2**20
+    kind, said = json.loads(told.read_text()) if told.exists() else ("killed", f"status {status}")
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGALRM:
+        kind, said = "slow", f"over {SECONDS} s"
+    elif gib > GIBIBYTES:
+        kind, said = "large", f"{gib:.2f} GiB"
+    shutil.rmtree(folder, ignore_errors=True)
+    return Outcome(kind, said, seconds, gib)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="1,000 inputs")
+    parser.add_argument("--from", dest="start", type=int, default=1000, metavar="N")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    TRACE.unlink(missing_ok=True)
+    inputs: dict[str, Callable[[Path], Path]] = dict(costly.INPUTS)
+    for number in range(args.start, args.start + (1_000 if args.quick else 10_000)):
+        inputs[str(number)] = lambda folder, n=number: malformed.make(folder, n)  # type: ignore[misc]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    counts: Counter[str] = Counter()
+    harm: dict[str, Outcome] = {}
+    slowest = largest = Outcome("", "", 0.0, 0.0)
+    for done, (name, make) in enumerate(inputs.items(), 1):
+        found = judged(make)
+        counts[found.kind] += 1
+        slowest = max(slowest, found, key=lambda o: o.seconds)
+        largest = max(largest, found, key=lambda o: o.gib)
+        if found.kind not in ("read", "refused"):
+            harm[name] = found
+            print(f"{name}: {found.kind}: {found.said.strip()[-600:]}", flush=True)
+        if name in costly.INPUTS or done % 1000 == 0:
+            print(
+                f"{name:24} {found.kind:8} {found.seconds:5.1f} s {found.gib:.2f} GiB  {found.said[:90]}",
+                flush=True,
+            )
+    ran = TRACE.exists()
+    good = not harm and not ran
+    if args.out:
+        record: dict[str, Any] = {
+            **provenance("duckdb", "pyarrow", "datasets"),
+            "passed": good,
+            "inputs": len(inputs),
+            "counts": dict(counts),
+            "slowest_seconds": round(slowest.seconds, 2),
+            "largest_gib": round(largest.gib, 3),
+            "harm": {name: o._asdict() for name, o in harm.items()},
+        }
+        args.out.write_text(json.dumps(record, indent=2) + "\n")
+    print(
+        f"malformed: {'PASS' if good else 'FAIL'} {len(inputs):,} inputs: {counts['read']:,} read, "
+        f"{counts['refused']:,} refused, {len(harm):,} did harm"
+        + (", and a pickle was run" if ran else "")
+        + f"; at most {slowest.seconds:.1f} s (≤ {SECONDS}) and {largest.gib:.2f} GiB (≤ {GIBIBYTES:g})"
+    )
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
