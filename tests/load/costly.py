@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -47,15 +48,16 @@ def deep_jsonl(folder: Path) -> Path:
 
 
 def parquet_bomb(folder: Path) -> Path:
-    """300 million rows of the same two words in a few kilobytes a column."""
+    """300 million rows of the same two words in fifty kilobytes."""
     path = folder / "bomb.parquet"
     text = pa.DictionaryArray.from_arrays(
-        pa.array([0] * 1_000_000, pa.int32()), pa.array(["the same words " * 20])
+        pa.array(np.zeros(30_000_000, np.int32)), pa.array(["the same words " * 20])
     )
     table = pa.table({"text": text, "label": text})
-    with pq.ParquetWriter(path, table.schema, compression="zstd") as writer:
-        for _ in range(300):
-            writer.write_table(table)
+    pages = {"data_page_size": 1 << 28, "write_batch_size": 1 << 24, "max_rows_per_page": 1 << 24}
+    with pq.ParquetWriter(path, table.schema, compression="zstd", **pages) as writer:
+        for _ in range(10):
+            writer.write_table(table, row_group_size=len(table))
     return path
 
 

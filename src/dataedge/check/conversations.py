@@ -155,7 +155,7 @@ def _calls(row: int, where: str, message: dict[str, Any], into: Collected) -> li
 def _is_object(text: str) -> bool:
     try:
         return isinstance(json.loads(text), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

@@ -201,7 +201,7 @@ def _calls(turn: dict[str, Any]) -> list[str]:
 def _parsed(arguments: Any) -> Any:
     try:
         return json.loads(arguments) if isinstance(arguments, str) else arguments
-    except ValueError:
+    except (ValueError, RecursionError):
         return arguments
 
 

@@ -6,7 +6,15 @@ import csv
 from typing import TYPE_CHECKING
 
 from dataedge.errors import AuditError
-from dataedge.load.duck import MIB, Read, connect, first_line, left_out, literal
+from dataedge.load.duck import (
+    MIB,
+    Read,
+    connect,
+    first_line,
+    left_out,
+    literal,
+    require_few_columns,
+)
 from dataedge.load.naming import KNOWN
 
 if TYPE_CHECKING:
@@ -96,6 +104,7 @@ def _header(path: Path, name: str) -> tuple[str, list[str]]:
             record = next(csv.reader(file, delimiter=delimiter), [])
         except csv.Error:
             record = []
+    require_few_columns(len(record), name)
     header: list[str] = []
     for i, raw in enumerate(record, 1):
         column = raw.strip() or f"column_{i}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dataedge.errors import AuditError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import pyarrow as pa
@@ -14,6 +17,10 @@ else:
     Read = tuple
 
 MIB = 1 << 20
+MOST_COLUMNS = 10_000
+"""What a table may have; where each row has keys of its own, they are values, not columns."""
+UNPACKED, TIMES_ITS_SIZE = 512 * MIB, 100
+"""A file that unpacks to more than both, in bytes and in multiples of its size, is one that was made to."""
 
 
 def connect(path: Path) -> Any:
@@ -46,6 +53,48 @@ def literal(path: Path) -> str:
         'a[[]1].csv'
     """
     return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+
+
+def require_few_columns(n: int, name: str) -> None:
+    """Refuse a table that is too wide to be rows of a dataset.
+
+    Args:
+        n: its columns.
+        name: of the file.
+    """
+    if n > MOST_COLUMNS:
+        raise AuditError(
+            f"{name} has {n:,} columns, and at most {MOST_COLUMNS:,} are read",
+            "If keys are values, write them as rows; or keep the columns that count: `dataedge audit FILE`",
+        )
+
+
+def unpacked(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, size: int, name: str
+) -> pa.Table:
+    """A table from its batches, as long as they are in proportion to the file.
+
+    Args:
+        batches: of a few thousand rows each.
+        schema: of all.
+        size: of the file, bytes.
+        name: of the file.
+
+    Raises:
+        AuditError: a small file unpacks to a table that fills the memory.
+    """
+    import pyarrow as pa
+
+    kept, total = [], 0
+    for batch in batches:
+        kept.append(batch)
+        total += batch.nbytes
+        if total > max(UNPACKED, TIMES_ITS_SIZE * size):
+            raise AuditError(
+                f"{name} has {size:,} bytes and unpacks to over {total // MIB:,} MiB",
+                "Its rows must repeat: write each once, and name that file: `dataedge audit FILE`",
+            )
+    return pa.Table.from_batches(kept, schema)
 
 
 def first_line(error: Exception) -> str:

@@ -10,7 +10,14 @@ import pyarrow as pa
 
 from dataedge.errors import AuditError
 from dataedge.load.delimited import read_csv
-from dataedge.load.duck import Read, connect, first_line, literal
+from dataedge.load.duck import (
+    Read,
+    connect,
+    first_line,
+    literal,
+    require_few_columns,
+    unpacked,
+)
 from dataedge.load.json_rows import read_json, read_jsonl
 from dataedge.load.passages import passages
 from dataedge.load.table import Table, class_names, listing, single, with_class_names
@@ -90,9 +97,14 @@ def _read_parquet(path: Path, name: str) -> Read:
 
     pairs_query = "SELECT key, value FROM parquet_kv_metadata(?)"
     pattern = literal(file := path.resolve())
+    quoted = "'" + pattern.replace("'", "''") + "'"
     with connect(file) as db:
         try:
-            data = db.sql("SELECT * FROM read_parquet(?)", params=[pattern]).to_arrow_table()
+            # a query with parameters is read whole before its first batch
+            query = f"SELECT * FROM read_parquet({quoted})"
+            reader = db.sql(query).to_arrow_reader(10_000)
+            require_few_columns(len(reader.schema), name)
+            data = unpacked(reader, reader.schema, path.stat().st_size, name)
             pairs = db.execute(pairs_query, [pattern]).fetchall()
         except duckdb.Error as error:
             raise _broken(name, "parquet", error) from error
@@ -132,10 +144,10 @@ def _broken(name: str, kind: str, error: Exception) -> AuditError:
 def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
     """Class names that the datasets library left in a file's schema."""
     try:
-        info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    except ValueError:
+        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        return class_names(told.get("info", {}).get("features", {}))
+    except (ValueError, RecursionError, AttributeError):  # or it is not as the library writes it
         return {}
-    return class_names(info.get("info", {}).get("features", {}))
 
 
 class Format(NamedTuple):

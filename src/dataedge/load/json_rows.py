@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dataedge.errors import AuditError
-from dataedge.load.duck import MIB, Read, connect, first_line, left_out, literal
+from dataedge.load.duck import (
+    MIB,
+    Read,
+    connect,
+    first_line,
+    left_out,
+    literal,
+    require_few_columns,
+)
 from dataedge.load.table import JSON_CELLS
 
 if TYPE_CHECKING:
@@ -48,7 +56,7 @@ def _read(path: Path, name: str, layout: str) -> Read:
             if path.suffix.lower() == ".json":
                 _unwrap(db, name)
             notes = _not_objects(db, name)
-            return _columns(db), notes
+            return _columns(db, name), notes
         except duckdb.Error as error:
             raise AuditError(
                 f"{name} cannot be read as JSON: {first_line(error)}",
@@ -99,7 +107,7 @@ def _not_objects(db: Any, name: str) -> list[str]:
     return [f"{name}, row {first}: no JSON object; {left_out(count)}"] if count else []
 
 
-def _columns(db: Any) -> pa.Table:
+def _columns(db: Any, name: str) -> pa.Table:
     """One column per key, in order of first appearance."""
     groups = db.execute(
         f"SELECT json_keys(json), min(i) AS first {_OBJECTS} GROUP BY 1 ORDER BY first"
@@ -107,6 +115,7 @@ def _columns(db: Any) -> pa.Table:
     keys = list(dict.fromkeys(key for group, _ in groups for key in group))
     if not keys:
         return pa.table({})
+    require_few_columns(len(keys), name)
     cells = ", ".join(f"(json->?)::VARCHAR AS c{i}" for i in range(len(keys)))
     query = f"SELECT {cells} {_OBJECTS} ORDER BY i"
     data = db.sql(query, params=[_pointer(key) for key in keys]).to_arrow_table()

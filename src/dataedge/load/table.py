@@ -237,10 +237,10 @@ def as_text(value: object) -> str | None:
 
 
 def _parsed(text: str) -> Any:
-    """The value of a JSON text; one that is nested too deeply stays a text."""
+    """The value of a JSON text; what is nested too deeply, or has thousands of digits, stays a text."""
     try:
         return json.loads(text)
-    except RecursionError:
+    except (ValueError, RecursionError):
         return text
 
 
