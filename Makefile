@@ -16,7 +16,7 @@ test: $(VENV)/.installed
 	$(BIN)/mypy
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder
 
-# Three sample audits from nothing, a pilot and the tutorial: half an hour on two idle cores.
+# Three sample audits from nothing, a pilot and the tutorial: three quarters of an hour on two slow cores.
 test-long: $(VENV)/.installed
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m long -n auto --dist loadscope --no-loadscope-reorder
 

@@ -47,7 +47,9 @@ def test_a_report_from_before_later_fields_opens() -> None:
         del data["verdict"][name]
     for name in ("edge", "tuning_gain"):
         del data[name]["carries"]
+    data["schema_version"] = 1
     old = Report.model_validate(json.loads(json.dumps(data)))
+    assert old.schema_version == SCHEMA_VERSION == 2
     assert (old.terms, old.exposure, old.run, old.verdict.flag) == ([], [], "", "")
     assert old.edge.carries is None
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 class _Part(BaseModel):
@@ -219,9 +219,9 @@ class StageModel(_Part):
 
 
 class Report(_Part):
-    """report.json, version 1."""
+    """report.json, version 2; one of version 1 opens as one of version 2."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     status: Literal["ok", "partial"]
     """partial: some units failed; the figures rest on the others."""
     tool: ToolModel
@@ -251,6 +251,14 @@ class Report(_Part):
     """Where the store is, relative to the report."""
     run: str = Field(default="", pattern=r"^[0-9a-z_]{0,40}$")
     """The run whose items and findings this is; empty before runs had ids."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_version_1(cls, data: Any) -> Any:
+        """What version 2 added has defaults: terms, limits, flag, run, exposure, precision, usage, notes."""
+        if isinstance(data, dict) and data.get("schema_version") == 1:
+            return {**data, "schema_version": SCHEMA_VERSION}
+        return data
 
 
 TIMINGS = ("created", "seconds", "run")
