@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 
@@ -54,3 +55,38 @@ def test_a_bar_in_a_terminal() -> None:
     with Progress(stream=stream).task("embed", 10) as advance:
         advance(10)
     assert "embed" in stream.getvalue()
+
+
+def test_a_notebook_has_a_bar_in_its_cell() -> None:
+    """In a kernel of Jupyter: what it displays while the cell runs, and what is left at its end."""
+    from jupyter_client.manager import start_new_kernel
+
+    code = """
+import time
+from dataedge.progress import Progress
+shown = Progress()
+for name, total in (("embed <b>", 4), ("choices", 2)):
+    with shown.task(name, total) as advance:
+        for _ in range(total):
+            time.sleep(0.25)
+            advance(1)
+"""
+    manager, client = start_new_kernel(kernel_name="python3")
+    drawn: list[str] = []
+    places = set()
+
+    def hear(message: dict[str, Any]) -> None:
+        if message["msg_type"] in ("display_data", "update_display_data"):
+            drawn.append(message["content"]["data"]["text/html"])
+            places.add(message["content"]["transient"]["display_id"])
+
+    try:
+        reply = client.execute_interactive(code, timeout=60, output_hook=hear)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert reply["content"]["status"] == "ok"
+    assert 'embed &lt;b&gt; <progress value="4" max="4"></progress> 4 of 4' in drawn
+    assert any(d.startswith("choices <progress") for d in drawn)
+    assert drawn[-1] == ""
+    assert len(places) == 1

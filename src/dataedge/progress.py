@@ -1,17 +1,19 @@
-"""Progress on stderr: bars in a terminal, plain lines elsewhere, silence when asked."""
+"""Progress on stderr: bars in a terminal or a notebook, plain lines elsewhere, silence when asked."""
 
 from __future__ import annotations
 
+import html
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE_SECONDS = 2.0
 LINE_EVERY_SECONDS = 15.0
+DRAWN_EVERY_SECONDS = 0.2
 
 
 class Progress:
@@ -25,6 +27,7 @@ class Progress:
     def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
         self.quiet = quiet
         self.stream = stream or sys.stderr
+        self._in_cell: Any = None
 
     def say(self, sentence: str) -> None:
         """One line, such as the name of the step that begins."""
@@ -38,6 +41,9 @@ class Progress:
             yield lambda _: None
         elif self.stream.isatty():
             with self._bar(name, total) as advance:
+                yield advance
+        elif self.stream is sys.stderr and _in_notebook():
+            with self._notebook_bar(name, total) as advance:
                 yield advance
         else:
             yield self._lines(name, total)
@@ -58,6 +64,37 @@ class Progress:
             task = bars.add_task(name, total=total)
             yield lambda k: bars.update(task, advance=k)
 
+    @contextmanager
+    def _notebook_bar(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar in the cell that runs, the same place for every stage; gone once the stage is done."""
+        from IPython.display import display
+
+        started = last = time.monotonic()
+        done = 0
+        nothing = {"text/html": "", "text/plain": ""}
+
+        def bar() -> dict[str, str]:
+            left = (last - started) * (total - done) / max(done, 1)
+            tail = f", {left:.0f} s left" if done and last - started > PATIENCE_SECONDS else ""
+            count, name_ = f"{done:,} of {total:,}{tail}", html.escape(name)
+            drawn = f'{name_} <progress value="{done}" max="{total}"></progress> {count}'
+            return {"text/html": drawn, "text/plain": f"{name}: {count}"}
+
+        def advance(k: int) -> None:
+            nonlocal done, last
+            done += k
+            if time.monotonic() - last >= DRAWN_EVERY_SECONDS:
+                last = time.monotonic()
+                self._in_cell.update(bar(), raw=True)
+
+        if self._in_cell is None:
+            self._in_cell = display(nothing, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._in_cell.update(bar(), raw=True)
+        try:
+            yield advance
+        finally:
+            self._in_cell.update(nothing, raw=True)
+
     def _lines(self, name: str, total: int) -> Callable[[int], None]:
         started = last = time.monotonic()
         done = 0
@@ -75,3 +112,9 @@ class Progress:
                 print(f"  {name}: {done} of {total}{tail}", file=self.stream, flush=True)
 
         return advance
+
+
+def _in_notebook() -> bool:
+    """Whether a kernel of Jupyter runs this, which draws what is displayed."""
+    ipython = sys.modules.get("IPython")
+    return hasattr(ipython.get_ipython(), "kernel") if ipython else False
