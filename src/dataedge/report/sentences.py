@@ -83,7 +83,9 @@ def gain(figure: EdgeModel, report: Report) -> str:
     if "task" in figure.parts and figure.value == figure.parts["task"].value:
         what = "Gain in what the text says, its style apart:"
     measured = figure.basis == "measured"
-    basis = "measured by a fine-tune" if measured else "predicted, no fine-tune was run"
+    tuned = any(r.rung == "tuned" and r.value is not None for r in report.ladder)
+    predicted = "predicted" if tuned else "predicted, no fine-tune was run"
+    basis = "measured by a fine-tune" if measured else predicted
     size = f"{what} {points(figure.value, figure.unit)} {unit_name(figure.unit)}"
     if figure.low is None or figure.high is None:
         return f"{size}; {basis}."

@@ -69,11 +69,15 @@ def _counts(rows: list[Spec], field: str, title: str) -> Spec | None:
     if not any(row["n"] for row in rows):
         return None
     y = {"field": field, "type": "nominal", "sort": None, "title": None}
+    most = max(row["n"] for row in rows)
+    step = _step(most)
     x = {
         "field": "n",
         "type": "quantitative",
         "title": title,
-        "axis": {"tickMinStep": 1, "format": ",.0f"},
+        # room for the number behind the longest
+        "scale": {"domain": [0, 1.3 * most], "nice": False},
+        "axis": {"values": list(range(0, most + 1, step)), "format": ",.0f"},
     }
     return {
         "height": 26 * len(rows),
@@ -87,3 +91,17 @@ def _counts(rows: list[Spec], field: str, title: str) -> Spec | None:
             },
         ],
     }
+
+
+def _step(most: int) -> int:
+    """Between the marks of an axis of counts: 1, 2 or 5 of a power of ten, five marks at most.
+
+    Example:
+        >>> [_step(n) for n in (1, 5, 19, 420, 100_000)]
+        [1, 1, 5, 100, 20000]
+    """
+    for exponent in range(20):
+        for step in (1, 2, 5):
+            if most <= 5 * step * 10**exponent:
+                return step * int(10**exponent)
+    return most

@@ -64,8 +64,13 @@ def page(report: Report, sample: ItemSample) -> str:
         data=_in_script(data),
         charts=drawn,
         label=report.verdict.label.upper().replace("_", " "),
-        sentences=[*reached(report), gain(report.edge, report), *tuning(report)],
-        terms=[(t, said(t).replace("δ", least(report, report.edge.unit))) for t in report.terms],
+        sentences=[
+            _unbroken(s) for s in (*reached(report), gain(report.edge, report), *tuning(report))
+        ],
+        terms=[
+            (t, _unbroken(said(t).replace("δ", least(report, report.edge.unit))))
+            for t in report.terms
+        ],
         reasons=[(r, REASON_NAMES.get(r.id, r.id), timed(r)) for r in report.reasons],
         why=[w for w in report.verdict.why[1:] if not w.startswith("Advice: ")],
         advice=advice(report),
@@ -80,6 +85,11 @@ def page(report: Report, sample: ItemSample) -> str:
         notes=[*report.dataset.notes, *report.model.notes, *report.embedder.notes],
         passed=sorted(report.config.passed.items()),
     )
+
+
+def _unbroken(sentence: str) -> str:
+    """No line ends between a number and its sign of percent."""
+    return sentence.replace(" %", "\u00a0%")
 
 
 def _that_fit(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
