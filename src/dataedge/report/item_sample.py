@@ -44,7 +44,7 @@ class Pair:
 
 
 PAIRS: Final = (
-    Pair("p_without", "p_with", "share", "probability of the given answer"),
+    Pair("p_without", "p_with", "share", "probability of the answer"),
     Pair("right_without", "right_with", "share", "share of answers that are right"),
     Pair("bits_per_byte_without", "bits_per_byte_with", "loss", "bits per byte"),
     Pair("error_without", "error_with", "loss", "absolute error"),
