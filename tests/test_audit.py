@@ -146,7 +146,7 @@ def test_a_second_run_asks_the_model_nothing(
     assert done.stdout.strip() == "False", done.stderr
 
 
-@pytest.mark.parametrize("task", ["classify", "generate"])
+@pytest.mark.parametrize("task", ["classify", pytest.param("generate", marks=pytest.mark.long)])
 def test_other_thresholds_fit_nothing_anew(
     task: str,
     small_dataset: Path,
@@ -239,6 +239,7 @@ def test_a_servers_precision_is_not_ours(small_dataset: Path) -> None:
     assert "--dtype bfloat16 is for weights on this machine" in done.stderr
 
 
+@pytest.mark.long
 def test_killed_in_the_middle_it_goes_on_where_it_stopped(
     small_dataset: Path, tiny_model: str, tmp_path: Path
 ) -> None:

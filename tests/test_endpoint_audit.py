@@ -92,7 +92,7 @@ def test_an_audit_by_text_is_the_local_one(
     assert latency.evidence["cost_per_1000_requests"]["best_prompt"] > 0
 
 
-@pytest.mark.parametrize("fault", ["shift", "nan"])
+@pytest.mark.parametrize("fault", [pytest.param("shift", marks=pytest.mark.long), "nan"])
 def test_no_number_of_a_lying_array_is_used(
     run: Callable[..., Audit], fault: str, tmp_path: Path
 ) -> None:
@@ -105,7 +105,9 @@ def test_no_number_of_a_lying_array_is_used(
     assert done.verdict.label in ("edge", "no_edge", "inconclusive")
 
 
-@pytest.mark.parametrize("offers", [{"completions"}, {"chat"}])
+@pytest.mark.parametrize(
+    "offers", [pytest.param({"completions"}, marks=pytest.mark.long), {"chat"}]
+)
 def test_without_probabilities_accuracy_alone_is_told(
     run: Callable[..., Audit], offers: set[str], tmp_path: Path
 ) -> None:

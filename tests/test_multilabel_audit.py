@@ -77,6 +77,7 @@ def test_every_item_has_its_labels_and_what_was_answered(audited: dataedge.Audit
     assert {"; ".join(labels) or "(none)" for labels in found["labels"]} == set(found["target"])
 
 
+@pytest.mark.long
 def test_shuffled_labels_are_no_edge(tiny_model: str, tmp_path: Path) -> None:
     found = dataedge.audit(
         frame(100, shuffled=True), out=tmp_path / "a", model=tiny_model, probe_items=40

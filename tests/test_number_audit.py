@@ -76,6 +76,7 @@ def test_every_item_has_what_was_answered(audited: dataedge.Audit) -> None:
     assert 1 - left / spread == pytest.approx(audited.ladder.loc["with_data", "value"], abs=0.03)
 
 
+@pytest.mark.long
 def test_shuffled_numbers_are_no_edge(tiny_model: str, tmp_path: Path) -> None:
     found = dataedge.audit(
         frame(shuffled=True),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import dataedge
 
@@ -44,6 +45,7 @@ def test_planted_leaks_are_told_at_the_top(tiny_model: str, tmp_path: Path) -> N
     assert len(found.views["leaked"]) == 5
 
 
+@pytest.mark.long
 def test_nothing_is_told_where_nothing_was_planted(tiny_model: str, tmp_path: Path) -> None:
     found = audited(frame(leak=False), tiny_model, tmp_path / "clean").report
     assert not found.measures["label_leak"].detail["reported"]

@@ -52,7 +52,7 @@ def hooked(name, function, job):
             os.kill(os.getpid(), signal.SIGKILL)
         if chosen and job["when"] == "wait":
             print("waiting", flush=True)
-            time.sleep(600)
+            time.sleep(60)
         result = function(*args, **kwargs)
         if chosen and job["when"] == "after":
             os.kill(os.getpid(), signal.SIGKILL)

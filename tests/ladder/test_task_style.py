@@ -103,7 +103,14 @@ def independent(
     return sides[0][:, 0], sides[1][:, 0], size, OtherPrompts(rows, sides[0][rows, 1:], informed)
 
 
-@pytest.mark.parametrize("noise", [(6.0, 1.0), (1.0, 6.0), (4.0, 4.0)])
+@pytest.mark.parametrize(
+    "noise",
+    [
+        (6.0, 1.0),
+        pytest.param((1.0, 6.0), marks=pytest.mark.long),
+        pytest.param((4.0, 4.0), marks=pytest.mark.long),
+    ],
+)
 def test_an_answer_that_does_not_depend_on_the_prompt_has_no_task(
     noise: tuple[float, float],
 ) -> None:

@@ -41,6 +41,7 @@ def run(machine: Machine, model: str, items: int, out: Path) -> dict[str, Any]:
     return record
 
 
+@pytest.mark.long
 def test_the_tiny_model_says_the_same_everywhere(
     shared: Path, tiny_model: str, tmp_path: Path
 ) -> None:

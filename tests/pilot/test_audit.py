@@ -162,7 +162,7 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("minutes", [1.0, None])
+@pytest.mark.parametrize("minutes", [pytest.param(1.0, marks=pytest.mark.long), None])
 def test_responses_are_tuned_too(
     tmp_path: Path,
     tiny_model: str,
@@ -188,6 +188,7 @@ def test_responses_are_tuned_too(
     assert done.tuning_gain.value == pytest.approx(ladder["prompted"].value - reached)  # type: ignore[operator]
 
 
+@pytest.mark.long
 def test_adapters_are_what_peft_reads(tmp_path: Path, tiny_model: str, pairs: Path) -> None:
     """Loaded by peft onto the base model, they say what the audit was told: in the rung's own bits."""
     from peft import PeftModel

@@ -84,7 +84,7 @@ def gain(figure: EdgeModel, report: Report) -> str:
         what = "Gain in what the text says, its style apart:"
     measured = figure.basis == "measured"
     tuned = any(r.rung == "tuned" and r.value is not None for r in report.ladder)
-    predicted = "predicted" if tuned else "predicted, no fine-tune was run"
+    predicted = "predicted" if tuned else "predicted, not tuned"
     basis = "measured by a fine-tune" if measured else predicted
     size = f"{what} {points(figure.value, figure.unit)} {unit_name(figure.unit)}"
     if figure.low is None or figure.high is None:
