@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 
@@ -13,6 +14,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     NO_CONCLUSION = 3
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class AuditError(Exception):
@@ -33,3 +35,42 @@ class AuditError(Exception):
         self.message = message
         self.hint = hint
         self.code = code
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM_TEXTS = ("no space left", "file too large", "quota exceeded")
+_NO_MEMORY_TEXTS = (
+    "out of memory",
+    "allocate memory",
+    "failed to allocate",
+    "allocation failure",
+    "bad_alloc",
+)
+"""How DuckDB, Arrow, torch and the C library say it, in lower case."""
+
+
+def machine_trouble(error: BaseException) -> AuditError | None:
+    """What to tell where the machine, not the data, stood in the way; None for any other error.
+
+    Example:
+        >>> machine_trouble(MemoryError()).message
+        'the memory ran out'
+        >>> machine_trouble(ValueError("no")) is None
+        True
+    """
+    if isinstance(error, AuditError):
+        return None
+    text = str(error).lower()
+    if getattr(error, "errno", None) in NO_ROOM or any(t in text for t in _NO_ROOM_TEXTS):
+        return AuditError(
+            "there is no room left on the disk",
+            hint="Make room, then give the command again: it goes on (or start over with --out DIR)",
+            code=ExitCode.NO_CONCLUSION,
+        )
+    if isinstance(error, MemoryError) or any(t in text for t in _NO_MEMORY_TEXTS):
+        return AuditError(
+            "the memory ran out",
+            hint="Close other programs, then give the command again: it goes on (or use --limit N)",
+            code=ExitCode.NO_CONCLUSION,
+        )
+    return None

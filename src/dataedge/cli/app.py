@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +22,7 @@ from dataedge.cli.options import (
     configured,
 )
 from dataedge.cli.probes import app as probes_app
-from dataedge.errors import AuditError, ExitCode
+from dataedge.errors import AuditError, ExitCode, machine_trouble
 from dataedge.load import READING
 
 if TYPE_CHECKING:
@@ -69,10 +70,11 @@ def audit(
     try:
         done = run(source, fresh=fresh, quiet=quiet, **options)
     except KeyboardInterrupt as error:
+        ended = isinstance(error, TerminatedError)
         raise AuditError(
-            "interrupted; the model's answers so far are kept",
+            f"{'ended by SIGTERM' if ended else 'interrupted'}; the model's answers so far are kept",
             hint="Go on with: `dataedge " + " ".join(sys.argv[1:]).replace(" --fresh", "") + "`",
-            code=ExitCode.INTERRUPTED,
+            code=ExitCode.TERMINATED if ended else ExitCode.INTERRUPTED,
         ) from error
     _print(done, json, details=details)
 
@@ -399,14 +401,25 @@ def _remember(debug: bool) -> None:
     _state["debug"] = debug
 
 
+class TerminatedError(KeyboardInterrupt):
+    """SIGTERM, which a scheduler sends before it takes the machine away: ended like Ctrl-C."""
+
+
+def _terminated(*_: object) -> None:
+    raise TerminatedError
+
+
 def main() -> None:
     """Run the command; every failure is a sentence, a hint and an exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         code = app(completed(sys.argv[1:]), standalone_mode=False)
         if isinstance(code, int) and code:
             sys.exit(code)
     except AuditError as error:
         _fail(error.message, error.hint, error.code, error)
+    except TerminatedError:
+        sys.exit(int(ExitCode.TERMINATED))
     except KeyboardInterrupt:
         sys.exit(int(ExitCode.INTERRUPTED))
     except Exception as error:  # noqa: BLE001
@@ -414,6 +427,8 @@ def main() -> None:
             show_usage = getattr(error, "ctx", None)
             command = show_usage.command_path if show_usage else "dataedge"
             _fail(error.format_message(), f"See `{command} --help`", ExitCode.USAGE, error)
+        if trouble := machine_trouble(error):
+            _fail(trouble.message, trouble.hint, trouble.code, error)
         name = type(error).__name__
         _fail(
             f"unexpected {name}: {error}",

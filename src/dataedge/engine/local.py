@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dataedge.engine import Stage, Step, stage_key
 from dataedge.engine.values import UnreadableError, digest, pack, unpack
-from dataedge.errors import AuditError, ExitCode
+from dataedge.errors import AuditError, ExitCode, machine_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -143,6 +143,8 @@ def _attempt(stage: Stage, batch: pa.Table) -> tuple[pa.Table, int]:
     except (AuditError, MemoryError):
         raise
     except Exception as error:
+        if trouble := machine_trouble(error):  # no fault of a unit
+            raise trouble from error
         if len(batch) == 1:
             message = f"{type(error).__name__}: {error}"[:500]
             return pa.table({"unit": batch["unit"], "error": pa.array([message])}), 1
