@@ -4,7 +4,7 @@ Short questions of 77 classes are made up (5 % of labels wrong, 3 % said twice) 
 in a process of its own. Vectors are the real embedder's up to 100,000 rows; above that they are drawn by
 word, which the table says.
 
-    python benchmarks/scale.py [--quick] [--rows 10000 100000] [--out FILE.json]
+    python benchmarks/scale.py [--quick] [--rows 10000 100000] [--probe-items N] [--out FILE.json]
 
 Checked at every size: what is neither embedding nor asking stays within its limit (120 seconds at 100,000
 rows, in proportion, and never less than 60), peak memory (2 GiB at 100,000 rows, 8 GiB at a million), the
@@ -192,6 +192,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="1,000 and 5,000 rows, fewer probes")
     parser.add_argument("--rows", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument(
+        "--probe-items", type=int, default=400, help="held-out items asked about [400]"
+    )
     parser.add_argument("--out", type=Path)
     parser.add_argument("--one", nargs=3, metavar=("ROWS", "PROBES", "FILE"))
     args = parser.parse_args()
@@ -199,7 +202,9 @@ def main() -> int:
         rows, probe_items, file = args.one
         Path(file).write_text(json.dumps(audited(int(rows), int(probe_items))))
         return 0
-    sizes, probe_items = ([1_000, 5_000], 60) if args.quick else (sorted(args.rows), 400)
+    sizes, probe_items = sorted(args.rows), args.probe_items
+    if args.quick:
+        sizes, probe_items = [1_000, 5_000], 60
     done: list[dict[str, Any]] = []
     short: list[str] = []
     for rows in sizes:
