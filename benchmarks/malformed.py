@@ -84,7 +84,7 @@ def judged(make: Callable[[Path], Path]) -> Outcome:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="1,000 inputs")
-    parser.add_argument("--from", dest="start", type=int, default=1000, metavar="N")
+    parser.add_argument("--from", dest="start", type=int, default=10_000, metavar="N")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     TRACE.unlink(missing_ok=True)
