@@ -4,7 +4,10 @@ Short questions of 77 classes are made up (5 % of labels wrong, 3 % said twice) 
 in a process of its own. Vectors are the real embedder's up to 100,000 rows; above that they are drawn by
 word, which the table says.
 
-    python benchmarks/scale.py [--quick] [--rows 10000 100000] [--probe-items N] [--out FILE.json]
+    python benchmarks/scale.py [--quick] [--rows 10000 100000] [--probe-items N] [--small] [--out FILE.json]
+
+`--small` asks a model of 30,000 weights instead of the embedded one: what an audit costs beside its model, in
+minutes instead of hours.
 
 Checked at every size: what is neither embedding nor asking stays within its limit (120 seconds at 100,000
 rows, in proportion, and never less than 60), peak memory (2 GiB at 100,000 rows, 8 GiB at a million), the
@@ -33,6 +36,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import numpy as np
 import pyarrow as pa
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.models import tiny
 
 import dataedge
 from dataedge import pipeline
@@ -101,16 +109,21 @@ class Drawn(Embed):
         return total
 
 
-def audited(rows: int, probe_items: int) -> dict[str, Any]:
+def audited(rows: int, probe_items: int, small: bool) -> dict[str, Any]:
     """One audit in this process: its stages and sizes."""
     if rows > EMBEDDED_TO:
         pipeline.Embed = Drawn  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as made:
         data, out = Path(made) / "questions.csv", Path(made) / "out"
         questions(rows, data)
+        model = tiny.taught(Path(made) / "tiny") if small else None
         started = time.perf_counter()
         report = dataedge.audit(
-            data, out=str(out), probe_items=probe_items, quiet=not sys.stderr.isatty()
+            data,
+            out=str(out),
+            model=model,
+            probe_items=probe_items,
+            quiet=not sys.stderr.isatty(),
         ).report
         wall = time.perf_counter() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -123,6 +136,7 @@ def audited(rows: int, probe_items: int) -> dict[str, Any]:
         sizes = {path.name: path.stat().st_size for path in out.iterdir() if path.is_file()}
     return {
         "rows": rows,
+        "model": "30,000 weights" if small else report.model.id,
         "vectors": "drawn" if rows > EMBEDDED_TO else "embedder",
         "seconds": wall,
         "peak_gib": peak,
@@ -135,10 +149,13 @@ def audited(rows: int, probe_items: int) -> dict[str, Any]:
     }
 
 
-def in_a_process_of_its_own(rows: int, probe_items: int) -> dict[str, Any]:
+def in_a_process_of_its_own(rows: int, probe_items: int, small: bool) -> dict[str, Any]:
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         subprocess.run(
-            [sys.executable, __file__, "--one", str(rows), str(probe_items), file.name],
+            [
+                *(sys.executable, __file__, "--one", str(rows), str(probe_items), file.name),
+                *(["--small"] if small else []),
+            ],
             check=True,
         )
         found: dict[str, Any] = json.loads(Path(file.name).read_text())
@@ -195,12 +212,13 @@ def main() -> int:
     parser.add_argument(
         "--probe-items", type=int, default=400, help="held-out items asked about [400]"
     )
+    parser.add_argument("--small", action="store_true", help="a base model of 30,000 weights")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--one", nargs=3, metavar=("ROWS", "PROBES", "FILE"))
     args = parser.parse_args()
     if args.one:
         rows, probe_items, file = args.one
-        Path(file).write_text(json.dumps(audited(int(rows), int(probe_items))))
+        Path(file).write_text(json.dumps(audited(int(rows), int(probe_items), args.small)))
         return 0
     sizes, probe_items = sorted(args.rows), args.probe_items
     if args.quick:
@@ -208,7 +226,7 @@ def main() -> int:
     done: list[dict[str, Any]] = []
     short: list[str] = []
     for rows in sizes:
-        found = in_a_process_of_its_own(rows, probe_items)
+        found = in_a_process_of_its_own(rows, probe_items, args.small)
         show(found)
         short += [f"{rows:,} rows: {s}" for s in judged(found, done[-1] if done else None)]
         done.append(found)
