@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,10 +37,14 @@ def open(directory: str | Path) -> Audit:  # noqa: A001
 
     path = Path(directory) / REPORT
     if not path.is_file():
-        raise AuditError(
-            f"{directory}: no finished audit here ({REPORT} is missing)",
-            hint=f"Run `dataedge audit DATA --out {directory}`; an interrupted run goes on where it stopped",
-        )
+        near = _near(Path(directory))
+        if near:
+            hint = f"Did you mean the audit `dataedge report {near}`?"
+        elif Path(directory).is_file():
+            hint = f"That is a file; `dataedge audit {directory}` makes an audit of it"
+        else:
+            hint = f"Run `dataedge audit DATA --out {directory}`; an interrupted run goes on where it stopped"
+        raise AuditError(f"{directory}: no finished audit here ({REPORT} is missing)", hint=hint)
     try:
         return Audit(Path(directory), Report.model_validate_json(path.read_text(encoding="utf-8")))
     except ValidationError as error:
@@ -48,6 +53,16 @@ def open(directory: str | Path) -> Audit:  # noqa: A001
             hint=f"Run `dataedge audit DATA --out {directory}` again: answers of the model are reused",
             code=ExitCode.NO_CONCLUSION,
         ) from error
+
+
+def _near(directory: Path) -> Path | None:
+    """The finished audit beside it, or in audits/, whose name is its own or much like it."""
+    for place in (Path("audits"), directory.parent):
+        there = {p.parent.name: p.parent for p in place.glob(f"*/{REPORT}")}
+        found = difflib.get_close_matches(directory.stem, there, n=1, cutoff=0.7)
+        if found:
+            return there[found[0]]
+    return None
 
 
 class Audit:

@@ -11,12 +11,11 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    import dataedge
+import dataedge
+from dataedge.errors import AuditError
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,6 +88,28 @@ def test_items_are_a_table_on_a_terminal_and_csv_in_a_pipe(small_audit: dataedge
     assert on_terminal("items", where, "--view", "known", "--csv") == piped
     lines = on_terminal("items", where, "--view", "known", "--jsonl").splitlines()
     assert [json.loads(line)["item"] for line in lines] == known[:20]
+
+
+def test_an_empty_view_says_so_where_it_is_piped(small_audit: dataedge.Audit) -> None:
+    piped = run("items", str(small_audit.directory), "--view", "leaked")
+    assert "no item in the view leaked" in piped.stderr
+    assert len(piped.stdout.splitlines()) <= 1
+
+
+def test_a_wrong_path_names_the_audit_that_was_meant(
+    small_audit: dataedge.Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "audits" / "tickets").mkdir(parents=True)
+    shutil.copy(small_audit.directory / "report.json", tmp_path / "audits" / "tickets")
+    (tmp_path / "tickets.csv").write_text("text,label\n")
+    for wrong in ("tickets.csv", "audits/ticket", "ticket"):
+        with pytest.raises(AuditError, match="no finished audit here") as caught:
+            dataedge.open(wrong)
+        assert "`dataedge report audits/tickets`" in caught.value.hint
+    with pytest.raises(AuditError) as caught:
+        dataedge.open("nothing/like/it")
+    assert "dataedge audit DATA --out nothing/like/it" in caught.value.hint
 
 
 def test_items_take_one_form_and_a_number_of_some(small_audit: dataedge.Audit) -> None:

@@ -319,6 +319,13 @@ def test_the_command_says_what_it_did(
     said = capsys.readouterr().out
     assert "10 duplicates" in said
     assert str(out / MANIFEST) in said
+    assert "Still in it" not in said  # nothing that a check would find
+    kept = tmp_path / "with duplicates"
+    without = ["--without", "suspects", "--out", str(kept)]
+    app(["export", str(audited.directory), "--clean", *without], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert "Still in it: " in said
+    assert f"see `dataedge check {kept}`" in said
     for wrong in ([], ["--clean", "--review", "csv"]):
         with pytest.raises(AuditError, match="one thing is exported"):
             app(["export", str(audited.directory), *wrong], standalone_mode=False)

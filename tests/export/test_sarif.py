@@ -81,10 +81,14 @@ def test_a_finding_stands_at_the_line_of_its_row(
     assert all("parcel" not in r["message"]["text"] for r in found.values())
 
 
-def test_the_command_writes_it_without_a_criterion(audit: dataedge.Audit, tmp_path: Path) -> None:
+def test_the_command_writes_it_without_a_criterion(
+    audit: dataedge.Audit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "found.sarif"
     assert hold(audit, [], junit=None, github=False, sarif=str(file)) == 0
-    assert json.loads(file.read_text())["version"] == "2.1.0"
+    log = json.loads(file.read_text())
+    assert log["version"] == "2.1.0"
+    assert f"{len(log['runs'][0]['results'])} rows to review" in capsys.readouterr().out
     with pytest.raises(AuditError, match="no criterion"):
         hold(audit, [], junit=None, github=False, sarif=None)
 

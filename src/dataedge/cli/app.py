@@ -307,6 +307,8 @@ def items(
             "--csv and --jsonl: only one of them at a time", hint="Leave out --csv or --jsonl"
         )
     chosen = open_audit(directory).view(view, worst)
+    if not chosen.rows and not sys.stdout.isatty():
+        typer.echo(f"{directory}: no item in the view {view}", err=True)
     if jsonl:
         typer.echo(chosen.jsonl(), nl=False)
     elif csv or not sys.stdout.isatty():

@@ -59,4 +59,19 @@ def write_clean(audit: Audit, without: str | None, out: str | None) -> str:
     from dataedge.export.clean import DEFAULT, clean
 
     reasons = DEFAULT if without is None else [r.strip() for r in without.split(",") if r.strip()]
-    return clean(audit, Path(out or "clean"), reasons).sentence
+    done = clean(audit, Path(out or "clean"), reasons)
+    return done.sentence + _still_in(audit, done.out)
+
+
+def _still_in(audit: Audit, copy: Path) -> str:
+    """What a check finds in a copy all the same: it leaves rows out, and mends none."""
+    from dataedge.check.run import check
+    from dataedge.load import READING
+
+    given = audit.report.config.effective
+    try:
+        found = check(str(copy), {name: given[name] for name in READING if name in given}).found
+    except AuditError:  # too little is left to be read as a dataset
+        return ""
+    left = ", ".join(f"{f.name} ({len(f.rows):,})" for f in found)
+    return f"\nStill in it: {left}; see `dataedge check {copy}`" if left else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,7 +45,10 @@ def hold(
     if sarif:
         from dataedge.export.sarif import sarif as log
 
-        _write(sarif, log(audit), "--sarif")
+        text = log(audit)
+        _write(sarif, text, "--sarif")
+        told = len(json.loads(text)["runs"][0]["results"])
+        typer.echo(f"{sarif}: {told:,} {'row' if told == 1 else 'rows'} to review")
     elif not wanted:
         raise AuditError(
             "gate: there is no criterion",

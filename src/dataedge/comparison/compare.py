@@ -258,8 +258,9 @@ def _notes(first: Audit, second: Audit, shared: Shared | None) -> list[str]:
     elif _clusters(shared) < FEWEST:
         notes.append(
             f"The two held out {_clusters(shared)} independent items in common, fewer than {FEWEST}: figures "
-            "are compared as those of two independent audits, and their difference is also that of how "
-            "hard their items are. With the same --seed a larger audit judges the items of a smaller one too."
+            "are compared as those of two independent audits, which makes their intervals wide. More "
+            "--probe-items in both give more; with the same --seed a larger audit judges the items of a "
+            "smaller one too."
         )
     else:
         notes.append(

@@ -68,7 +68,7 @@ def _table(title: str, rows: Sequence[DifferenceModel], heading: str) -> Table:
     table.add_column("", no_wrap=True)
     for name in ("first", "second", heading):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("unit", style="dim", no_wrap=True)
+    table.add_column("unit", style="dim", overflow="fold")
     table.add_column("", style="dim", overflow="fold", min_width=12)
     for row in rows:
         style = "bold" if row.sure else ""

@@ -148,7 +148,7 @@ def _missing(path: Path, name: str) -> AuditError:
     while not parent.exists() and parent != parent.parent:
         path, parent = parent, parent.parent
     names = [p.name for p in parent.iterdir()] if parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
     hint = (
         f"Did you mean `dataedge audit {parent / near[0]}`?"
         if near
