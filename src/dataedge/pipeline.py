@@ -10,11 +10,14 @@ store first; thresholds are applied anew.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from dataedge import tasks
+from dataedge.check.labels import twins
 from dataedge.engine.local import Engine
 from dataedge.engine.threads import one_thread_where_small
+from dataedge.items import Task
 from dataedge.models.proven import lazy_base_model, prove
 from dataedge.pilot.run import check_possible
 from dataedge.prepare.prepared import item_table, prepare
@@ -93,7 +96,9 @@ def audit(
     found = tasks.find(workspace, config, tokens)
 
     measures = {**found.measures, **every_task.measures(engine, data, tokens, seed=seed)}
-    terms = four_terms(measures, found.verdict, delta=found.verdict.delta)
+    terms = four_terms(
+        measures, found.verdict, delta=found.verdict.delta, misspelt=misspelt(dataset)
+    )
     seen = exposure_tests(workspace, config)
 
     result = AuditResult(data, abilities, found, measures, tuple(terms), seen)
@@ -101,6 +106,17 @@ def audit(
     store.replace("response_findings", found.responses)
     store.replace("outcomes", found.outcomes)
     return result
+
+
+def misspelt(dataset: Dataset) -> int:
+    """Rows whose label is another one in a second spelling."""
+    if dataset.task is not Task.CLASSIFY:
+        return 0
+    rows: Counter[str] = Counter()
+    for item in dataset.items:
+        if not item.label_missing:
+            rows[item.target] += item.count
+    return sum(rows[label] for label in twins(rows))
 
 
 def exposure_tests(workspace: Workspace, config: AuditConfig) -> dict[str, Figure]:

@@ -120,3 +120,15 @@ def test_an_answer_and_its_opposite_are_seldom_confused() -> None:
         by_interval += new_to_the_model(known).answer == "yes"
     assert by_value / runs > 0.02
     assert by_interval / runs <= 0.02
+
+
+def test_labels_in_two_spellings_are_not_clean() -> None:
+    """A share of wrong labels does not count them: each spelling is a class of its own."""
+    clean = {**MEASURES, "label_noise": share(0.01, 0.005)}
+    found = four_terms(clean, limited(), delta=DELTA, misspelt=4)[2]
+    assert found.answer == "partly"
+    assert found.sentence.endswith("4 rows have a label in a second spelling.")
+    assert found.beside == "4 rows have a label in a second spelling"
+    assert four_terms(clean, limited(), delta=DELTA)[2].answer == "yes"
+    many = {**MEASURES, "label_noise": share(0.2, 0.005)}
+    assert four_terms(many, limited(), delta=DELTA, misspelt=1)[2].answer == "no"

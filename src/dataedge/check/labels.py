@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from dataedge.check.found import Collected
 
@@ -53,8 +53,19 @@ def check_labels(
     return {"labels": len(counts)}
 
 
-def _twins(labels: Sequence[str | None], counts: Counter[str], into: Collected) -> None:
-    """Labels that differ in case, spaces and punctuation alone."""
+def twins(counts: Mapping[str, int]) -> dict[str, str]:
+    """Labels that differ from a more frequent one in case, spaces and punctuation alone.
+
+    Args:
+        counts: label → rows.
+
+    Returns:
+        Label → the spelling that most rows have.
+
+    Example:
+        >>> twins({"billing": 20, "Billing": 4, "other": 9})
+        {'Billing': 'billing'}
+    """
     spelled: dict[str, list[str]] = defaultdict(list)
     for label in counts:
         if bare := _bare(label):
@@ -65,9 +76,14 @@ def _twins(labels: Sequence[str | None], counts: Counter[str], into: Collected) 
         if len(same) > 1
         for other in same
     }
+    return {label: other for label, other in most.items() if label != other}
+
+
+def _twins(labels: Sequence[str | None], counts: Counter[str], into: Collected) -> None:
+    usual = twins(counts)
     for row, given in enumerate(labels):
-        if given in most and most[given] != given:
-            first = f"{given!r:.60} beside {most[given]!r:.60}"
+        if given in usual:
+            first = f"{given!r:.60} beside {usual[given]!r:.60}"
             into.add("label_case_twins", "error", row, first)
 
 

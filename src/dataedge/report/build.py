@@ -112,6 +112,7 @@ def build(
                 answer=t.answer,
                 sentence=t.sentence,
                 of=t.of,
+                beside=t.beside,
                 figure=m.FigureModel(**{**_figure(t.figure), "detail": {}}),
             )
             for t in result.terms

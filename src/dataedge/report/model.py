@@ -120,6 +120,8 @@ class TermModel(_Part):
     """What the figure is."""
     figure: FigureModel
     """What the answer rests on."""
+    beside: str = ""
+    """What else was found, which the figure does not count."""
 
 
 class ReasonModel(_Part):

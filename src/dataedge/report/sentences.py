@@ -190,7 +190,8 @@ def said(term: TermModel) -> str:
         return f"twice the rows should add {size} {unit_name(found.unit)}"
     if term.id == "clean":
         what = term.of.removeprefix("share ")
-        return f"about {size} {what.replace(' that are ', ' are ').replace(' with ', ' have ')}"
+        wrong = what.replace(" that are ", " are ").replace(" with ", " have ")
+        return "; ".join(filter(None, (f"about {size} {wrong}", term.beside)))
     return term.sentence
 
 

@@ -6,7 +6,7 @@ one answer to its opposite, the answer is `unknown`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from dataedge.figures import Figure
@@ -48,6 +48,7 @@ class Term:
         sentence: what was found, in plain words.
         figure: what the answer rests on.
         of: what that figure is.
+        beside: what else was found, which the figure does not count.
     """
 
     id: TermId
@@ -55,9 +56,12 @@ class Term:
     sentence: str
     figure: Figure
     of: str
+    beside: str = ""
 
 
-def four_terms(measures: Mapping[str, Figure], verdict: Verdict, *, delta: float) -> list[Term]:
+def four_terms(
+    measures: Mapping[str, Figure], verdict: Verdict, *, delta: float, misspelt: int = 0
+) -> list[Term]:
     """All four, in the order of the claim.
 
     Args:
@@ -65,11 +69,12 @@ def four_terms(measures: Mapping[str, Figure], verdict: Verdict, *, delta: float
             disagreement.
         verdict: with its limits.
         delta: smallest gain worth having, in the unit of the edge.
+        misspelt: rows whose label is another one in a second spelling.
     """
     return [
         new_to_the_model(measures.get("known_share", NONE)),
         enough_of_it(verdict, delta=delta),
-        clean(measures, verdict, delta=delta),
+        with_misspelt(clean(measures, verdict, delta=delta), misspelt),
         well_defined(measures, verdict, delta=delta),
     ]
 
@@ -127,6 +132,16 @@ def clean(measures: Mapping[str, Figure], verdict: Verdict, *, delta: float) -> 
     }[grade]
     answers: dict[str, Answer] = {"low": "yes", "middle": "partly", "high": "no", "": "unknown"}
     return Term("clean", answers[grade], sentence, rate, of)
+
+
+def with_misspelt(term: Term, misspelt: int) -> Term:
+    """The term where rows have a label in a second spelling: what is to be mended is not called clean."""
+    if not misspelt:
+        return term
+    rows = "1 row has" if misspelt == 1 else f"{misspelt:,} rows have"
+    beside = f"{rows} a label in a second spelling"
+    answer: Answer = "partly" if term.answer == "yes" else term.answer
+    return replace(term, answer=answer, sentence=f"{term.sentence} {beside}.", beside=beside)
 
 
 def well_defined(measures: Mapping[str, Figure], verdict: Verdict, *, delta: float) -> Term:
