@@ -4,10 +4,10 @@ Short questions of 77 classes are made up (5 % of labels wrong, 3 % said twice) 
 in a process of its own. Vectors are the real embedder's up to 100,000 rows; above that they are drawn by
 word, which the table says.
 
-    python benchmarks/scale.py [--quick] [--rows 10000 100000] [--probe-items N] [--small] [--out FILE.json]
+    python benchmarks/scale.py [--quick] [--rows 10000 100000] [--probe-items N] [--small] [--drawn] [--out FILE.json]
 
 `--small` asks a model of 30,000 weights instead of the embedded one: what an audit costs beside its model, in
-minutes instead of hours.
+minutes instead of hours. `--drawn` draws the vectors at every size.
 
 Checked at every size: what is neither embedding nor asking stays within its limit (120 seconds at 100,000
 rows, in proportion, and never less than 60), peak memory (2 GiB at 100,000 rows, 8 GiB at a million), the
@@ -109,9 +109,9 @@ class Drawn(Embed):
         return total
 
 
-def audited(rows: int, probe_items: int, small: bool) -> dict[str, Any]:
+def audited(rows: int, probe_items: int, *, small: bool, drawn: bool) -> dict[str, Any]:
     """One audit in this process: its stages and sizes."""
-    if rows > EMBEDDED_TO:
+    if drawn:
         pipeline.Embed = Drawn  # type: ignore[misc]
     with tempfile.TemporaryDirectory() as made:
         data, out = Path(made) / "questions.csv", Path(made) / "out"
@@ -137,7 +137,7 @@ def audited(rows: int, probe_items: int, small: bool) -> dict[str, Any]:
     return {
         "rows": rows,
         "model": "30,000 weights" if small else report.model.id,
-        "vectors": "drawn" if rows > EMBEDDED_TO else "embedder",
+        "vectors": "drawn" if drawn else "embedder",
         "seconds": wall,
         "peak_gib": peak,
         "open_seconds": opened,
@@ -149,12 +149,15 @@ def audited(rows: int, probe_items: int, small: bool) -> dict[str, Any]:
     }
 
 
-def in_a_process_of_its_own(rows: int, probe_items: int, small: bool) -> dict[str, Any]:
+def in_a_process_of_its_own(
+    rows: int, probe_items: int, *, small: bool, drawn: bool
+) -> dict[str, Any]:
     with tempfile.NamedTemporaryFile(suffix=".json") as file:
         subprocess.run(
             [
                 *(sys.executable, __file__, "--one", str(rows), str(probe_items), file.name),
                 *(["--small"] if small else []),
+                *(["--drawn"] if drawn else []),
             ],
             check=True,
         )
@@ -196,7 +199,7 @@ def judged(found: dict[str, Any], before: dict[str, Any] | None) -> list[str]:
 def show(found: dict[str, Any]) -> None:
     stages = sorted(found["stages"].items(), key=lambda pair: -pair[1])
     print(
-        f"{found['rows']:>9,} rows, vectors of the {found['vectors']}: {found['seconds']:.0f} s, "
+        f"{found['rows']:>9,} rows, vectors: {found['vectors']}: {found['seconds']:.0f} s, "
         f"{beside_models(found):.0f} of them beside the models; peak {found['peak_gib']:.2f} GiB; "
         f"open {found['open_seconds']:.2f} s; {found['suspects']:,} suspects read "
         f"in {found['suspects_seconds']:.2f} s"
@@ -213,12 +216,15 @@ def main() -> int:
         "--probe-items", type=int, default=400, help="held-out items asked about [400]"
     )
     parser.add_argument("--small", action="store_true", help="a base model of 30,000 weights")
+    parser.add_argument("--drawn", action="store_true", help="vectors drawn by word at every size")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--one", nargs=3, metavar=("ROWS", "PROBES", "FILE"))
     args = parser.parse_args()
     if args.one:
         rows, probe_items, file = args.one
-        Path(file).write_text(json.dumps(audited(int(rows), int(probe_items), args.small)))
+        Path(file).write_text(
+            json.dumps(audited(int(rows), int(probe_items), small=args.small, drawn=args.drawn))
+        )
         return 0
     sizes, probe_items = sorted(args.rows), args.probe_items
     if args.quick:
@@ -226,7 +232,9 @@ def main() -> int:
     done: list[dict[str, Any]] = []
     short: list[str] = []
     for rows in sizes:
-        found = in_a_process_of_its_own(rows, probe_items, args.small)
+        found = in_a_process_of_its_own(
+            rows, probe_items, small=args.small, drawn=args.drawn or rows > EMBEDDED_TO
+        )
         show(found)
         short += [f"{rows:,} rows: {s}" for s in judged(found, done[-1] if done else None)]
         done.append(found)
