@@ -4,7 +4,8 @@ Short questions of 77 classes are made up (5 % of labels wrong, 3 % said twice) 
 in a process of its own. Vectors are the real embedder's up to 100,000 rows; above that they are drawn by
 word, which the table says.
 
-    python benchmarks/scale.py [--quick] [--rows 10000 100000] [--probe-items N] [--small] [--drawn] [--out FILE.json]
+    python benchmarks/scale.py [--quick] [--rows 10000 100000] [--probe-items N] [--small] [--drawn]
+        [--out FILE.json]
 
 `--small` asks a model of 30,000 weights instead of the embedded one: what an audit costs beside its model, in
 minutes instead of hours. `--drawn` draws the vectors at every size.
