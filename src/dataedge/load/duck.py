@@ -19,6 +19,8 @@ else:
 MIB = 1 << 20
 MOST_COLUMNS = 10_000
 """What a table may have; where each row has keys of its own, they are values, not columns."""
+LONGEST = 200
+"""Characters of an error that are shown."""
 UNPACKED, TIMES_ITS_SIZE = 512 * MIB, 100
 """A file that unpacks to more than both, in bytes and in multiples of its size, is one that was made to."""
 
@@ -98,9 +100,17 @@ def unpacked(
 
 
 def first_line(error: Exception) -> str:
-    """What a library's error says, without its kind and its stack."""
+    """What a library's error says, without its kind and its stack; of a long one the start alone.
+
+    Example:
+        >>> first_line(ValueError("Binder Error: no such column."))
+        'no such column'
+        >>> len(first_line(ValueError("wrong value: " + 70_000 * "a")))
+        201
+    """
     line = str(error).split("\n", maxsplit=1)[0]
-    return line.split("Error: ", 1)[-1].strip().rstrip(".")
+    line = line.split("Error: ", 1)[-1].strip().rstrip(".")
+    return line if len(line) <= LONGEST else line[:LONGEST] + "…"
 
 
 def left_out(n: int) -> str:
