@@ -263,7 +263,7 @@ class Report(_Part):
         return data
 
 
-TIMINGS = ("created", "seconds", "run")
+TIMINGS = ("created", "seconds", "minutes", "run")
 """Fields that differ between two runs of the same audit, at any depth."""
 
 
