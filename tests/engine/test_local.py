@@ -105,3 +105,21 @@ def test_a_text_that_the_embedder_fails_on_is_named(engine: Engine) -> None:
         embed(engine, stage, ["one", "bad", "two"])
     assert caught.value.code == 3
     assert embed(engine, stage, ["two", "one"]).shape == (2, 3)
+
+
+class Tight(Length):
+    """Two texts at once are more than the memory holds; so is a long one by itself."""
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        texts = batch["text"].to_pylist()
+        if len(texts) > 1 or len(texts[0]) > 9:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().__call__(batch)
+
+
+def test_a_batch_too_large_for_the_memory_goes_on_one_by_one(engine: Engine) -> None:
+    found = engine.run(Tight(), table(["aaa", "b", "cc"]))
+    assert found["length"].to_pylist() == [3, 1, 2]
+    with pytest.raises(AuditError, match="the memory ran out") as caught:
+        engine.run(Tight(), table(["d", "long enough to fail"]))
+    assert caught.value.code == 3

@@ -143,9 +143,9 @@ def _attempt(stage: Stage, batch: pa.Table) -> tuple[pa.Table, int]:
     except (AuditError, MemoryError):
         raise
     except Exception as error:
-        if trouble := machine_trouble(error):  # no fault of a unit
-            raise trouble from error
         if len(batch) == 1:
+            if trouble := machine_trouble(error):  # no fault of the unit
+                raise trouble from error
             message = f"{type(error).__name__}: {error}"[:500]
             return pa.table({"unit": batch["unit"], "error": pa.array([message])}), 1
         parts = [_attempt(stage, batch.slice(i, 1)) for i in range(len(batch))]

@@ -160,13 +160,13 @@ def well_defined(measures: Mapping[str, Figure], verdict: Verdict, *, delta: flo
     of = "information that the input gives about the output"
     share = defined.share if isinstance(defined, Defined) else 0.0
     if defined.value is not None and surely_above(defined, 0.0) and share >= _SHARE_DEFINED[1]:
-        sentence = f"The input decides at least {share:.0%} of the output."
+        sentence = f"About {share:.0%} of the output was learned from the input."
         return Term("defined", "yes", sentence, defined, of)
     if surely_below(apart, _AGREED):
         sentence = "Rows with the same input have the same output."
         return Term("defined", "yes", sentence, apart, "share of pairs that differ")
     if defined.value is not None and surely_above(defined, 0.0) and share >= _SHARE_DEFINED[0]:
-        sentence = f"The input decides at least {share:.0%} of the output."
+        sentence = f"About {share:.0%} of the output was learned from the input."
         return Term("defined", "partly", sentence, defined, of)
     sentence = (
         f"It could not be measured whether the input determines the output{_because(defined)}."

@@ -69,7 +69,7 @@ def _counts(rows: list[Spec], field: str, title: str) -> Spec | None:
     if not any(row["n"] for row in rows):
         return None
     y = {"field": field, "type": "nominal", "sort": None, "title": None}
-    most = max(row["n"] for row in rows)
+    most = int(max(row["n"] for row in rows))
     step = _step(most)
     x = {
         "field": "n",
