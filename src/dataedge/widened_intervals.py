@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
@@ -27,6 +27,7 @@ class Carried:
         development: which items weighted the prompts and the learner.
         prompts: which prompts, and which demonstrations in them.
         refits: fits that the last three were told from; 0 where the items alone were looked at.
+        fine_tune: how far a fine-tune falls from what is predicted of it.
     """
 
     items: float = 1.0
@@ -34,6 +35,7 @@ class Carried:
     development: float = 0.0
     prompts: float = 0.0
     refits: int = 0
+    fine_tune: float = 0.0
 
     @property
     def held_out(self) -> float:
@@ -43,7 +45,7 @@ class Carried:
     @property
     def sentence(self) -> str:
         """What the interval carries, in words."""
-        if not self.refits:
+        if not self.refits and not self.fine_tune:
             return "Its interval carries the luck of the evaluation items alone."
         named = {
             "the train side": self.train_side,
@@ -51,11 +53,24 @@ class Carried:
             "the prompts": self.prompts,
         }
         seen = [f"of {name} ({share:.0%})" for name, share in named.items() if share >= 0.005]
-        unseen = [name for name, share in named.items() if share < 0.005]
+        unseen = [name for name, share in named.items() if share < 0.005 and self.refits]
         items = f"the luck of the evaluation items ({self.items:.0%} of its variance)"
         adds = "adds" if len(unseen) == 1 and unseen[0] == "the train side" else "add"
         rest = f"; {_listed(unseen)} {adds} nothing to it" if unseen else ""
-        return f"Its interval carries {_listed([items, *seen])}{rest}."
+        return f"Its interval carries {_listed([items, *seen])}{self.of_fine_tunes}{rest}."
+
+    @property
+    def of_fine_tunes(self) -> str:
+        """The last part, in words; empty where it is none."""
+        if not self.fine_tune:
+            return ""
+        return f", beside how far fine-tunes fall from what is predicted ({self.fine_tune:.0%})"
+
+    def beside(self, share: float) -> Self:
+        """The same where a fine-tune's own luck is this share of the variance."""
+        left = 1.0 - share
+        parts = {f.name: left * getattr(self, f.name) for f in fields(self) if f.name != "refits"}
+        return replace(self, **{**parts, "fine_tune": share})
 
 
 def _listed(parts: list[str]) -> str:

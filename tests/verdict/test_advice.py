@@ -17,6 +17,7 @@ from dataedge.figures import Figure
 from dataedge.verdict.advice import TABLE, advise
 from dataedge.verdict.decision import decide
 from dataedge.verdict.edge_rule import Evidence, NextSteps, items_to_settle
+from dataedge.verdict.fine_tune_error import FineTuneError
 from dataedge.widened_intervals import Carried, Measured, carried
 
 PAGE = Path(__file__).parents[2] / "docs" / "advice.md"
@@ -51,11 +52,19 @@ SITUATIONS: list[tuple[dict[str, Any], str]] = [
     ({"edge": NONE, "limits": {"volume": gain(0.06)}}, "collect_more"),
     ({"edge": NONE}, "prompt"),
     ({"edge": NONE, "known": NONE}, "stop"),
-    ({"edge": WIDE}, "measure_more"),
     ({"edge": WIDE, "next_steps": FULL}, "pilot"),
+    ({"edge": WIDE}, "measure_more"),
     ({"edge": WIDE, "next_steps": replace(FULL, pilot=False)}, "collect_more"),
 ]
 """One for each row of the table, in its order."""
+
+
+def test_more_items_are_not_advised_where_they_would_settle_nothing() -> None:
+    """What is open is a fine-tune's own luck: a pilot takes that away, items do not."""
+    open_ = FineTuneError(0.0, -0.1, 0.1, 20, 7).added_to(WIDE, (-1.0, 1.0))
+    assert advise(replace(BASE, edge=open_)).advice == "pilot"
+    impossible = replace(BASE.next_steps, pilot=False)
+    assert advise(replace(BASE, edge=open_, next_steps=impossible)).advice == "measure_more"
 
 
 def printed() -> list[tuple[str, str]]:

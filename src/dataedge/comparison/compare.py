@@ -13,6 +13,7 @@ from dataedge.comparison.differences import (
     Shared,
     beside_items,
     independent,
+    of_measurement,
     paired,
     turned,
 )
@@ -183,6 +184,7 @@ def _gain(
 ) -> DifferenceModel:
     """A difference of two rungs in both; independent where it counts only a part of that difference."""
     upper, lower = rungs
+    a, b = of_measurement(a), of_measurement(b)
     if a.value is None or b.value is None:
         return _difference(name, Figure.missing("not measured in both", a.unit), a, b)
     counts = {"task" in e.parts and e.value == e.parts["task"].value for e in (a, b)}

@@ -114,6 +114,18 @@ def paired(
     return Figure(value, low, high, shared.items, unit)
 
 
+def of_measurement(edge: EdgeModel) -> EdgeModel:
+    """The gain with the interval of its measurement: how far fine-tunes fall from it is the same for two."""
+    alone, carries = edge.measurement, edge.carries
+    if alone is None:
+        return edge
+    if carries is not None:
+        items = carries.items / max(1.0 - carries.fine_tune, 1e-9)
+        carries = carries.model_copy(update={"items": items, "fine_tune": 0.0})
+    ends = {"low": alone.low, "high": alone.high, "measurement": None}
+    return edge.model_copy(update={**ends, "carries": carries})
+
+
 def beside_items(figure: FigureModel | EdgeModel) -> float:
     """Variance that a figure's interval carries beside that of its evaluation items."""
     carries: Any = getattr(figure, "carries", None)

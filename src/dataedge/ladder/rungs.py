@@ -196,7 +196,7 @@ class Rungs:
     def _carrying(self, figure: Figure, upper: str, lower: str | None = None) -> Figure:
         """The figure of a rung, or of a difference, with what refits add to its interval."""
         figure, added = self._of_items(figure), self.added(upper, lower)
-        return figure if added is None else widened(figure, added, bounds=self._bounds(lower))
+        return figure if added is None else widened(figure, added, bounds=self.bounds(lower))
 
     def added(self, upper: str, lower: str | None = None) -> Added | None:
         """Variance that a rung, or a difference of two, has beside that of its items; None if unknown."""
@@ -211,7 +211,7 @@ class Rungs:
         on = Items(weight, self.clusters, self.classes, balanced)
         return self.refits.variances(upper, lower or CONSTANT, on)
 
-    def _bounds(self, lower: str | None) -> tuple[float, float]:
+    def bounds(self, lower: str | None) -> tuple[float, float]:
         """What a rung can be, or a difference of two."""
         if self.unit == R2:
             return (-np.inf, 1.0 if lower is None else np.inf)

@@ -145,8 +145,8 @@ class CarriedQuestions(Carried):
         """What the interval carries, in words."""
         return (
             f"Its interval carries the luck of the evaluation items ({self.items:.0%} of its variance) "
-            f"and of the prompts that it is compared with ({self.prompts:.0%}); the train side was not "
-            "drawn again."
+            f"and of the prompts that it is compared with ({self.prompts:.0%}){self.of_fine_tunes}; the "
+            "train side was not drawn again."
         )
 
 

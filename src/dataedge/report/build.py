@@ -14,6 +14,7 @@ from dataedge.measure.registry import in_order
 from dataedge.report import model as m
 from dataedge.store import FILE
 from dataedge.verdict.cut_prompts import cut_notes
+from dataedge.verdict.fine_tune_error import Predicted
 from dataedge.verdict.result import VIEW_SIZE
 from dataedge.verdict.terms import NAMES
 from dataedge.widened_intervals import carried
@@ -154,6 +155,9 @@ def _edge(figure: Figure, basis: Basis, parts: Mapping[str, Figure]) -> m.EdgeMo
     return m.EdgeModel(
         **{k: plain_figure[k] for k in ("value", "low", "high", "unit", "n")},
         basis=basis,
+        measurement=m.EndsModel(**plain(figure.measurement._asdict()))
+        if isinstance(figure, Predicted)
+        else None,
         carries=m.CarriedModel(**plain(vars(shares)), sentence=shares.sentence),
         parts={name: m.FigureModel(**_figure(part)) for name, part in parts.items()},
     )

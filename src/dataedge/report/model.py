@@ -55,8 +55,17 @@ class CarriedModel(_Part):
     """Which prompts, and which demonstrations in them."""
     refits: int
     """Fits that the last three were told from; 0 where the items alone were looked at."""
+    fine_tune: float = 0.0
+    """How far fine-tunes fall from what is predicted of them; 0 in the interval of a measurement."""
     sentence: str
     """The same in words."""
+
+
+class EndsModel(_Part):
+    """Of a 95 % interval."""
+
+    low: float | None
+    high: float | None
 
 
 class EdgeModel(_Part):
@@ -65,12 +74,17 @@ class EdgeModel(_Part):
     value: float | None
     """In `unit`; higher is better, also for bits per byte (bits saved)."""
     low: float | None
+    """Of a fine-tune, where it is predicted and real fine-tunes of such data were compared with what was
+    predicted of them; otherwise of the measurement."""
     high: float | None
     unit: str
     n: int
     """Evaluation items."""
     basis: Literal["estimated", "measured"]
     """Estimated by the proxy learner, or measured by a pilot fine-tune."""
+    measurement: EndsModel | None = None
+    """The interval of the measurement alone; null where that is `low` and `high`, and in reports of
+    versions that had no other."""
     carries: CarriedModel | None = None
     """What the interval carries; null in reports of versions whose intervals carried the evaluation
     items alone."""

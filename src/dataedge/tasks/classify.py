@@ -27,7 +27,7 @@ from dataedge.tasks.input_texts import input_surprisal
 from dataedge.tasks.label_review import label_views, review_annotators, suspect_labels, twins
 from dataedge.verdict import limits
 from dataedge.verdict.decision import decide
-from dataedge.verdict.evidence import evidence_of
+from dataedge.verdict.evidence import evidence_of, foretold
 from dataedge.verdict.reasons import four_reasons
 from dataedge.verdict.result import TaskResult
 
@@ -82,8 +82,10 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     if leads(workspace.label_numbers):
         headline, beside, delta = even, rungs, config.delta_balanced
         found = limits.of_proportions(even, limits.in_other_unit(found, BALANCED))
-    evidence = evidence_of(workspace, headline, found, delta=delta)
-    evidence = replace(evidence, beside=beside.difference("with_data", "without_data"))
+    edge_basis = piloted.edge_basis if piloted else "estimated"
+    evidence = evidence_of(workspace, headline, found, delta=delta, edge_basis=edge_basis)
+    other = beside.difference("with_data", "without_data")
+    evidence = replace(evidence, beside=foretold(workspace, beside, other, edge_basis))
     edge, tuning, verdict = evidence.edge, evidence.tuning_gain, decide(evidence)
     columns = _columns(workspace, ladder_run, quality, index, suspects)
     views = label_views(columns, positions(index[quality.suspect]))
@@ -126,7 +128,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         columns=columns,
         views=views,
         notes=tuple(filter(None, (label_leak.sentence(leak),))),
-        edge_basis=piloted.edge_basis if piloted else "estimated",
+        edge_basis=edge_basis,
         tuning_basis=rungs.tuning_basis,
     )
 

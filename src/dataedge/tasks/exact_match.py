@@ -43,7 +43,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     twins = _twins(workspace)
     open_ = limits.of_proportions(rungs, {"definedness": _open(twins)})
     evidence = evidence_of(workspace, rungs, open_, delta=config.delta, edge=edge)
-    tuning, verdict = evidence.tuning_gain, decide(evidence)
+    edge, tuning, verdict = evidence.edge, evidence.tuning_gain, decide(evidence)
     figures: dict[str, Any] = {
         "edge": edge,
         "tuning": tuning,

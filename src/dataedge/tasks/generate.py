@@ -29,6 +29,7 @@ from dataedge.verdict.result import RESPONSE_SCHEMA, TaskResult, highest
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
+    from dataedge.ladder.rungs import Basis
     from dataedge.ladder.task_style import Split
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace
@@ -57,19 +58,21 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     known, defined = _prompt_measures(ladder_run, halves, seed=seed)
     apart, ngrams = _apart(workspace), ngram_part(ladder_run)
     lacks = _limits(workspace, ladder_run, halves, apart)
+    basis: Basis = "measured" if tuned and not tuned.short else "estimated"
     evidence = evidence_of(
         workspace,
         rungs,
         lacks,
         delta=config.delta,
         edge=counted,
+        edge_basis=basis,
         parts=parts,
         clusters=clusters,
         ngrams=ngrams,
     )
-    tuning, verdict = evidence.tuning_gain, decide(evidence)
+    edge, tuning, verdict = evidence.edge, evidence.tuning_gain, decide(evidence)
     # where the task itself gains nothing, what tuning gains is style, and no reason to tune
-    gain = tuning if verdict.label == "edge" or counted is total else counted
+    gain = tuning if verdict.label == "edge" or counted is total else edge
     columns = _columns(workspace, ladder_run)
     views = {
         "edge": highest(columns["edge_bits"], above=0.0),
@@ -90,7 +93,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     no_labels = Figure.missing("the task has no labels", "share")
     return TaskResult(
         ladder=said.beside(rungs.ladder()),
-        edge=counted,
+        edge=edge,
         tuning_gain=tuning,
         parts={"total": total, **parts, "n-grams": ngrams},
         outcomes=outcome_table(rungs, [i.id for i in workspace.dataset.items]),
@@ -99,13 +102,13 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
             workspace,
             config,
             verdict,
-            edge=counted,
+            task_gain=gain,
+            edge=edge,
             tuning=tuning,
             curve=prompt_curve(workspace, rungs, ladder.on),
             request=request(workspace, rungs.best_prompt),
             trials=ladder_run.trials,
             tokens=tokens,
-            task_gain=gain,
         ),
         measures={
             "known_share": known,
@@ -129,7 +132,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         columns=columns,
         views=views,
         responses=responses,
-        edge_basis="measured" if tuned and not tuned.short else "estimated",
+        edge_basis=basis,
         tuning_basis=rungs.tuning_basis,
     )
 

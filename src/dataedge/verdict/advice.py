@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from dataedge.figures import Figure
 from dataedge.ladder.rungs import ABSOLUTE, BITS, R2
 from dataedge.verdict.edge_rule import FEWEST_CLUSTERS, surely_above, surely_below
+from dataedge.widened_intervals import carried
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 Advice = Literal[
     "fine_tune", "prompt", "retrieve", "fix_labels", "pilot", "measure_more", "collect_more", "stop"
 ]  # fmt: skip
+
+
+MOSTLY = 0.5
+"""Share of an interval's variance from which a fine-tune's own luck is most of it."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,12 @@ def _open(e: Evidence) -> bool:
     return e.label in ("inconclusive", "edge")
 
 
+def _pilot_tells(e: Evidence) -> bool:
+    if not _open(e) or not e.next_steps.pilot or e.clusters < FEWEST_CLUSTERS:
+        return False
+    return not e.next_steps.more or carried(e.open).fine_tune >= MOSTLY
+
+
 def _question(e: Evidence) -> str:
     """What is open, for the rows that leave it open."""
     return "whether tuning adds to it" if e.label == "edge" else "whether there is an edge"
@@ -178,16 +189,11 @@ TABLE: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "inconclusive, or an edge of which it is open whether tuning adds to it; rows are left to ask",
-        "measure_more",
-        lambda e: _open(e) and e.next_steps.more,
-        _measure_more,
-        lambda e: f"--probe-items {e.probe_items}",
-    ),
-    Row(
-        "the same, no rows left; at least 60 clusters, and a pilot fits an hour",
+        "inconclusive, or an edge of which it is open whether tuning adds to it; a pilot fits an hour, there "
+        "are at least 60 clusters, and no rows are left to ask or most of what is open is how far a "
+        "fine-tune falls from what is predicted",
         "pilot",
-        lambda e: _open(e) and e.next_steps.pilot and e.clusters >= FEWEST_CLUSTERS,
+        _pilot_tells,
         lambda e: (
             f"Advice: run a pilot to find out {_question(e)}: `--pilot` fine-tunes this model on "
             "training rows and judges it on the same held-out items."
@@ -195,7 +201,14 @@ TABLE: tuple[Row, ...] = (
         lambda _: "--pilot",
     ),
     Row(
-        "the same otherwise",
+        "the same otherwise; rows are left to ask",
+        "measure_more",
+        lambda e: _open(e) and e.next_steps.more,
+        _measure_more,
+        lambda e: f"--probe-items {e.probe_items}",
+    ),
+    Row(
+        "the same otherwise; no rows are left",
         "collect_more",
         _open,
         lambda e: f"Advice: collect more: there are too few rows to find out {_question(e)}.",

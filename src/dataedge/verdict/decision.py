@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from dataedge.verdict.advice import Advice, advise, signed
 from dataedge.verdict.edge_rule import FEWEST_CLUSTERS, Evidence, Label
+from dataedge.verdict.fine_tune_error import Predicted
 from dataedge.verdict.limits import Limit, named
 from dataedge.widened_intervals import carried
 
@@ -64,6 +65,8 @@ def _why(e: Evidence, label: Label, limited: Limit | None) -> tuple[str, ...]:
     sentences = [f"{head}: {gained} (δ {e.delta:g})."]
     if e.edge.value is not None:
         sentences.append(carried(e.edge).sentence)
+    if isinstance(e.edge, Predicted):
+        sentences.append(_measurement(e.edge, e.unit))
     if e.beside is not None:
         sentences.append(f"In the other unit: {signed(e.beside, e.beside.unit)}.")
     if e.parts:
@@ -80,6 +83,16 @@ def _why(e: Evidence, label: Label, limited: Limit | None) -> tuple[str, ...]:
     if limited:
         sentences.append(_limited(limited, e))
     return tuple(sentences)
+
+
+def _measurement(edge: Predicted, unit: str) -> str:
+    """The narrower interval, and what the wider one rests on."""
+    alone = replace(edge, low=edge.measurement.low, high=edge.measurement.high)
+    stretched = f", twice as far since {edge.beyond}" if edge.beyond else ""
+    return (
+        f"The measurement alone: {signed(alone, unit)}; the rest is what {edge.arms} real fine-tunes on "
+        f"{edge.sources} datasets showed{stretched}."
+    )
 
 
 def _unsettled(e: Evidence) -> list[str]:

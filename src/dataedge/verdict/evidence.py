@@ -9,13 +9,15 @@ from dataedge.ladder.tuned import TunedPrompt
 from dataedge.pilot import run as pilot
 from dataedge.prepare.splits import LARGEST_SHARE
 from dataedge.verdict.edge_rule import Evidence, NextSteps
+from dataedge.verdict.fine_tune_error import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dataedge.figures import Figure
-    from dataedge.ladder.rungs import Rungs
+    from dataedge.ladder.rungs import Basis, Rungs
     from dataedge.prompt.workspace import Workspace
+    from dataedge.verdict.fine_tune_error import Gain
     from dataedge.verdict.limits import Limit
 
 _PILOT_TOKENS = 250_000
@@ -51,11 +53,12 @@ def evidence_of(
     *,
     delta: float,
     edge: Figure | None = None,
+    edge_basis: Basis = "estimated",
     parts: Mapping[str, Figure] | None = None,
     clusters: int | None = None,
     ngrams: Figure | None = None,
 ) -> Evidence:
-    """The evidence of a ladder.
+    """The evidence of a ladder; what a fine-tune is predicted to gain has the interval of a fine-tune.
 
     Args:
         workspace: the data, its sides and vectors, and the base model.
@@ -63,6 +66,7 @@ def evidence_of(
         limits: recoverable gain per limit.
         delta: smallest gain worth having.
         edge: what counts as the edge, where it is not with_data − without_data.
+        edge_basis: what `with_data` rests on.
         parts: task and style for generate.
         clusters: behind the edge, where it is measured on fewer than all evaluation items.
         ngrams: what n-grams have of the gain, for text.
@@ -70,10 +74,13 @@ def evidence_of(
     total = rungs.difference("with_data", "without_data")
     task = (parts or {}).get("task")
     counts_task = edge is not None and edge is task
+    counted: Gain = "edge" if counts_task else "tuning_gain"
     return Evidence(
-        total if edge is None else edge,
-        rungs.difference(rungs.fine_tuned, "prompted"),
-        rungs.difference("with_data", "chance"),
+        foretold(workspace, rungs, total if edge is None else edge, edge_basis, counted),
+        foretold(
+            workspace, rungs, rungs.difference(rungs.fine_tuned, "prompted"), rungs.tuning_basis
+        ),
+        foretold(workspace, rungs, rungs.difference("with_data", "chance"), edge_basis),
         rungs.difference("retrieved", "without_data"),
         rungs.difference("without_data", "chance"),
         limits,
@@ -83,6 +90,29 @@ def evidence_of(
         next_steps_of(workspace, rungs),
         parts or {},
         counts_task=counts_task,
-        total=total if counts_task else None,
+        total=foretold(workspace, rungs, total, edge_basis) if counts_task else None,
         ngrams=ngrams,
     )
+
+
+def foretold(
+    workspace: Workspace,
+    rungs: Rungs,
+    figure: Figure,
+    basis: Basis,
+    gain: Gain = "tuning_gain",
+) -> Figure:
+    """A gain with the interval of a fine-tune; as it is where one was measured, or the table has none.
+
+    Args:
+        workspace: the data, its sides and vectors, and the base model.
+        rungs: whose unit it has.
+        figure: with the interval of the measurement.
+        basis: what it rests on.
+        gain: which line of the table is taken.
+    """
+    if basis == "measured":
+        return figure
+    task, rows = workspace.dataset.task, len(workspace.splits.train)
+    error = error_of(gain, task, figure.unit, workspace.lazy_model.id, rows)
+    return figure if error is None else error.added_to(figure, rungs.bounds("without_data"))

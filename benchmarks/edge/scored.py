@@ -1,0 +1,154 @@
+"""How good the predictions were, and whether that is enough."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.stats import spearmanr
+from table import entry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+DELTA = 0.02
+FEWEST = {"classify": 40, "generate": 12}
+CORRELATION, RIGHT, COVERED = 0.95, 0.90, (0.85, 0.95)
+ERROR = {"classify": 0.035, "generate": 0.03}
+BIAS = {"classify": 1.0, "generate": 0.01}
+RESAMPLES = 2000
+
+
+@dataclass
+class Scores:
+    """Figures of one task's arms.
+
+    Attributes:
+        task: classify or generate.
+        figures: name → value, with intervals over sources where there is one.
+        short: what fell short, in words.
+    """
+
+    task: str
+    figures: dict[str, Any]
+    short: list[str] = field(default_factory=list)
+
+    @property
+    def table(self) -> str:
+        """One line per figure."""
+        lines = [f"-- {self.task}"]
+        for name, value in self.figures.items():
+            shown = f"{value:.3f}" if isinstance(value, float) else value
+            if isinstance(value, list):
+                shown = f"{value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}]"
+            lines.append(f"   {name:36} {shown}")
+        return "\n".join(lines)
+
+
+def score(task: str, rows: Sequence[dict[str, Any]]) -> Scores:
+    """All figures of one task's arms."""
+    foretold = np.array([r["predicted"] for r in rows])
+    realised = np.array([r["realised"] for r in rows])
+    sources = np.array([r["source"] for r in rows])
+    baselines = {
+        "row count": np.array([r["train_items"] for r in rows], float),
+        "1 - zero-shot": np.array(
+            [1 - r["zero_shot"] if task == "classify" else r["zero_shot"] for r in rows]
+        ),
+        "learned - zero-shot": np.array(
+            [abs(r["learned"] - r["zero_shot"]) * np.sign(r["predicted"] or 1) for r in rows]
+        ),
+    }
+    figures: dict[str, Any] = {"arms": len(rows), "sources": len(set(sources))}
+    figures["Spearman"] = over_sources(
+        lambda w: rank_correlation(foretold[w], realised[w]), sources
+    )
+    for name, values in baselines.items():
+        figures[f"Spearman of {name}"] = rank_correlation(values, realised)
+    apart = realised - foretold
+    figures["mean absolute error"] = over_sources(lambda w: float(np.abs(apart[w]).mean()), sources)
+    figures["mean error (realised - foretold)"] = over_sources(
+        lambda w: float(apart[w].mean()), sources
+    )
+    figures["covered by the measurement, 95 %"] = float(
+        np.mean([r["predicted_low"] <= r["realised"] <= r["predicted_high"] for r in rows])
+    )
+    covered = left_out(rows)
+    if covered is not None:
+        figures["covered by the prediction, 90 %, source left out"] = covered
+    judged = [r for r in rows if abs(r["realised_edge"] - DELTA) > r["realised_edge_error"]]
+    said = [r for r in judged if r["verdict"] != "inconclusive"]
+    right = [(r["verdict"] == "edge") == (r["realised_edge"] > DELTA) for r in said]
+    figures["judged"] = len(judged)
+    figures["of them said edge or no edge"] = len(said)
+    figures["of these right"] = float(np.mean(right)) if right else None
+    misled = [r["arm"] for r in rows if r["variant"] == "shuffled" and r["verdict"] == "edge"]
+    figures["shuffled and called edge"] = ", ".join(misled) or "none"
+    return Scores(task, figures, shortfalls(task, figures))
+
+
+def shortfalls(task: str, figures: dict[str, Any]) -> list[str]:
+    """What is less than wanted."""
+    best = max(v for k, v in figures.items() if k.startswith("Spearman of"))
+    rank, wrong = figures["Spearman"][0], figures["mean absolute error"][0]
+    bias = figures["mean error (realised - foretold)"][0]
+    covered = figures.get("covered by the prediction, 90 %, source left out")
+    right, said = figures["of these right"], figures["of them said edge or no edge"]
+    tests = [
+        (figures["arms"] >= FEWEST[task], f"{figures['arms']} arms (≥ {FEWEST[task]})"),
+        (task == "generate" or rank >= CORRELATION, f"Spearman {rank:.2f} (≥ {CORRELATION})"),
+        (rank > best, f"Spearman {rank:.2f}, a baseline has {best:.2f}"),
+        (wrong <= ERROR[task], f"mean absolute error {wrong:.3f} (≤ {ERROR[task]})"),
+        (abs(bias) <= BIAS[task], f"mean error {bias:+.3f} (± {BIAS[task]})"),
+        (
+            covered is not None and COVERED[0] <= covered <= COVERED[1],
+            f"90 % intervals cover {covered if covered is None else round(covered, 2)} (.85 to .95)",
+        ),
+        (
+            right is not None and right * said >= RIGHT * figures["judged"],
+            f"verdict right in {round((right or 0) * said)} of {figures['judged']} arms (90 %)",
+        ),
+        (figures["shuffled and called edge"] == "none", "a shuffled arm was called an edge"),
+    ]
+    return [f"{task}: {words}" for passed, words in tests if not passed]
+
+
+def rank_correlation(a: Floats, b: Floats) -> float:
+    """Spearman's, 0 where one does not vary."""
+    if len(set(a.tolist())) < 2 or len(set(b.tolist())) < 2:
+        return 0.0
+    return float(spearmanr(a, b)[0])
+
+
+def over_sources(statistic: Any, sources: NDArray[Any]) -> list[float]:
+    """Value and 95 % interval, whole sources resampled: arms of one are not independent."""
+    names = np.unique(sources)
+    members = [np.flatnonzero(sources == name) for name in names]
+    rng = np.random.default_rng(0)
+    draws = [
+        statistic(np.concatenate([members[i] for i in rng.integers(len(names), size=len(names))]))
+        for _ in range(RESAMPLES)
+    ]
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return [statistic(np.arange(len(sources))), float(low), float(high)]
+
+
+def left_out(rows: Sequence[dict[str, Any]]) -> float | None:
+    """Share of realised gains inside 90 % intervals that were made without any arm of their source."""
+    sources = {r["source"] for r in rows}
+    if len(sources) < 4:
+        return None
+    inside = []
+    for source in sources:
+        line = entry([r for r in rows if r["source"] != source], "residual", level=0.90)
+        half = (line["high"] - line["low"]) / 2 / 1.645
+        for r in (r for r in rows if r["source"] == source):
+            # the items are the same on both sides: their luck with the difference is all that is added
+            reach = 1.645 * np.hypot(half, r["residual_error"])
+            inside.append(abs(r["residual"] - line["mean"]) <= reach)
+    return float(np.mean(inside))
