@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.integer[Any]]
 
-VERSION = 1
+VERSION = 2
 """Raised when the same features and labels would give other probabilities."""
 _SAMPLE = 2000  # rows on which weights are fitted; half of them choose the penalties
 _PENALTIES = (0.03, 0.1, 0.5, 2.0, 10.0)  # times the mean eigenvalue
@@ -158,6 +158,7 @@ class Learner:
         The item's own label where it has no such neighbour.
         """
         out = np.empty(len(self._y), np.int64)
+        self._neighbours.find(np.arange(len(out)))
         for rows in blocks(len(out)):
             found = self._neighbours.of(np.arange(len(out))[rows], self._keep)
             count = votes(*found, self._y, self._n_classes, self.n_neighbors)
@@ -267,6 +268,7 @@ class Learner:
         sample, views = self._sample
         out[sample] = geometric_mean(self.weights, views, self._log_prior)
         others = np.setdiff1d(np.arange(len(out)), sample, assume_unique=True)
+        self._neighbours.find(others)
         for block in blocks(len(others)):
             rows = others[block]
             out[rows] = geometric_mean(self.weights, self._left_out(rows), self._log_prior)

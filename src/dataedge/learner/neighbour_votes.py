@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.learner.feature_matrix import blocks
-from dataedge.prepare.neighbours import EXACT_ROWS, open_index
+from dataedge.prepare.inverted_file import Found, InvertedFile
+from dataedge.prepare.neighbours import EXACT_ROWS, all_pairs_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     Ints = NDArray[np.integer[Any]]
 
 _WIDTH = 96  # neighbours kept per item, so that some remain when suspects are left out
+_VOTING = 64  # of them vote at most
+RECALL = 0.98  # of those, beyond the rows up to which every pair is compared
 _SHARPNESS = 10.0  # a neighbour's weight is exp(10 · cosine), relative to the nearest
 
 
@@ -35,11 +38,14 @@ class Neighbours:
         self, vectors: Callable[[Ints], NDArray[np.float32]], n: int, clusters: Ints | None = None
     ) -> None:
         self._vectors, every = vectors, np.arange(n)
-        self._index = open_index(vectors(every[:1]), exact=n <= EXACT_ROWS)
+        self._lists: InvertedFile | None = None
         if n > EXACT_ROWS:
-            self._index.hnsw.efSearch = 2 * _WIDTH
-        for rows in blocks(n, 16):
-            self._index.add(vectors(every[rows]))
+            self._lists = InvertedFile(vectors, n)
+            self._lists.tune(_VOTING, RECALL)
+        else:
+            self._pairs = all_pairs_index(vectors(every[:1]).shape[1])
+            for rows in blocks(n, 16):
+                self._pairs.add(vectors(every[rows]))
         self._own = np.arange(n)
         if clusters is not None:
             self._own = np.unique(clusters, return_inverse=True)[1]
@@ -47,32 +53,42 @@ class Neighbours:
         self._similar = np.zeros((n, _WIDTH), np.float32)
         self._known = np.zeros(n, bool)
 
-    def _find(self, rows: Ints) -> None:
-        """Search the neighbours of rows that were not asked for before."""
+    def find(self, rows: Ints) -> None:
+        """Search the neighbours of rows that were not asked for before, best of many at once."""
         n, width = len(self._own), _WIDTH + 1
         todo = np.unique(rows[~self._known[rows]])
         self._known[todo] = True
         while len(todo):  # items with many twins look further
             width = min(width, n)
-            again = [self._keep_others(todo[b], width) for b in blocks(len(todo))]
+            again = [self._keep_others(todo[b.queries], b) for b in self._nearest(todo, width)]
             if width >= min(n, 16 * _WIDTH):
                 break
             todo, width = np.concatenate(again), width * 4
 
-    def _keep_others(self, rows: Ints, width: int) -> Ints:
+    def _nearest(self, rows: Ints, width: int) -> Iterator[Found]:
+        """The nearest of rows, themselves among them, in batches."""
+        if self._lists is not None:
+            yield from self._lists.near_rows(np.asarray(rows, np.int64), width)
+            return
+        for some in blocks(len(rows)):
+            cosine, found = self._pairs.search(self._vectors(rows[some]), width)
+            yield Found(np.arange(len(rows))[some], found, cosine)
+
+    def _keep_others(self, rows: Ints, batch: Found) -> Ints:
         """Store the neighbours outside each row's cluster; return rows that have too few."""
-        cosine, found = self._index.search(self._vectors(rows), width)
+        found = batch.rows
         ok = (found >= 0) & (self._own[found] != self._own[rows][:, None])
         order = np.argsort(~ok, axis=1, kind="stable")[:, :_WIDTH]
         kept, m = np.take_along_axis(ok, order, 1), order.shape[1]
         self._near[rows, :m] = np.where(kept, np.take_along_axis(found, order, 1), -1)
-        self._similar[rows, :m] = np.where(kept, np.take_along_axis(cosine, order, 1), 0.0)
+        cosine = np.take_along_axis(batch.cosine, order, 1)
+        self._similar[rows, :m] = np.where(kept, cosine, 0.0)
         few: Ints = rows[ok.sum(1) < _WIDTH]
         return few
 
     def of(self, rows: Ints, keep: NDArray[np.bool_]) -> tuple[Ints, Floats]:
         """Neighbours (−1 where none) and cosines of fitted items, nearest kept ones first."""
-        self._find(np.asarray(rows))
+        self.find(np.asarray(rows))
         near, similar = self._near[rows], self._similar[rows]
         if keep.all():
             return near, similar
@@ -82,7 +98,13 @@ class Neighbours:
 
     def search(self, vectors: NDArray[np.float32], k: int) -> tuple[Ints, Floats]:
         """Neighbours and cosines of new unit vectors (m, d), shapes (m, k)."""
-        similar, near = self._index.search(vectors, k)
+        if self._lists is None:
+            similar, near = self._pairs.search(vectors, k)
+        else:
+            near = np.full((len(vectors), k), -1, np.int64)
+            similar = np.zeros((len(vectors), k), np.float32)
+            for batch in self._lists.near(vectors, k):
+                near[batch.queries], similar[batch.queries] = batch.rows, batch.cosine
         return near, np.where(near >= 0, similar, 0.0)  # fewer than k: faiss fills with −max
 
 

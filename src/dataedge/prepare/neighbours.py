@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dataedge.prepare.inverted_file import Found, InvertedFile
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
     Ints = NDArray[np.int64]
 
-EXACT_ROWS = 100_000  # rows up to which every pair is compared
+EXACT_ROWS = 40_000  # rows up to which every pair is compared
 RECALL = 0.99  # recall@k that the approximate search must reach on its sample
 _BLOCK = 8192
 _QUERIES = 512
-_LINKS = 32  # HNSW links per node
-_EFFORTS = (64, 128, 256, 512, 1024)  # efSearch, raised until the sample's recall suffices
-_TIE = 1e-3  # cosines this close to the k-th exact one count as found: ties and half precision
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ def neighbours(
 ) -> Neighbours:
     """Find the k rows of highest cosine to each row, itself left out.
 
-    Up to `exact_rows` rows by comparing all pairs; above by HNSW (Malkov & Yashunin 2018) over
-    half-precision vectors, whose search effort is raised until recall@k on a random sample of
-    rows, compared with all others exactly, reaches 0.99.
+    Up to `exact_rows` rows by comparing all pairs; above by an inverted file, of which so many
+    lists are searched that recall@k on a random sample of rows, compared with all others exactly,
+    reaches 0.99.
 
     Args:
         vectors: shape (n, d); they need not have unit length.
@@ -87,22 +88,21 @@ def neighbours(
     width = min(k, n - 1)
     if width <= 0:
         return Neighbours(index, cosine, exact=True, recall=1.0, sample=0)
-    exact = n <= exact_rows
-    searcher = open_index(unit[:1], exact=exact)
-    for start in range(0, n, 16 * _BLOCK):
-        searcher.add(unit[start : start + 16 * _BLOCK])
-    recall, checked = 1.0, 0
-    if not exact:
-        rows = np.sort(np.random.default_rng(seed).choice(n, min(sample, n), replace=False))
-        recall, checked = _tune(searcher, unit, rows, width), len(rows)
-    for start in range(0, n, _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, n))
-        found = _search(searcher, unit, rows, width)
-        index[rows, :width] = found
-        cosine[rows, :width] = np.where(found >= 0, _cosines(unit, rows, found), -1.0)
-    if not exact:  # half precision may order near-ties wrongly
-        order = np.argsort(-cosine, axis=1, kind="stable")
-        index, cosine = np.take_along_axis(index, order, 1), np.take_along_axis(cosine, order, 1)
+    exact, recall, checked = n <= exact_rows, 1.0, 0
+    if exact:
+        batches = _all_pairs(unit, width + 1)
+    else:
+        lists = InvertedFile(lambda rows: unit[rows], n, seed=seed)
+        recall, checked = lists.tune(width, RECALL, sample=sample, seed=seed), min(sample, n)
+        batches = lists.near_rows(np.arange(n), width + 1)
+    for batch in batches:
+        found = _others(batch.rows, batch.queries)
+        near = np.where(found >= 0, _cosines(unit, batch.queries, found), -1.0)
+        order = np.argsort(
+            -near, axis=1, kind="stable"
+        )  # half precision may order near-ties wrongly
+        index[batch.queries, :width] = np.take_along_axis(found, order, 1)
+        cosine[batch.queries, :width] = np.take_along_axis(near, order, 1)
     return Neighbours(index, cosine, exact=exact, recall=recall, sample=checked)
 
 
@@ -131,30 +131,28 @@ def nearest(queries: NDArray[np.float32], others: NDArray[np.float32], k: int) -
     return out
 
 
-def open_index(first: NDArray[np.float32], *, exact: bool) -> Any:
-    """An empty faiss index of inner products: of all pairs, or an HNSW graph in half precision.
+def _all_pairs(unit: NDArray[np.float32], width: int) -> Iterator[Found]:
+    """The nearest of each row, itself among them, every pair compared."""
+    searcher = all_pairs_index(unit.shape[1])
+    searcher.add(unit)
+    for start in range(0, len(unit), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(unit)))
+        cosine, found = searcher.search(unit[rows], width)
+        yield Found(rows, found, cosine)
 
-    Args:
-        first: shape (≥ 1, d), float32 rows that the index is trained on.
-        exact: compare all pairs.
-    """
+
+def all_pairs_index(dimensions: int) -> Any:
+    """An empty faiss index that compares inner products of all pairs."""
     import faiss
 
-    if exact:
-        return faiss.IndexFlatIP(first.shape[1])
-    half: Any = faiss.ScalarQuantizer.QT_fp16
-    graph = faiss.IndexHNSWSQ(first.shape[1], half, _LINKS, faiss.METRIC_INNER_PRODUCT)
-    graph.hnsw.efConstruction = 80
-    graph.train(first)
-    return graph
+    return faiss.IndexFlatIP(dimensions)
 
 
-def _search(searcher: Any, unit: NDArray[np.float32], rows: Ints, width: int) -> Ints:
-    """Found rows without the row itself, shape (len(rows), width)."""
-    _, found = searcher.search(unit[rows], width + 1)
+def _others(found: Ints, rows: Ints) -> Ints:
+    """Found rows without the row itself, shape (m, k − 1)."""
     own = found == rows[:, None]
     own[~own.any(1), -1] = True  # the row was crowded out by its twins: drop the last instead
-    kept: Ints = found[~own].reshape(len(rows), width)
+    kept: Ints = found[~own].reshape(len(rows), found.shape[1] - 1)
     return kept
 
 
@@ -164,26 +162,3 @@ def _cosines(unit: NDArray[np.float32], rows: Ints, found: Ints) -> NDArray[np.f
     for column in range(found.shape[1]):
         out[:, column] = np.einsum("ij,ij->i", unit[rows], unit[found[:, column]])
     return np.clip(out, -1.0, 1.0)
-
-
-def _tune(searcher: Any, unit: NDArray[np.float32], rows: Ints, width: int) -> float:
-    """Raise the search effort until recall on the sampled rows suffices; the recall reached."""
-    last = np.full(len(rows), -np.inf, np.float32)
-    best = np.full((len(rows), width), -np.inf, np.float32)
-    for start in range(0, len(unit), 16 * _BLOCK):
-        stop = min(start + 16 * _BLOCK, len(unit))
-        similar = unit[rows] @ unit[start:stop].T
-        inside = np.flatnonzero((rows >= start) & (rows < stop))
-        similar[inside, rows[inside] - start] = -np.inf
-        both = np.hstack([best, similar])
-        best = -np.partition(-both, width - 1, axis=1)[:, :width]
-    last = best.min(1)
-    recall = 0.0
-    for effort in _EFFORTS:
-        searcher.hnsw.efSearch = effort
-        found = _search(searcher, unit, rows, width)
-        hit = (found >= 0) & (_cosines(unit, rows, found) >= last[:, None] - _TIE)
-        recall = float(hit.mean())
-        if recall >= RECALL:
-            break
-    return recall

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dataedge.prepare.prepared import PreparedData
     from dataedge.prompt.workspace import Workspace
 
-REDUNDANCY = Step("redundancy", 1)
+REDUNDANCY = Step("redundancy", 2)
 TOKEN_SAMPLE = 20_000
 REMOTE_SAMPLE = 64
 """Texts whose tokens are counted: all that a machine has time for, few where each has its price."""
