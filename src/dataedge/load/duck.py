@@ -25,11 +25,11 @@ UNPACKED, TIMES_ITS_SIZE = 512 * MIB, 100
 """A file that unpacks to more than both, in bytes and in multiples of its size, is one that was made to."""
 
 
-def connect(path: Path) -> Any:
-    """A connection to nothing on disk that can read one file and reach nothing else.
+def connect(*paths: Path) -> Any:
+    """A connection to nothing on disk that can read these files and reach nothing else.
 
     Args:
-        path: the file, its links followed.
+        paths: of files, their links followed.
     """
     import duckdb
 
@@ -40,7 +40,8 @@ def connect(path: Path) -> Any:
         "python_enable_replacements": False,
     }
     db = duckdb.connect(":memory:", config=config)
-    db.execute("set allowed_paths = ?", [[str(path), literal(path)]])
+    allowed = [text for path in paths for text in (str(path), literal(path))]
+    db.execute("set allowed_paths = ?", [allowed])
     db.execute("set enable_external_access = false")
     db.execute("set lock_configuration = true")
     return db

@@ -12,9 +12,11 @@ from dataedge.load.folder_files import choose_files, data_files, inside
 from dataedge.load.formats import BY_SUFFIX, read_file
 from dataedge.load.hub_layout import describe_configs, describe_folders, write_card
 from dataedge.load.saved import is_saved, read_saved
+from dataedge.load.small_files import Named, read_small
 from dataedge.load.table import concat, listing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from dataedge.load.folder_files import Described
@@ -90,11 +92,12 @@ def _read_described(described: Described, path: Path, name: str) -> Table:
     if not path.is_dir():
         tables = [read_file(path, name)]
     else:
-        tables = [
-            read_file(p, f"{name.rstrip('/')}/{p.relative_to(path).as_posix()}", split)
+        files = [
+            Named(p, f"{name.rstrip('/')}/{p.relative_to(path).as_posix()}", split)
             for split, named in described.files
             for p in _files(path, named, name)
         ]
+        tables = _tables(files)
     hint = f"Name one file instead of the folder: `dataedge audit {tables[0].name}`"
     table = concat(tables, name, hint)
     return replace(
@@ -120,7 +123,7 @@ def _read_folder(path: Path, name: str) -> Table:
     if not files:
         raise _no_data(path, name)
     chosen = choose_files(files)
-    tables = [read_file(p, f"{name.rstrip('/')}/{p.name}", split) for split, p in chosen]
+    tables = _tables([Named(p, f"{name.rstrip('/')}/{p.name}", split) for split, p in chosen])
     hint = f"Name one file instead of the folder: `dataedge audit {tables[0].name}`"
     table = concat(tables, name, hint)
     used = {p for _, p in chosen}
@@ -130,6 +133,12 @@ def _read_folder(path: Path, name: str) -> Table:
             table, notes=(*table.notes, f"{name}: left out {', '.join(left)} (read: {read})")
         )
     return table
+
+
+def _tables(files: Sequence[Named]) -> list[Table]:
+    """Each file read; many small ones together."""
+    together = read_small(files)
+    return [together[f.path] if f.path in together else read_file(*f) for f in files]
 
 
 def _no_data(path: Path, name: str) -> AuditError:

@@ -19,6 +19,7 @@ from dataedge.load.duck import (
 from dataedge.load.table import JSON_CELLS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _OBJECTS = "FROM rows WHERE json_type(json) = 'OBJECT'"
@@ -116,8 +117,26 @@ def _columns(db: Any, name: str) -> pa.Table:
     if not keys:
         return pa.table({})
     require_few_columns(len(keys), name)
+    return _cells(db, keys, f"{_OBJECTS} ORDER BY i")
+
+
+def cells_of(objects: Sequence[str], keys: Sequence[str]) -> pa.Table:
+    """Objects that are known to be some → one column per key, as their files would be read one by one.
+
+    Args:
+        objects: shape (n,), JSON texts.
+        keys: of each of them.
+    """
+    import duckdb
+
+    with duckdb.connect(":memory:") as db:
+        db.register("texts", pa.table({"json": list(objects), "i": range(len(objects))}))
+        db.execute("CREATE TABLE rows AS SELECT json::JSON AS json, i FROM texts")
+        return _cells(db, keys, "FROM rows ORDER BY i")
+
+
+def _cells(db: Any, keys: Sequence[str], rows: str) -> pa.Table:
     cells = ", ".join(f"(json->?)::VARCHAR AS c{i}" for i in range(len(keys)))
-    query = f"SELECT {cells} {_OBJECTS} ORDER BY i"
-    data = db.sql(query, params=[_pointer(key) for key in keys]).to_arrow_table()
+    data = db.sql(f"SELECT {cells} {rows}", params=[_pointer(key) for key in keys]).to_arrow_table()
     schema = pa.schema([pa.field(key, pa.string(), metadata=JSON_CELLS) for key in keys])
     return pa.Table.from_arrays([c.cast(pa.string()) for c in data.columns], schema=schema)
