@@ -60,7 +60,7 @@ def hooked(name, function, job):
     return call
 
 
-def run(dataset, config, passed, store, progress):
+def run(dataset, config, passed, store, progress, read_seconds):
     ids = [f"{config.seed}-{i}" for i in range(40)]
     seeds = pa.array([config.seed] * 40)
     items = {"item": ids, "seed": seeds, "texts": [["a text"]] * 40, "target": ids}

@@ -14,6 +14,7 @@ from dataedge.cli.plan import plan
 from dataedge.ladder.prompt_information import CONTEXTS, PROMPTS, items_asked
 from dataedge.ladder.response_refits import DRAWS, PARTS, REWEIGHTS
 from dataedge.measure.verbatim_recall import longest_run, words_in_common
+from dataedge.pipeline import TIMED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -190,7 +191,9 @@ def test_short_answers_stand_in_the_ladder_and_the_table(
     assert (asked["knowledge"] == "Unknown").sum() == known.detail["Unknown"]
     again = audit_of(pairs(defined=True), defined.directory.parent, tiny_model)
     assert again.measures == defined.measures
-    assert sum(s.seconds for s in again.report.stages) == 0, "asked again, the store answers"
+    stages = [s for s in again.report.stages if s.name not in TIMED]
+    assert sum(s.seconds for s in stages) == 0, "asked again, the store answers"
+    assert sum(s.seconds for s in again.report.stages) > 0.9 * again.report.seconds
 
 
 def test_an_answer_that_follows_from_nothing_has_style_and_no_task(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,7 +125,9 @@ def audit(
     path = Path(source) if isinstance(source, str | os.PathLike) else None
     config, passed = make_config(options, path if path and path.exists() else None)
     out = Path(config.out) if config.out else Path("audits") / _name(source)
+    started = time.perf_counter()
     dataset = _checked(read(source, config), source, config)
+    reading = time.perf_counter() - started
 
     from importlib.metadata import version
 
@@ -137,7 +140,7 @@ def audit(
         before = _shown(out)
         shown_run = None if before is None else str(before.get("run", BEFORE))
         store.begin_run(version("dataedge"), config.model_dump(mode="json"), shown_run)
-        report = run(dataset, config, passed, store, Progress(quiet=quiet))
+        report = run(dataset, config, passed, store, Progress(quiet=quiet), reading)
         store.finish_run()
         same = before is not None and _same_but_for_times(before, report)
         if not same:

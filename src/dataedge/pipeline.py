@@ -29,6 +29,9 @@ from dataedge.tasks import every_task
 from dataedge.verdict.result import AuditResult
 from dataedge.verdict.terms import four_terms
 
+TIMED = ("read", "prepare", "tables", "prove_model", "conclude", "measure")
+"""What an audit does outside of stages, in the order of its steps: named and timed, and always done anew."""
+
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
     from dataedge.figures import Figure
@@ -40,7 +43,12 @@ if TYPE_CHECKING:
 
 
 def run(
-    dataset: Dataset, config: AuditConfig, passed: dict[str, Any], store: Store, progress: Progress
+    dataset: Dataset,
+    config: AuditConfig,
+    passed: dict[str, Any],
+    store: Store,
+    progress: Progress,
+    read_seconds: float = 0.0,
 ) -> Report:
     """Audit a loaded dataset into a store.
 
@@ -50,14 +58,17 @@ def run(
         passed: those options that were given, for the report.
         store: keeps answers, results and tables.
         progress: what a person who waits is told.
+        read_seconds: that reading the dataset took.
 
     Raises:
         AuditError: what the user can mend; what was stored until then stays.
     """
-    started = time.perf_counter()
+    started = time.perf_counter() - read_seconds
     load_probes(config.probes)  # a mistake in one is told before anything is asked
     check_possible(config, dataset.task)
     engine, embedder = Engine(store, progress), Embed(config.embedder)
+    with engine.timed("read", read_seconds):
+        pass
     lazy_model = lazy_base_model(config, store.path.parent)
     usage = f"usage {lazy_model.id} {lazy_model.revision}"
     before = store.get_note(usage)
@@ -87,24 +98,27 @@ def audit(
     """What an audit finds; its tables are stored on the way."""
     seed, store = config.seed, engine.store
     engine.progress.say(f"{dataset.path}: {len(dataset.items):,} items, task {dataset.task.value}")
-    data = prepare(engine, embedder, dataset, probe_items=config.probe_items, seed=seed)
-    store.replace("items", item_table(data))
-
-    abilities = prove(store, lazy_model, config, dataset)
-    workspace = Workspace.of(engine, lazy_model, abilities, data, config)
-    tokens = every_task.tokens(workspace)
-    found = tasks.find(workspace, config, tokens)
-
-    measures = {**found.measures, **every_task.measures(engine, data, tokens, seed=seed)}
-    terms = four_terms(
-        measures, found.verdict, delta=found.verdict.delta, misspelt=misspelt(dataset)
-    )
-    seen = exposure_tests(workspace, config)
-
+    with engine.timed("prepare"):
+        data = prepare(engine, embedder, dataset, probe_items=config.probe_items, seed=seed)
+    with engine.timed("tables"):
+        store.replace("items", item_table(data))
+    with engine.timed("prove_model"):
+        abilities = prove(store, lazy_model, config, dataset)
+        workspace = Workspace.of(engine, lazy_model, abilities, data, config)
+    with engine.timed("conclude"):
+        tokens = every_task.tokens(workspace)
+        found = tasks.find(workspace, config, tokens)
+    with engine.timed("measure"):
+        measures = {**found.measures, **every_task.measures(engine, data, tokens, seed=seed)}
+        terms = four_terms(
+            measures, found.verdict, delta=found.verdict.delta, misspelt=misspelt(dataset)
+        )
+        seen = exposure_tests(workspace, config)
     result = AuditResult(data, abilities, found, measures, tuple(terms), seen)
-    store.replace("findings", result.finding_table())
-    store.replace("response_findings", found.responses)
-    store.replace("outcomes", found.outcomes)
+    with engine.timed("tables"):
+        store.replace("findings", result.finding_table())
+        store.replace("response_findings", found.responses)
+        store.replace("outcomes", found.outcomes)
     return result
 
 

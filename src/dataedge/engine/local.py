@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +15,7 @@ from dataedge.engine.values import UnreadableError, digest, pack, unpack
 from dataedge.errors import AuditError, ExitCode, machine_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from dataedge.progress import Progress
     from dataedge.store import Store
@@ -121,6 +122,24 @@ class Engine:
         record.seconds += time.perf_counter() - started
         made: T = unpack(packed, step.kinds)
         return made
+
+    @contextmanager
+    def timed(self, name: str, before: float = 0.0) -> Iterator[None]:
+        """Time what stands in no stage: its seconds, less those of the stages that run within.
+
+        Args:
+            name: that the report calls it.
+            before: seconds that it took already.
+        """
+        record = self.records.setdefault(name, StageRecord(name))
+        record.done = 1
+        within, started = self._seconds(), time.perf_counter()
+        yield
+        inside = self._seconds() - within
+        record.seconds += before + time.perf_counter() - started - inside
+
+    def _seconds(self) -> float:
+        return sum(record.seconds for record in self.records.values())
 
     def _compute(self, stage: Stage, key: str, todo: pa.Table) -> int:
         stage.setup()

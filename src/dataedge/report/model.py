@@ -231,7 +231,7 @@ class StageModel(_Part):
     """Units the model or embedder failed on."""
     pending: int
     seconds: float
-    """In this run."""
+    """In this run; of read, prepare, tables, prove_model, conclude and measure what is in no other stage."""
 
 
 class Report(_Part):
