@@ -26,7 +26,7 @@ TEXTS = (
     *("lib:fastmcp", "gsm8k", "instructions"),
 )
 """Prompts and responses: pages of libraries from popular to new, sums, how to do an exercise."""
-TEXT_ROWS = 96
+TEXT_SIZES = (48, 96)
 SOURCES = {"scope": "clinc", "instructions": "exercise"}
 """Where a set is from, where that is not its name before the colon."""
 
@@ -68,7 +68,9 @@ def arms() -> list[Arm]:
     ]
     padded = [*changed, *[None] * len(plain)]
     mixed = [a for pair in zip(plain, padded, strict=False) for a in pair if a]
-    texts = [Arm(name, TEXT_ROWS, variant) for variant in VARIANTS[:2] for name in TEXTS]
+    texts = [
+        Arm(name, n, variant) for variant in VARIANTS[:2] for n in TEXT_SIZES for name in TEXTS
+    ]
     return [*mixed, *texts]
 
 

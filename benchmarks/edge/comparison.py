@@ -46,13 +46,13 @@ class Gains(NamedTuple):
         return float(np.sqrt(k / max(k - 1, 1) * np.square(sums).sum()) / self.weight.sum())
 
 
-Outcomes = dict[str, dict[str, tuple[float, float, int]]]
+Outcomes = dict[str, dict[str, tuple[float, float, int, int]]]
 
 
 def outcomes(audit: Audit) -> Outcomes:
-    """Rung → item → gain, weight, cluster."""
+    """Rung → item → gain, weight, cluster, code of the answer (0 where answers do not count alike)."""
     out: Outcomes = {}
-    query = "select rung, item, gain, weight, cluster from outcomes join items using (item)"
+    query = "select rung, item, gain, weight, cluster, label from outcomes join items using (item)"
     for rung, item, *figures in audit.sql(query).fetchall():
         out.setdefault(rung, {})[item] = tuple(figures)
     return out
@@ -61,8 +61,13 @@ def outcomes(audit: Audit) -> Outcomes:
 def gains(above: dict[str, Any], below: dict[str, Any]) -> Gains:
     """Two rungs on the items that both have."""
     both = sorted(above.keys() & below.keys())
-    table = np.array([[above[i][0], *below[i]] for i in both])
-    return Gains(table[:, 0], table[:, 1], table[:, 2], table[:, 3].astype(np.int64))
+    one, other, weight, cluster, label = np.array([[above[i][0], *below[i]] for i in both]).T
+    codes = np.unique(label, return_inverse=True)[1]
+    if codes.any():  # balanced accuracy: every answer weighs as much as the others
+        share = len(codes) / (codes.max() + 1) / np.bincount(codes)[codes]
+        one, other = one * share, other * share
+        weight = share
+    return Gains(one, other, weight, cluster.astype(np.int64))
 
 
 def compare(arm: arms.Arm, keep: Path, minutes: float = MINUTES) -> dict[str, Any]:
@@ -92,18 +97,21 @@ def row(
 ) -> dict[str, Any]:
     """What was foretold, what came of it, and how far apart they lie.
 
-    `residual` is tuned − learned, `residual_edge` the same of what the edge counts: for text its task part
-    with the fine-tune in the mixture, less the one without. Predictions are those of the measurement, before
-    they are widened by what this benchmark found.
+    Realised is what one ends up with: the fine-tune where development items prefer it to the best prompting,
+    and that prompting where they do not. `residual` is that less `learned`, `residual_edge` the same of what
+    the edge counts: for text its task part with the fine-tune in the mixture, less the one without.
+    Predictions are those of the measurement, before they are widened by what this benchmark found.
     """
     report = foretold.report
     sign = -1.0 if report.edge.unit == "bits/byte" else 1.0
     reached = next(r for r in tuned.report.ladder if r.rung == "tuned")
-    apart = gains(after["tuned"], before["learned"])
-    own = gains(after["tuned"], before["without_data"])
+    preferred = reached.detail["preferred_to_prompting"]
+    ended = after["tuned"] if preferred else before["prompted"]
+    apart, own = gains(ended, before["learned"]), gains(ended, before["without_data"])
     text = arm.task == "generate"
     edges = [a.report.edge.value for a in (foretold, tuned)]
     moved = edges[1] - edges[0] if None not in edges else None
+    with_data = gains(ended, before["with_data"])
     rungs = {r.rung: r.value for r in report.ladder}
     return {
         "arm": arm.name,
@@ -121,12 +129,15 @@ def row(
         **{rung: rungs.get(rung) for rung in RUNGS},
         "with_data": rungs.get("with_data"),
         "tuned": reached.value,
-        "realised": sign * (reached.value - rungs["prompted"]),
+        "preferred": preferred,
+        "realised": gains(ended, before["prompted"]).difference,
+        "tuned_gain": sign * (reached.value - rungs["prompted"]),
         "realised_edge": edges[1] if text else own.difference,
         "realised_edge_error": own.error,
         "residual": apart.difference,
         "residual_error": apart.error,
-        "residual_edge": moved if text else apart.difference,
+        "residual_edge": moved if text else with_data.difference,
+        "residual_edge_error": with_data.error,
         "epochs": reached.detail["epochs"],
         "best_epoch": reached.detail["best_epoch"],
         "forgotten": reached.detail["forgotten_bits_per_byte"],

@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 TABLE = Path(dataedge.__file__).parent / "verdict" / "fine_tunes.json"
-WHAT = {"classify": ("residual",), "generate": ("residual", "residual_edge")}
+NAMES = {"residual": "tuning_gain", "residual_edge": "edge"}
+"""Columns of the arms, and the gain that each is of."""
 
 
 def entry(rows: Sequence[dict[str, Any]], column: str, level: float = 0.95) -> dict[str, Any]:
     """One line of the table, from arms of one task."""
     rows = [r for r in rows if r[column] is not None]
     residual = np.array([r[column] for r in rows])
-    # what an edge moves by has no error of its own: all of its spread counts
-    known = [r["residual_error"] if column == "residual" else 0.0 for r in rows]
+    # what the task part of text moves by has no error of its own: all of its spread counts
+    known = [
+        0.0 if r["task"] == "generate" and column == "residual_edge" else r[f"{column}_error"]
+        for r in rows
+    ]
     found = predictive(residual, np.square(known), [r["source"] for r in rows], level)
     return {
         "mean": round(found.mean, 6),
@@ -41,11 +45,10 @@ def entry(rows: Sequence[dict[str, Any]], column: str, level: float = 0.95) -> d
 def fitted(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The whole table."""
     out: dict[str, Any] = {}
-    for task, columns in WHAT.items():
+    for task in ("classify", "generate"):
         some = [r for r in rows if r["task"] == task]
         if len({r["source"] for r in some}) > 2:
-            names = {"residual": "tuning_gain", "residual_edge": "edge"}
-            out[task] = {names[column]: entry(some, column) for column in columns}
+            out[task] = {gain: entry(some, column) for column, gain in NAMES.items()}
     return {
         "what": "tuned - foretold, for an arm of a dataset that is not among these: mean and 95 % interval",
         "models": sorted({r["model"] for r in rows}),

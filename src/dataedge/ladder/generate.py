@@ -20,7 +20,15 @@ from dataedge.ladder.response_prompts import (
     with_ngrams,
 )
 from dataedge.ladder.response_refits import DRAWS, Ladder, Sides
-from dataedge.ladder.rungs import FINE_TUNED, Outcome, Rungs, better, keep, valid_items
+from dataedge.ladder.rungs import (
+    FINE_TUNED,
+    Outcome,
+    Rungs,
+    better,
+    keep,
+    valid_items,
+    with_preference,
+)
 from dataedge.ladder.tuned import Question, TunedPrompt
 from dataedge.learner.ngram import WEIGHTS, ByteUnigram
 from dataedge.positions import Positions, positions
@@ -115,6 +123,7 @@ class GenerateLadder(ResponsePrompts):
         base = asked.with_retrieved
         if tuned is not None:
             outcomes[FINE_TUNED] = self._tuned(tuned)
+            outcomes[FINE_TUNED] = with_preference(outcomes)
             base, _ = self.mix([*base.members, tuned])
         ngrams = self.fitted(base)
         learned = self._learned(outcomes["prompted"], base, ngrams)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dataedge.ladder.classify import Learned
-from dataedge.ladder.rungs import FINE_TUNED, Outcome, better, keep
+from dataedge.ladder.rungs import FINE_TUNED, Outcome, better, keep, with_preference
 from dataedge.ladder.tuned import TunedPrompt
 from dataedge.pilot import run as pilot
 from dataedge.pilot.recipe import Recipe
@@ -123,6 +123,7 @@ def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:
         whole: nearly all train rows were tuned on.
     """
     tried = {**rungs.outcomes, **found}
+    found = {**found, FINE_TUNED: with_preference(tried)}
     ahead = better(tried, (FINE_TUNED, "learned")) == FINE_TUNED
     used = found if ahead else {FINE_TUNED: found[FINE_TUNED]}
     return Piloted(

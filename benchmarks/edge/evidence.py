@@ -1,0 +1,203 @@
+"""docs/evidence.md and its chart, from the rows of the arms.
+
+python benchmarks/edge/evidence.py            # writes both
+python benchmarks/edge/evidence.py --check    # fails where the page is not what the rows say
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+from run import known
+from scored import DELTA, score
+from table import entry
+
+from dataedge.report.charts import THEMES
+from dataedge.report.page.runtime import image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DOCS = HERE.parents[1] / "docs"
+PAGE, CHART = DOCS / "evidence.md", DOCS / "images" / "evidence-{}.svg"
+NAMES = {"classify": "Labels", "generate": "Responses"}
+UNITS = {"classify": "points of accuracy", "generate": "bits per byte"}
+SHOWN = {
+    "plain": "",
+    "shuffled": ", answers shuffled",
+    "noise20": ", 20 % of labels wrong",
+    "noise40": ", 40 % of labels wrong",
+    "twice": ", half of the rows twice",
+}
+
+INTRODUCTION = """# Evidence: predictions against real fine-tunes
+
+An audit predicts what a fine-tune would gain over good prompting, without running it. This page holds
+such predictions against fine-tunes that were really run. It is made from
+`benchmarks/results/edge/arms.parquet` by `python benchmarks/edge/evidence.py`, one row of which `make
+edge-arm ARM=NAME` runs again.
+
+**How an arm is made.** A public dataset, a number of train rows, and what was done to them: nothing,
+answers shuffled, a share of the labels wrong, rows said twice. The audit is run first, and its
+prediction kept. Then the same base model ({models}) is fine-tuned on all train rows with LoRA on all
+linear layers: one recipe for all arms, at most {passes} passes, the best pass by development items. Both
+are judged on the same held-out items, which neither has seen. The recipe was not tuned on any arm.
+
+**What is compared.** *Predicted* is `learned − prompted`. *Realised* is what one ends up with less
+`prompted`, the best prompting, rows of the data shown to it: the fine-tune where development items
+prefer it to that prompting, and the prompting itself (a gain of 0) where they do not. *Tuned* is the
+fine-tune by itself, whatever development items say. What one ends up with less `learned` is how far a
+fine-tune fell from the proxy learner. Its spread over datasets, luck with the held-out items taken off,
+is what every predicted gain has in its interval beside its own measurement (`verdict/fine_tunes.json`,
+made by `python benchmarks/edge/run.py --fit`).
+"""
+
+
+def page(rows: Sequence[dict[str, Any]]) -> str:
+    """The whole page."""
+    models = ", ".join(sorted({r["model"] for r in rows}))
+    passes = max(r["epochs"] for r in rows)
+    parts = [INTRODUCTION.format(models=models, passes=passes)]
+    for task, name in NAMES.items():
+        some = sorted((r for r in rows if r["task"] == task), key=lambda r: r["arm"])
+        if len({r["source"] for r in some}) > 2:
+            parts += [f"## {name}\n", *section(task, some)]
+    parts.append(_limits(rows))
+    return "\n".join(parts)
+
+
+def section(task: str, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Chart, figures and table of one task."""
+    found, line = score(task, rows), entry(rows, "residual")
+    scale, digits = (100, 1) if task == "classify" else (1, 3)
+
+    def shown(value: float | None) -> str:
+        return "–" if value is None else f"{scale * value:+.{digits}f}"
+
+    far = max(rows, key=lambda r: abs(r["residual"]))
+    said = Counter(r["verdict"] for r in rows)
+    sentence = (
+        f"{len(rows)} arms from {line['sources']} sources. On the mean a fine-tune lies "
+        f"{shown(line['mean'])} {UNITS[task]} from the prediction; for a dataset that is not among "
+        f"these, 95 % of fine-tunes are expected within {shown(line['low'])} to {shown(line['high'])}. "
+        f"The farthest arm is `{far['arm']}`, {shown(far['residual'])}. The audits said edge of "
+        f"{said['edge']}, no edge of "
+        f"{said['no_edge']}, and left {said['inconclusive']} open. Of {sum(not r['preferred'] for r in rows)} "
+        "arms development items refuse the fine-tune."
+    )
+    lines = [
+        f"![Predicted and realised gains over the best prompting](images/evidence-{task}.svg)\n",
+        sentence + "\n",
+        "| figure | |\n|---|---|",
+    ]
+    for name, value in found.figures.items():
+        lines.append(f"| {name} | {_cell(value)} |")
+    lines += [
+        "",
+        f"In {UNITS[task]}; *interval* is that of the measurement, before it is widened.\n",
+        "| arm | prompted | learned | tuned | predicted gain | interval | realised | verdict |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for r in rows:
+        rungs = " | ".join(
+            f"{100 * r[k]:.1f}" if task == "classify" else f"{r[k]:.3f}"
+            for k in ("prompted", "learned", "tuned")
+        )
+        name = f"`{r['set']}`, {r['rows']} rows{SHOWN[r['variant']]}"
+        lines.append(
+            f"| {name} | {rungs} | {shown(r['predicted'])} | {shown(r['predicted_low'])} to "
+            f"{shown(r['predicted_high'])} | {shown(r['realised'])} | {r['verdict'].replace('_', ' ')} |"
+        )
+    missed = [f"- {words.partition(': ')[2]}" for words in found.short]
+    if missed:
+        lines += ["", "What was aimed at and is not reached:\n", *missed]
+    return [*lines, ""]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return f"{value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}]"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _limits(rows: Sequence[dict[str, Any]]) -> str:
+    sizes = sorted({r["rows"] for r in rows})
+    return f"""## What this does not show
+
+- One base model, of one size, with {sizes[0]} to {sizes[-1]} train rows. For another model, or for more
+  than twice or less than half as many rows, an audit takes twice the spread: a rule, not a measurement.
+- One fine-tune an arm, with one seed: what a fine-tune varies by from seed to seed is within the spread,
+  and is not told apart from it.
+- Arms of one source share texts; intervals here resample sources, of which there are few.
+- No arm has a number or several labels per row: their predictions keep the interval of the measurement.
+- Verdicts and intervals in the table are those of the audits as they were run; δ is {DELTA:g}.
+"""
+
+
+def chart(task: str, rows: Sequence[dict[str, Any]]) -> bytes:
+    """Predicted against realised, with the interval of the measurement, a line where they are equal."""
+    keys = ("arm", "source", "predicted", "predicted_low", "predicted_high", "realised")
+    values = [{k: r[k] for k in keys} for r in rows]
+    every = [r[k] for r in rows for k in ("predicted_low", "predicted_high", "realised")]
+    ends = [min(*every, 0.0), max(*every, 0.0)]
+    form = ".0%" if task == "classify" else ".2f"
+    x = {
+        "field": "predicted",
+        "type": "quantitative",
+        "title": "predicted gain over the best prompting",
+        "scale": {"domain": ends},
+        "axis": {"format": form},
+    }
+    y = {**x, "field": "realised", "title": "realised by a fine-tune"}
+    span = {"x": {**x, "field": "predicted_low"}, "x2": {"field": "predicted_high"}, "y": y}
+    colour = {"field": "source", "type": "nominal", "title": "source"}
+    line = [{"predicted": end, "realised": end} for end in ends]
+    spec = {
+        "height": 420,
+        "layer": [
+            {
+                "data": {"values": line},
+                "mark": {"type": "line", "strokeDash": [4, 4], "color": "#888"},
+                "encoding": {"x": x, "y": y},
+            },
+            {
+                "data": {"values": values},
+                "mark": {"type": "rule", "opacity": 0.4},
+                "encoding": {**span, "color": colour},
+            },
+            {
+                "data": {"values": values},
+                "mark": {"type": "point", "filled": True, "size": 70},
+                "encoding": {"x": x, "y": y, "color": colour},
+            },
+        ],
+    }
+    return image(spec, THEMES["light"], "svg")
+
+
+def main() -> int:
+    rows = known()
+    text = page(rows)
+    if "--check" in sys.argv:
+        same = PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text
+        print(
+            "evidence: PASS" if same else "evidence: FAIL docs/evidence.md is not what the rows say"
+        )
+        return 0 if same else 1
+    PAGE.write_text(text, encoding="utf-8")
+    for task in NAMES:
+        some = [r for r in rows if r["task"] == task]
+        if len({r["source"] for r in some}) > 2:
+            Path(str(CHART).format(task)).write_bytes(chart(task, some))
+    print(f"evidence: PASS {len(rows)} arms")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
