@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 SEED = 0
 SIZES = (48, 96, 384)
-TEST, TEST_TEXTS = 200, 80
+TEST, TEST_TEXTS = 200, 40
 """Held-out items, of labels and of responses."""
-TEXT = 400
+TEXT = 240
 """Characters of a response that are used."""
 VARIANTS = ("plain", "shuffled", "noise20", "noise40", "twice")
 CHANGED = ("banking:12", "clinc:12", "exercise:category")

@@ -87,9 +87,8 @@ def section(task: str, rows: Sequence[dict[str, Any]]) -> list[str]:
         f"{shown(line['mean'])} {UNITS[task]} from the prediction; for a dataset that is not among "
         f"these, 95 % of fine-tunes are expected within {shown(line['low'])} to {shown(line['high'])}. "
         f"The farthest arm is `{far['arm']}`, {shown(far['residual'])}. The audits said edge of "
-        f"{said['edge']}, no edge of "
-        f"{said['no_edge']}, and left {said['inconclusive']} open. Of {sum(not r['preferred'] for r in rows)} "
-        "arms development items refuse the fine-tune."
+        f"{said['edge']}, no edge of {said['no_edge']}, and left {said['inconclusive']} open. Of "
+        f"{sum(not r['preferred'] for r in rows)} arms development items refuse the fine-tune."
     )
     lines = [
         f"![Predicted and realised gains over the best prompting](images/evidence-{task}.svg)\n",

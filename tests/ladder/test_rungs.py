@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataedge.ladder.rungs import Outcome, Rungs, choose, keep, valid_items
+from dataedge.ladder.rungs import Outcome, Rungs, choose, keep, valid_items, with_preference
 from dataedge.prompt.search import Trial
 
 
@@ -67,6 +67,17 @@ def test_choices_look_at_development_items_alone() -> None:
     assert outcomes["without_data"].same_as == "few_shot"
     assert outcomes["without_data"].how == "better on development items"
     assert (outcomes["without_data"].gain == 0).all()
+
+
+@pytest.mark.parametrize(("reached", "preferred"), [(0.9, True), (0.5, False)])
+def test_whether_a_fine_tune_is_preferred_is_said_by_development_items(
+    reached: float, preferred: bool
+) -> None:
+    outcomes = {
+        "prompted": outcome(np.ones(20), development=0.7),
+        "tuned": outcome(np.zeros(20), development=reached),
+    }
+    assert with_preference(outcomes).detail == {"preferred_to_prompting": preferred}
 
 
 def test_only_items_with_an_answer_on_every_rung_count() -> None:
