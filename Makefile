@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: audit test test-long test-endpoint lint docs bench edge-arm clean
+.PHONY: audit test test-long test-endpoint lint security docs bench edge-arm clean
 
 audit: $(VENV)/.installed
 	$(BIN)/dataedge audit data/outfits
@@ -32,6 +32,12 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/mypy
+
+# Known faults: of our code by bandit, of what it stands on by pip-audit, which asks the network.
+security: $(VENV)/.installed
+	@$(PIP) -c constraints.txt -e '.[security]'
+	$(BIN)/bandit --quiet --recursive src --configfile pyproject.toml
+	$(BIN)/pip-audit --skip-editable --progress-spinner off
 
 # The pages of docs/ as a site in build/docs; a broken link, or a page that is not as the code has it, fails.
 docs: $(VENV)/.installed

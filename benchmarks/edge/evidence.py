@@ -130,7 +130,8 @@ def _limits(rows: Sequence[dict[str, Any]]) -> str:
     return f"""## What this does not show
 
 - One base model, of one size, with {sizes[0]} to {sizes[-1]} train rows. For another model, or for more
-  than twice or less than half as many rows, an audit takes twice the spread: a rule, not a measurement.
+  than four times or less than a quarter as many rows, an audit takes twice the spread: a rule, not a
+  measurement.
 - One fine-tune an arm, with one seed: what a fine-tune varies by from seed to seed is within the spread,
   and is not told apart from it.
 - Arms of one source share texts; intervals here resample sources, of which there are few.

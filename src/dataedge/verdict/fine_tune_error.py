@@ -28,7 +28,7 @@ Gain = Literal["tuning_gain", "edge"]
 BEYOND = 2.0
 """Times as far, and without the mean, for a model, a task or a number of rows that no arm had. A rule,
 and not a measurement."""
-ROWS = 2.0
+ROWS = 4.0
 """Times fewer or more train rows than the arms had, up to which the table holds."""
 LIKE = {Task.CORPUS: Task.GENERATE}
 """Tasks without arms of their own, and whose arms are taken for them."""
