@@ -85,7 +85,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     edge_basis = piloted.edge_basis if piloted else "estimated"
     evidence = evidence_of(workspace, headline, found, delta=delta, edge_basis=edge_basis)
     other = beside.difference("with_data", "without_data")
-    evidence = replace(evidence, beside=foretold(workspace, beside, other, edge_basis))
+    evidence = replace(evidence, beside=foretold(workspace, beside, other, edge_basis, "edge"))
     edge, tuning, verdict = evidence.edge, evidence.tuning_gain, decide(evidence)
     columns = _columns(workspace, ladder_run, quality, index, suspects)
     views = label_views(columns, positions(index[quality.suspect]))

@@ -74,13 +74,15 @@ def evidence_of(
     total = rungs.difference("with_data", "without_data")
     task = (parts or {}).get("task")
     counts_task = edge is not None and edge is task
-    counted: Gain = "edge" if counts_task else "tuning_gain"
+    # of text the edge of the table is that of the task part; with_data is learned there
+    whole: Gain = "edge" if edge is None else "tuning_gain"
+    counted: Gain = "edge" if counts_task else whole
+    tuning = rungs.difference(rungs.fine_tuned, "prompted")
+    over_chance = rungs.difference("with_data", "chance")
     return Evidence(
         foretold(workspace, rungs, total if edge is None else edge, edge_basis, counted),
-        foretold(
-            workspace, rungs, rungs.difference(rungs.fine_tuned, "prompted"), rungs.tuning_basis
-        ),
-        foretold(workspace, rungs, rungs.difference("with_data", "chance"), edge_basis),
+        foretold(workspace, rungs, tuning, rungs.tuning_basis, "tuning_gain"),
+        foretold(workspace, rungs, over_chance, edge_basis, whole),
         rungs.difference("retrieved", "without_data"),
         rungs.difference("without_data", "chance"),
         limits,
@@ -90,7 +92,7 @@ def evidence_of(
         next_steps_of(workspace, rungs),
         parts or {},
         counts_task=counts_task,
-        total=foretold(workspace, rungs, total, edge_basis) if counts_task else None,
+        total=foretold(workspace, rungs, total, edge_basis, whole) if counts_task else None,
         ngrams=ngrams,
     )
 
@@ -100,7 +102,7 @@ def foretold(
     rungs: Rungs,
     figure: Figure,
     basis: Basis,
-    gain: Gain = "tuning_gain",
+    gain: Gain,
 ) -> Figure:
     """A gain with the interval of a fine-tune; as it is where one was measured, or the table has none.
 
