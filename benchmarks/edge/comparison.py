@@ -129,6 +129,7 @@ def row(
         **{rung: rungs.get(rung) for rung in RUNGS},
         "with_data": rungs.get("with_data"),
         "tuned": reached.value,
+        "nothing_learned": before["learned"] == before["without_data"],
         "preferred": preferred,
         "realised": gains(ended, before["prompted"]).difference,
         "tuned_gain": sign * (reached.value - rungs["prompted"]),

@@ -16,7 +16,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from run import known
 from scored import DELTA, score
-from table import entry
+from table import FEWEST_SOURCES, entry, lines
 
 from dataedge.report.charts import THEMES
 from dataedge.report.page.runtime import image
@@ -66,15 +66,22 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
     parts = [INTRODUCTION.format(models=models, passes=passes)]
     for task, name in NAMES.items():
         some = sorted((r for r in rows if r["task"] == task), key=lambda r: r["arm"])
-        if len({r["source"] for r in some}) > 2:
+        if enough(some):
             parts += [f"## {name}\n", *section(task, some)]
     parts.append(_limits(rows))
     return "\n".join(parts)
 
 
+def enough(rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether there is a line of the table to show."""
+    learned = lines(rows, "residual")["learned"]
+    return len({r["source"] for r in learned}) >= FEWEST_SOURCES
+
+
 def section(task: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Chart, figures and table of one task."""
-    found, line = score(task, rows), entry(rows, "residual")
+    found, learned = score(task, rows), lines(rows, "residual")["learned"]
+    line = entry(learned, "residual")
     scale, digits = (100, 1) if task == "classify" else (1, 3)
 
     def shown(value: float | None) -> str:
@@ -83,21 +90,22 @@ def section(task: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     far = max(rows, key=lambda r: abs(r["residual"]))
     said = Counter(r["verdict"] for r in rows)
     sentence = (
-        f"{len(rows)} arms from {line['sources']} sources. On the mean a fine-tune lies "
+        f"{len(rows)} arms; in {line['arms']} of them, from {line['sources']} sources, the proxy learned "
+        "something, and these are what the table's first line is made of. On the mean a fine-tune lies there "
         f"{shown(line['mean'])} {UNITS[task]} from the prediction; for a dataset that is not among "
         f"these, 95 % of fine-tunes are expected within {shown(line['low'])} to {shown(line['high'])}. "
         f"The farthest arm is `{far['arm']}`, {shown(far['residual'])}. The audits said edge of "
         f"{said['edge']}, no edge of {said['no_edge']}, and left {said['inconclusive']} open. Of "
         f"{sum(not r['preferred'] for r in rows)} arms development items refuse the fine-tune."
     )
-    lines = [
+    out = [
         f"![Predicted and realised gains over the best prompting](images/evidence-{task}.svg)\n",
         sentence + "\n",
         "| figure | |\n|---|---|",
     ]
     for name, value in found.figures.items():
-        lines.append(f"| {name} | {_cell(value)} |")
-    lines += [
+        out.append(f"| {name} | {_cell(value)} |")
+    out += [
         "",
         f"In {UNITS[task]}; *interval* is that of the measurement, before it is widened.\n",
         "| arm | prompted | learned | tuned | predicted gain | interval | realised | verdict |",
@@ -109,14 +117,14 @@ def section(task: str, rows: Sequence[dict[str, Any]]) -> list[str]:
             for k in ("prompted", "learned", "tuned")
         )
         name = f"`{r['set']}`, {r['rows']} rows{SHOWN[r['variant']]}"
-        lines.append(
+        out.append(
             f"| {name} | {rungs} | {shown(r['predicted'])} | {shown(r['predicted_low'])} to "
             f"{shown(r['predicted_high'])} | {shown(r['realised'])} | {r['verdict'].replace('_', ' ')} |"
         )
     missed = [f"- {words.partition(': ')[2]}" for words in found.short]
     if missed:
-        lines += ["", "What was aimed at and is not reached:\n", *missed]
-    return [*lines, ""]
+        out += ["", "What was aimed at and is not reached:\n", *missed]
+    return [*out, ""]
 
 
 def _cell(value: Any) -> str:
@@ -193,7 +201,7 @@ def main() -> int:
     PAGE.write_text(text, encoding="utf-8")
     for task in NAMES:
         some = [r for r in rows if r["task"] == task]
-        if len({r["source"] for r in some}) > 2:
+        if enough(some):
             Path(str(CHART).format(task)).write_bytes(chart(task, some))
     print(f"evidence: PASS {len(rows)} arms")
     return 0

@@ -1,8 +1,8 @@
 """How far a fine-tune falls from what was foretold, on a dataset that was not among the arms.
 
 residual = μ + source + arm + luck with the held-out items: the last has a known variance, the standard
-deviations of the first two are unknown and have flat priors, as has μ (Gelman 2006, section 5: flat on the
-standard deviation, which errs to the wide side where groups are few). What is wanted is the predictive
+deviations of the first two are unknown and have half-normal priors, μ a flat one (Gelman 2006, section 5:
+weakly informative where groups are few, which errs to the wide side). What is wanted is the predictive
 distribution of a new source's arm, without luck: a mixture of normal distributions over a grid of the two
 standard deviations, with μ integrated out.
 """
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 STEPS = 40
 """Points of the grid in each direction."""
+SCALE = 0.1
+"""Of the half-normal priors: a fine-tune may well lie ten points, or a tenth of a bit per byte, away."""
 
 
 class Predictive(NamedTuple):
@@ -54,11 +56,12 @@ def predictive(
     codes = np.unique(list(sources), return_inverse=True)[1]
     same = (codes[:, None] == codes[None, :]).astype(np.float64)
     n, ones = len(residual), np.ones(len(residual))
-    largest = 4.0 * max(float(residual.std()), 1e-4)
-    grid = (np.arange(STEPS) + 0.5) / STEPS * largest
+    # finest near 0, and to where the prior has nothing left
+    grid = 3.0 * SCALE * np.square((np.arange(STEPS) + 0.5) / STEPS)
+    width = np.gradient(grid)
     found = []
-    for between in grid:
-        for within in grid:
+    for a, between in zip(width, grid, strict=True):
+        for b, within in zip(width, grid, strict=True):
             covariance = np.diag(variance + within**2) + between**2 * same
             factor = np.linalg.cholesky(covariance)
             y, one = np.linalg.solve(factor, np.stack([residual, ones], axis=1)).T
@@ -67,6 +70,7 @@ def predictive(
             log_density = -(np.log(np.diag(factor)).sum()) - 0.5 * (
                 np.log(precision) + float(np.square(y - mean * one).sum())
             )
+            log_density += np.log(a * b) - 0.5 * (between**2 + within**2) / SCALE**2
             spread = 1.0 / precision + between**2 + within**2
             found.append((log_density, mean, spread, between, within))
     log_density, means, spreads, betweens, withins = np.array(found).T

@@ -55,6 +55,8 @@ def known() -> list[dict[str, Any]]:
 def store(row: dict[str, Any]) -> None:
     """Add a row, in place of an older one of the same arm."""
     rows = [r for r in known() if r["arm"] != row["arm"]] + [row]
+    columns = dict.fromkeys(name for r in rows for name in r)
+    rows = [{name: r.get(name) for name in columns} for r in rows]
     ROWS.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows), ROWS)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import spearmanr
-from table import entry
+from table import FEWEST_SOURCES, entry, lines, luck
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,14 +81,22 @@ def score(task: str, rows: Sequence[dict[str, Any]]) -> Scores:
     )
     covered = left_out(rows)
     if covered is not None:
-        figures["covered by the prediction, 90 %, source left out"] = covered
-    judged = [r for r in rows if abs(r["realised_edge"] - DELTA) > r["realised_edge_error"]]
-    said = [r for r in judged if r["verdict"] != "inconclusive"]
-    right = [(r["verdict"] == "edge") == (r["realised_edge"] > DELTA) for r in said]
+        figures["covered by the interval of a fine-tune, 90 %, source left out"] = covered
+    judged = [
+        r
+        for r in rows
+        if r["realised_edge"] is not None
+        and abs(r["realised_edge"] - DELTA) > r["realised_edge_error"]
+    ]
+    verdicts = {r["arm"]: verdict_of(rows, r) for r in rows}
+    said = [r for r in judged if verdicts[r["arm"]] != "inconclusive"]
+    right = [(verdicts[r["arm"]] == "edge") == (r["realised_edge"] > DELTA) for r in said]
+    figures["verdicts, source left out"] = dict(Counter(verdicts.values()))
     figures["judged"] = len(judged)
     figures["of them said edge or no edge"] = len(said)
     figures["of these right"] = float(np.mean(right)) if right else None
-    misled = [r["arm"] for r in rows if r["variant"] == "shuffled" and r["verdict"] == "edge"]
+    shuffled = [r["arm"] for r in rows if r["variant"] == "shuffled"]
+    misled = [arm for arm in shuffled if verdicts[arm] == "edge"]
     figures["shuffled and called edge"] = ", ".join(misled) or "none"
     return Scores(task, figures, shortfalls(task, figures))
 
@@ -97,7 +106,7 @@ def shortfalls(task: str, figures: dict[str, Any]) -> list[str]:
     best = max(v for k, v in figures.items() if k.startswith("Spearman of"))
     rank, wrong = figures["Spearman"][0], figures["mean absolute error"][0]
     bias = figures["mean error (realised - foretold)"][0]
-    covered = figures.get("covered by the prediction, 90 %, source left out")
+    covered = figures.get("covered by the interval of a fine-tune, 90 %, source left out")
     right, said = figures["of these right"], figures["of them said edge or no edge"]
     tests = [
         (figures["arms"] >= FEWEST[task], f"{figures['arms']} arms (≥ {FEWEST[task]})"),
@@ -138,17 +147,50 @@ def over_sources(statistic: Any, sources: NDArray[Any]) -> list[float]:
     return [statistic(np.arange(len(sources))), float(low), float(high)]
 
 
+def line_without(
+    rows: Sequence[dict[str, Any]], row: dict[str, Any], column: str, level: float
+) -> dict[str, Any] | None:
+    """The table's line for an arm, made without any arm of its source."""
+    others = lines([r for r in rows if r["source"] != row["source"]], column)
+    for situation in ("nothing", "learned") if row["nothing_learned"] else ("learned",):
+        part = others[situation]
+        if len({r["source"] for r in part}) >= FEWEST_SOURCES:
+            return entry(part, column, level)
+    return None
+
+
 def left_out(rows: Sequence[dict[str, Any]]) -> float | None:
-    """Share of realised gains inside 90 % intervals that were made without any arm of their source."""
-    sources = {r["source"] for r in rows}
-    if len(sources) < 4:
-        return None
+    """Share of residuals inside 90 % intervals that were made without any arm of their source.
+
+    Of arms in which something was learned: the others would flatter. The items are the same on both sides,
+    so that their luck with the difference is all that is added.
+    """
     inside = []
-    for source in sources:
-        line = entry([r for r in rows if r["source"] != source], "residual", level=0.90)
-        half = (line["high"] - line["low"]) / 2 / 1.645
-        for r in (r for r in rows if r["source"] == source):
-            # the items are the same on both sides: their luck with the difference is all that is added
-            reach = 1.645 * np.hypot(half, r["residual_error"])
-            inside.append(abs(r["residual"] - line["mean"]) <= reach)
-    return float(np.mean(inside))
+    for r in rows:
+        line = None if r["nothing_learned"] else line_without(rows, r, "residual", 0.90)
+        if line is not None:
+            reach = 1.645 * luck(r, "residual")
+            low, high = (
+                -np.hypot(min(line["low"], 0.0), reach),
+                np.hypot(max(line["high"], 0.0), reach),
+            )
+            inside.append(bool(low <= r["residual"] <= high))
+    return float(np.mean(inside)) if inside else None
+
+
+def verdict_of(rows: Sequence[dict[str, Any]], row: dict[str, Any]) -> str:
+    """What an audit would say of an arm with the table as it is without the arm's source.
+
+    The whole interval of the measurement is added, which is wider than the items' part that audits add.
+    """
+    line = line_without(rows, row, "residual_edge", 0.95)
+    if row["edge"] is None or line is None:
+        return "inconclusive"
+    below, above = row["edge"] - row["edge_low"], row["edge_high"] - row["edge"]
+    if row["edge"] - np.hypot(below, min(line["low"], 0.0)) > DELTA:
+        return "edge"
+    return (
+        "no_edge"
+        if row["edge"] + np.hypot(above, max(line["high"], 0.0)) < DELTA
+        else "inconclusive"
+    )

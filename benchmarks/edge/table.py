@@ -17,17 +17,15 @@ if TYPE_CHECKING:
 TABLE = Path(dataedge.__file__).parent / "verdict" / "fine_tunes.json"
 NAMES = {"residual": "tuning_gain", "residual_edge": "edge"}
 """Columns of the arms, and the gain that each is of."""
+PREDICTED = {"residual": "predicted", "residual_edge": "edge"}
+FEWEST_SOURCES = 3
+"""From which a line is made."""
 
 
 def entry(rows: Sequence[dict[str, Any]], column: str, level: float = 0.95) -> dict[str, Any]:
     """One line of the table, from arms of one task."""
-    rows = [r for r in rows if r[column] is not None]
     residual = np.array([r[column] for r in rows])
-    # what the task part of text moves by has no error of its own: all of its spread counts
-    known = [
-        0.0 if r["task"] == "generate" and column == "residual_edge" else r[f"{column}_error"]
-        for r in rows
-    ]
+    known = [luck(r, column) for r in rows]
     found = predictive(residual, np.square(known), [r["source"] for r in rows], level)
     return {
         "mean": round(found.mean, 6),
@@ -37,8 +35,34 @@ def entry(rows: Sequence[dict[str, Any]], column: str, level: float = 0.95) -> d
         "within": round(found.within, 6),
         "arms": found.arms,
         "sources": found.sources,
+        "largest": round(max(r[PREDICTED[column]] for r in rows), 6),
         "unit": rows[0]["unit"].removeprefix("balanced "),
         "rows": [min(r["train_items"] for r in rows), max(r["train_items"] for r in rows)],
+    }
+
+
+def luck(row: dict[str, Any], column: str) -> float:
+    """Standard error of a residual by luck with the held-out items.
+
+    Where hits are counted it is that of one item of each direction at least: that none differs among 150
+    says little of the next one. What the task part of text moves by has no error of its own: all of its
+    spread counts.
+    """
+    if row["task"] == "generate" and column == "residual_edge":
+        return 0.0
+    least = np.sqrt(2.0) / row["evaluation_items"] if row["task"] == "classify" else 0.0
+    return float(max(row[f"{column}_error"], least))
+
+
+def lines(rows: Sequence[dict[str, Any]], column: str) -> dict[str, list[dict[str, Any]]]:
+    """Arms in which the proxy learned something, and those in which it left prompting as it is.
+
+    Which it is does not hang on the held-out items: the weights are of development items.
+    """
+    told = [r for r in rows if r[column] is not None]
+    return {
+        "learned": [r for r in told if not r["nothing_learned"]],
+        "nothing": [r for r in told if r["nothing_learned"]],
     }
 
 
@@ -47,8 +71,10 @@ def fitted(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for task in ("classify", "generate"):
         some = [r for r in rows if r["task"] == task]
-        if len({r["source"] for r in some}) > 2:
-            out[task] = {gain: entry(some, column) for column, gain in NAMES.items()}
+        for column, gain in NAMES.items():
+            for situation, part in lines(some, column).items():
+                if len({r["source"] for r in part}) >= FEWEST_SOURCES:
+                    out.setdefault(task, {}).setdefault(gain, {})[situation] = entry(part, column)
     return {
         "what": "tuned - foretold, for an arm of a dataset that is not among these: mean and 95 % interval",
         "models": sorted({r["model"] for r in rows}),

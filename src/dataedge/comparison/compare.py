@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.finished_audit import Audit
-    from dataedge.report.model import EdgeModel, FigureModel
+    from dataedge.report.model import EdgeModel, FigureModel, Report
 
 ON_ITEMS: Final = (
     "chance", "zero_shot", "few_shot", "without_data", "retrieved", "prompted", "learned", "tuned",
@@ -63,8 +63,8 @@ def compare(first: Audit, second: Audit) -> Comparison:
         if name in rungs[0] and name in rungs[1]
     ]
     edge = [
-        _gain("edge", a.edge, b.edge, EDGE, usable),
-        _gain("tuning gain", a.tuning_gain, b.tuning_gain, TUNING, usable),
+        _gain("edge", *_comparable(a, b, a.edge, b.edge), EDGE, usable),
+        _gain("tuning gain", *_comparable(a, b, a.tuning_gain, b.tuning_gain), TUNING, usable),
     ]
     measures = [
         _measure(name, a.measures[name], b.measures[name])
@@ -179,12 +179,19 @@ def _rung(name: str, a: FigureModel, b: FigureModel, shared: Shared | None) -> D
     return _difference(name, turned(independent(a, b)), a, b)
 
 
+def _comparable(
+    first: Report, second: Report, a: EdgeModel, b: EdgeModel
+) -> tuple[EdgeModel, EdgeModel]:
+    """Two gains of the same model by their measurement alone, where both are predicted."""
+    alike = first.model.id == second.model.id and a.basis == b.basis == "estimated"
+    return (of_measurement(a), of_measurement(b)) if alike else (a, b)
+
+
 def _gain(
     name: str, a: EdgeModel, b: EdgeModel, rungs: tuple[str, str], shared: Shared | None
 ) -> DifferenceModel:
     """A difference of two rungs in both; independent where it counts only a part of that difference."""
     upper, lower = rungs
-    a, b = of_measurement(a), of_measurement(b)
     if a.value is None or b.value is None:
         return _difference(name, Figure.missing("not measured in both", a.unit), a, b)
     counts = {"task" in e.parts and e.value == e.parts["task"].value for e in (a, b)}

@@ -115,7 +115,7 @@ def paired(
 
 
 def of_measurement(edge: EdgeModel) -> EdgeModel:
-    """The gain with the interval of its measurement: how far fine-tunes fall from it is the same for two."""
+    """The gain with the interval of its measurement alone."""
     alone, carries = edge.measurement, edge.carries
     if alone is None:
         return edge

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import pyarrow as pa
+
 MANY = 50
 """Files from which they are read together."""
 SMALL = 1 << 16
@@ -71,11 +73,21 @@ def read_small(files: Sequence[Named]) -> dict[Path, Table]:
         if delimiter:
             parts = read_alike([one.file.path for one in group], delimiter, columns)
         else:
-            data = cells_of([one.text for one in group], columns)
-            parts = [data.slice(row, 1) for row in range(len(group))]
+            parts = _objects([one.text for one in group], columns)
         for one, part in zip(group, parts, strict=False):
             out[one.file.path] = single(part, one.file.name, split=one.file.split)
     return out
+
+
+def _objects(texts: Sequence[str], keys: Sequence[str]) -> list[pa.Table]:
+    """A row per object; none at all where one of them is no JSON to DuckDB, which `read_file` then names."""
+    import duckdb
+
+    try:
+        data = cells_of(texts, keys)
+    except duckdb.Error:
+        return []
+    return [data.slice(row, 1) for row in range(len(texts))]
 
 
 def _is_small(path: Path) -> bool:

@@ -159,9 +159,9 @@ class InvertedFile:
         """Queries in this order, as many at a time as fit."""
         sizes = np.diff(self._starts)
         widest = int(sizes.max())
-        # so many lists that they hold k rows, wherever a query looks
-        probes = min(max(self.probes, -(-k // max(int(sizes.min()), 1))), len(sizes))
-        step = max(1, CELLS // (probes * widest))
+        # so many lists that they hold twice k rows, as lists go; where they do not, rows are missing
+        probes = min(max(self.probes, -(-2 * k * len(sizes) // len(self))), len(sizes))
+        step = max(1, CELLS // (probes * widest + 4 * len(sizes)))
         for start in range(0, len(order), step):
             queries = order[start : start + step]
             yield self._compared(queries, vectors(queries), probes, widest, k)

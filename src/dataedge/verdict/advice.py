@@ -114,6 +114,12 @@ def _pilot_tells(e: Evidence) -> bool:
     return not e.next_steps.more or carried(e.open).fine_tune >= MOSTLY
 
 
+def _only_tuning_tells(e: Evidence) -> bool:
+    """Whether neither items nor a pilot from here would do."""
+    enough = _open(e) and e.clusters >= FEWEST_CLUSTERS and e.items_needed is None
+    return enough and carried(e.open).fine_tune >= MOSTLY
+
+
 def _question(e: Evidence) -> str:
     """What is open, for the rows that leave it open."""
     return "whether tuning adds to it" if e.label == "edge" else "whether there is an edge"
@@ -199,6 +205,17 @@ TABLE: tuple[Row, ...] = (
             "training rows and judges it on the same held-out items."
         ),
         lambda _: "--pilot",
+    ),
+    Row(
+        "the same; most of what is open is how far a fine-tune falls from what is predicted, and no number "
+        "of held-out items settles it",
+        "pilot",
+        _only_tuning_tells,
+        lambda e: (
+            f"Advice: only a real fine-tune tells {_question(e)}; more held-out items would not. Tune on "
+            "a part of the training rows, with `--pilot` and more minutes or where the model is served, and "
+            "judge it on the same held-out items: `dataedge export --recipe` and `--eval` write both."
+        ),
     ),
     Row(
         "the same otherwise; rows are left to ask",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from dataedge.ladder.rungs import FINE_TUNED
 from dataedge.ladder.tuned import TunedPrompt
 from dataedge.pilot import run as pilot
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from dataedge.figures import Figure
     from dataedge.ladder.rungs import Basis, Rungs
     from dataedge.prompt.workspace import Workspace
-    from dataedge.verdict.fine_tune_error import Gain
+    from dataedge.verdict.fine_tune_error import Gain, Situation
     from dataedge.verdict.limits import Limit
 
 _PILOT_TOKENS = 250_000
@@ -113,8 +115,11 @@ def foretold(
         basis: what it rests on.
         gain: which line of the table is taken.
     """
-    if basis == "measured":
-        return figure
+    if basis == "measured" or rungs.tuning_basis == "measured":
+        return figure  # what a fine-tune does with these data is known
     task, rows = workspace.dataset.task, len(workspace.splits.train)
-    error = error_of(gain, task, figure.unit, workspace.lazy_model.id, rows)
+    learned, without = (rungs.outcomes[rung].gain for rung in ("learned", "without_data"))
+    same = np.array_equal(learned, without)
+    situation: Situation = "nothing" if same else "learned"
+    error = error_of(gain, situation, task, figure.unit, workspace.lazy_model.id, rows)
     return figure if error is None else error.added_to(figure, rungs.bounds("without_data"))

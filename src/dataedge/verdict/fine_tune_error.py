@@ -9,7 +9,7 @@ set by hand.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -25,11 +25,16 @@ if TYPE_CHECKING:
     from dataedge.widened_intervals import Carried
 
 Gain = Literal["tuning_gain", "edge"]
+Situation = Literal["learned", "nothing"]
+"""Whether what was learned differs from prompting without the data: on that alone, fine-tune and proxy can
+lie apart in both directions."""
 BEYOND = 2.0
-"""Times as far, and without the mean, for a model, a task or a number of rows that no arm had. A rule,
-and not a measurement."""
+"""Times as far for a model, a task, a number of rows or a gain that no arm had. A rule, and not a
+measurement."""
 ROWS = 4.0
 """Times fewer or more train rows than the arms had, up to which the table holds."""
+GAINS = 1.5
+"""Times the largest predicted gain of an arm up to which it holds."""
 LIKE = {Task.CORPUS: Task.GENERATE}
 """Tasks without arms of their own, and whose arms are taken for them."""
 UNITS = {"accuracy": ("accuracy", BALANCED), BITS: (BITS,)}
@@ -68,47 +73,68 @@ class FineTuneError:
     """Tuned − predicted, for a dataset that is not among the arms.
 
     Attributes:
-        mean: of the predictive distribution, in the unit of the gain.
-        low: lower end of its central 95 %.
+        low: lower end of the central 95 % of its predictive distribution, in the unit of the gain.
         high: upper end.
         arms: fine-tunes it was measured on.
         sources: datasets these are from.
+        largest: predicted gain of an arm; beyond it the rest is stretched.
         beyond: why it was stretched; empty where it was not.
     """
 
-    mean: float
     low: float
     high: float
     arms: int
     sources: int
+    largest: float = float("inf")
     beyond: str = ""
 
-    def added_to(self, figure: Figure, bounds: tuple[float, float]) -> Figure:
-        """The figure with the interval of a fine-tune, both sources of luck being independent.
+    def stretched(self, why: str) -> FineTuneError:
+        """Twice as far, and as far on both sides."""
+        reach = BEYOND * max(-self.low, self.high)
+        reasons = "; ".join(filter(None, (self.beyond, why)))
+        if self.beyond:
+            return replace(self, beyond=reasons)
+        return replace(self, low=-reach, high=reach, beyond=reasons)
 
-        The value stays what was measured. Each end moves by the mean, and to the root of the sum of
-        squared distances (Zou & Donner 2008), as in `widened_intervals.widened`.
+    def added_to(self, figure: Figure, bounds: tuple[float, float]) -> Figure:
+        """The figure with the interval of a fine-tune.
+
+        The value stays what was measured. Each end moves to the root of the sum of two squares (Zou &
+        Donner 2008): of the luck of the items, and of how far a fine-tune may lie on that side. What the
+        interval carries of the train side, of prompts and of development items is within the second,
+        since each arm had its own; it never becomes narrower than the measurement.
 
         Args:
             figure: with the interval of the measurement.
             bounds: of the unit.
 
         Example:
-            >>> found = FineTuneError(0.0, -0.06, 0.06, 20, 7).added_to(Figure(0.1, 0.02, 0.18), (-1, 1))
+            >>> found = FineTuneError(-0.06, 0.06, 20, 7).added_to(Figure(0.1, 0.02, 0.18), (-1, 1))
             >>> round(found.low, 3), round(found.high, 3), round(carried(found).fine_tune, 2)
             (0.0, 0.2, 0.36)
         """
         if figure.value is None or figure.low is None or figure.high is None:
             return figure
-        below, above = figure.value - figure.low, figure.high - figure.value
-        less, more = self.mean - self.low, self.high - self.mean
-        low = figure.value + self.mean - float(np.hypot(below, less))
-        high = figure.value + self.mean + float(np.hypot(above, more))
-        own = (less**2 + more**2) / max(less**2 + more**2 + below**2 + above**2, 1e-12)
+        if figure.value > GAINS * self.largest:
+            told = f"no arm was predicted to gain more than {self.largest:.3g}"
+            wider = replace(self, largest=float("inf")).stretched(told)
+            return wider.added_to(figure, bounds)
+        items = carried(figure).items
+        sides = (
+            (figure.value - figure.low, max(-self.low, 0.0)),
+            (
+                figure.high - figure.value,
+                max(self.high, 0.0),
+            ),
+        )
+        below, above = (max(d, float(np.hypot(np.sqrt(items) * d, more))) for d, more in sides)
+        whole = below**2 + above**2
+        luck = sum(d**2 for d, _ in sides)
+        own = max(1.0 - luck / whole, 0.0) if whole else 0.0
         shown = {f.name: getattr(figure, f.name) for f in fields(Figure)}
         ends = {
-            "low": max(min(low, figure.value), bounds[0]),
-            "high": min(max(high, figure.value), bounds[1]),
+            "low": max(figure.value - below, bounds[0]),
+            "high": min(figure.value + above, bounds[1]),
         }
         shares: Carried = carried(figure).beside(own)
         return Predicted(
@@ -121,11 +147,14 @@ class FineTuneError:
         )
 
 
-def error_of(gain: Gain, task: Task, unit: str, model: str, rows: int) -> FineTuneError | None:
+def error_of(
+    gain: Gain, situation: Situation, task: Task, unit: str, model: str, rows: int
+) -> FineTuneError | None:
     """What the table says of a gain; None where no arm of such a task was fine-tuned.
 
     Args:
         gain: tuning_gain, or the edge.
+        situation: what the proxy came to.
         task: of the dataset.
         unit: of the gain.
         model: id of the base model.
@@ -133,24 +162,18 @@ def error_of(gain: Gain, task: Task, unit: str, model: str, rows: int) -> FineTu
     """
     whole = _table()
     lines = whole["tasks"].get(LIKE.get(task, task).value, {})
-    line = lines.get(gain) or lines.get("tuning_gain")
+    line = lines.get(gain, {}).get(situation) or lines.get(gain, {}).get("learned")
     if line is None or unit not in UNITS[line["unit"]]:
         return None
     fewest, most = line["rows"]
-    beyond = [
-        *([f"no arm was of {task.value}"] if task in LIKE else []),
-        *([f"no arm was of {model}"] if model not in whole["models"] else []),
-        *(
-            []
-            if fewest / ROWS <= rows <= most * ROWS
-            else [f"the arms had {fewest:,} to {most:,} train rows"]
-        ),
-    ]
-    mean, low, high = line["mean"], line["low"], line["high"]
-    if beyond:
-        mean, reach = 0.0, BEYOND * max(-low, high)
-        low, high = -reach, reach
-    return FineTuneError(mean, low, high, line["arms"], line["sources"], "; ".join(beyond))
+    found = FineTuneError(line["low"], line["high"], line["arms"], line["sources"], line["largest"])
+    if task in LIKE:
+        found = found.stretched(f"no arm was of {task.value}")
+    if model not in whole["models"]:
+        found = found.stretched(f"no arm was of {model}")
+    if not fewest / ROWS <= rows <= most * ROWS:
+        found = found.stretched(f"the arms had {fewest:,} to {most:,} train rows")
+    return found
 
 
 @lru_cache(maxsize=1)
