@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks" / "edge"))
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS / "edge")]
 
-from random_effects import predictive
+from random_effects import predictive  # noqa: E402
+from run import known  # noqa: E402
+from table import TABLE, fitted  # noqa: E402
 
 LUCK = 0.03
 
@@ -48,3 +54,29 @@ def test_fewer_sources_are_less_sure() -> None:
     many = predictive(residual, variance, [str(i % 12) for i in range(24)])
     few = predictive(residual, variance, [str(i % 3) for i in range(24)])
     assert few.high - few.low > many.high - many.low
+
+
+def numbers(value: Any) -> list[float]:
+    """All numbers of nested values, in order."""
+    if isinstance(value, dict):
+        return [n for k in sorted(value) for n in numbers(value[k])]
+    if isinstance(value, list):
+        return [n for v in value for n in numbers(v)]
+    return [float(value)] if isinstance(value, (int, float)) else []
+
+
+def test_the_table_that_ships_is_what_the_committed_arms_say() -> None:
+    shipped, made = json.loads(TABLE.read_text(encoding="utf-8")), fitted(known())
+    assert shipped["models"] == made["models"]
+    assert numbers(shipped["tasks"]) == pytest.approx(numbers(made["tasks"]), abs=1e-3)
+
+
+def test_the_page_on_evidence_is_what_the_committed_arms_say() -> None:
+    """Up to the last digits, in which processors may differ."""
+    from evidence import PAGE, page
+
+    written, made = (
+        re.sub(r"[-+−]?\d+\.\d+", "#", text)
+        for text in (PAGE.read_text(encoding="utf-8"), page(known()))
+    )
+    assert written == made

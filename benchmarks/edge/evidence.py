@@ -16,7 +16,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from run import known
 from scored import DELTA, score
-from table import FEWEST_SOURCES, entry, lines
+from table import FEWEST_ARMS, FEWEST_SOURCES, enough, entry, lines
 
 from dataedge.report.charts import THEMES
 from dataedge.report.page.runtime import image
@@ -28,6 +28,7 @@ DOCS = HERE.parents[1] / "docs"
 PAGE, CHART = DOCS / "evidence.md", DOCS / "images" / "evidence-{}.svg"
 NAMES = {"classify": "Labels", "generate": "Responses"}
 UNITS = {"classify": "points of accuracy", "generate": "bits per byte"}
+FRACTION = {"classify": "gains as shares of 1", "generate": "gains in bits per byte"}
 SHOWN = {
     "plain": "",
     "shuffled": ", answers shuffled",
@@ -54,8 +55,8 @@ are judged on the same held-out items, which neither has seen. The recipe was no
 prefer it to that prompting, and the prompting itself (a gain of 0) where they do not. *Tuned* is the
 fine-tune by itself, whatever development items say. What one ends up with less `learned` is how far a
 fine-tune fell from the proxy learner. Its spread over datasets, luck with the held-out items taken off,
-is what every predicted gain has in its interval beside its own measurement (`verdict/fine_tunes.json`,
-made by `python benchmarks/edge/run.py --fit`).
+is what a predicted gain is to have in its interval beside its own measurement
+(`verdict/fine_tunes.json`, made by `python benchmarks/edge/run.py --fit`).
 """
 
 
@@ -66,22 +67,15 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
     parts = [INTRODUCTION.format(models=models, passes=passes)]
     for task, name in NAMES.items():
         some = sorted((r for r in rows if r["task"] == task), key=lambda r: r["arm"])
-        if enough(some):
+        if len(some) > 2:
             parts += [f"## {name}\n", *section(task, some)]
     parts.append(_limits(rows))
     return "\n".join(parts)
 
 
-def enough(rows: Sequence[dict[str, Any]]) -> bool:
-    """Whether there is a line of the table to show."""
-    learned = lines(rows, "residual")["learned"]
-    return len({r["source"] for r in learned}) >= FEWEST_SOURCES
-
-
 def section(task: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Chart, figures and table of one task."""
     found, learned = score(task, rows), lines(rows, "residual")["learned"]
-    line = entry(learned, "residual")
     scale, digits = (100, 1) if task == "classify" else (1, 3)
 
     def shown(value: float | None) -> str:
@@ -89,19 +83,32 @@ def section(task: str, rows: Sequence[dict[str, Any]]) -> list[str]:
 
     far = max(rows, key=lambda r: abs(r["residual"]))
     said = Counter(r["verdict"] for r in rows)
+    sources = len({r["source"] for r in learned})
     sentence = (
-        f"{len(rows)} arms; in {line['arms']} of them, from {line['sources']} sources, the proxy learned "
-        "something, and these are what the table's first line is made of. On the mean a fine-tune lies there "
-        f"{shown(line['mean'])} {UNITS[task]} from the prediction; for a dataset that is not among "
-        f"these, 95 % of fine-tunes are expected within {shown(line['low'])} to {shown(line['high'])}. "
-        f"The farthest arm is `{far['arm']}`, {shown(far['residual'])}. The audits said edge of "
+        f"{len(rows)} arms; in {len(learned)} of them, from {sources} sources, the proxy learned "
+        "something. "
+    )
+    if enough(learned):
+        line = entry(learned, "residual")
+        sentence += (
+            f"On the mean a fine-tune lies there {shown(line['mean'])} {UNITS[task]} from the prediction; "
+            "for a dataset that is not among these, 95 % of fine-tunes are expected within "
+            f"{shown(line['low'])} to {shown(line['high'])}. "
+        )
+    else:
+        sentence += (
+            f"That is too few: the table's line is made of {FEWEST_ARMS} from {FEWEST_SOURCES} sources at "
+            "least, and until then every predicted gain has the interval of its measurement alone. "
+        )
+    sentence += (
+        f"The farthest arm is {named(far)}, {shown(far['residual'])}. The audits said edge of "
         f"{said['edge']}, no edge of {said['no_edge']}, and left {said['inconclusive']} open. Of "
         f"{sum(not r['preferred'] for r in rows)} arms development items refuse the fine-tune."
     )
     out = [
         f"![Predicted and realised gains over the best prompting](images/evidence-{task}.svg)\n",
         sentence + "\n",
-        "| figure | |\n|---|---|",
+        f"| figure ({FRACTION[task]}) | |\n|---|---|",
     ]
     for name, value in found.figures.items():
         out.append(f"| {name} | {_cell(value)} |")
@@ -116,9 +123,8 @@ def section(task: str, rows: Sequence[dict[str, Any]]) -> list[str]:
             f"{100 * r[k]:.1f}" if task == "classify" else f"{r[k]:.3f}"
             for k in ("prompted", "learned", "tuned")
         )
-        name = f"`{r['set']}`, {r['rows']} rows{SHOWN[r['variant']]}"
         out.append(
-            f"| {name} | {rungs} | {shown(r['predicted'])} | {shown(r['predicted_low'])} to "
+            f"| {named(r)} | {rungs} | {shown(r['predicted'])} | {shown(r['predicted_low'])} to "
             f"{shown(r['predicted_high'])} | {shown(r['realised'])} | {r['verdict'].replace('_', ' ')} |"
         )
     missed = [f"- {words.partition(': ')[2]}" for words in found.short]
@@ -127,23 +133,35 @@ def section(task: str, rows: Sequence[dict[str, Any]]) -> list[str]:
     return [*out, ""]
 
 
+def named(row: dict[str, Any]) -> str:
+    """An arm in words."""
+    return f"`{row['set']}` with {row['rows']} rows{SHOWN[row['variant']]}"
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, list):
         return f"{value[0]:.3f} [{value[1]:.3f}, {value[2]:.3f}]"
+    if value is None:
+        return "–"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+_NO_TEXT = "No arm is of text so far, and none has a number"
 
 
 def _limits(rows: Sequence[dict[str, Any]]) -> str:
     sizes = sorted({r["rows"] for r in rows})
+    few = "No arm has a number" if any(r["task"] == "generate" for r in rows) else _NO_TEXT
+    text = f"- {few} or several labels per row: their predictions keep the interval of the measurement."
     return f"""## What this does not show
 
-- One base model, of one size, with {sizes[0]} to {sizes[-1]} train rows. For another model, or for more
-  than four times or less than a quarter as many rows, an audit takes twice the spread: a rule, not a
-  measurement.
+- One base model, of one size, with {sizes[0]} to {sizes[-1]} train rows. For another model, for more
+  than four times or less than a quarter as many rows, or for larger gains, an audit takes twice the
+  spread: a rule, not a measurement.
 - One fine-tune an arm, with one seed: what a fine-tune varies by from seed to seed is within the spread,
   and is not told apart from it.
 - Arms of one source share texts; intervals here resample sources, of which there are few.
-- No arm has a number or several labels per row: their predictions keep the interval of the measurement.
+{text}
 - Verdicts and intervals in the table are those of the audits as they were run; δ is {DELTA:g}.
 """
 
@@ -201,7 +219,7 @@ def main() -> int:
     PAGE.write_text(text, encoding="utf-8")
     for task in NAMES:
         some = [r for r in rows if r["task"] == task]
-        if enough(some):
+        if len(some) > 2:
             Path(str(CHART).format(task)).write_bytes(chart(task, some))
     print(f"evidence: PASS {len(rows)} arms")
     return 0

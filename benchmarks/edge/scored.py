@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import spearmanr
-from table import FEWEST_SOURCES, entry, lines, luck
+from table import enough, entry, lines, luck
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,10 @@ def score(task: str, rows: Sequence[dict[str, Any]]) -> Scores:
     verdicts = {r["arm"]: verdict_of(rows, r) for r in rows}
     said = [r for r in judged if verdicts[r["arm"]] != "inconclusive"]
     right = [(verdicts[r["arm"]] == "edge") == (r["realised_edge"] > DELTA) for r in said]
-    figures["verdicts, source left out"] = dict(Counter(verdicts.values()))
+    counted = Counter(verdicts.values())
+    figures["verdicts, source left out"] = ", ".join(
+        f"{n} {label.replace('_', ' ')}" for label, n in counted.most_common()
+    )
     figures["judged"] = len(judged)
     figures["of them said edge or no edge"] = len(said)
     figures["of these right"] = float(np.mean(right)) if right else None
@@ -116,11 +119,14 @@ def shortfalls(task: str, figures: dict[str, Any]) -> list[str]:
         (abs(bias) <= BIAS[task], f"mean error {bias:+.3f} (± {BIAS[task]})"),
         (
             covered is not None and COVERED[0] <= covered <= COVERED[1],
-            f"90 % intervals cover {covered if covered is None else round(covered, 2)} (.85 to .95)",
+            "no 90 % interval of a fine-tune can be made"
+            if covered is None
+            else f"90 % intervals cover {covered:.2f} (.85 to .95)",
         ),
         (
             right is not None and right * said >= RIGHT * figures["judged"],
-            f"verdict right in {round((right or 0) * said)} of {figures['judged']} arms (90 %)",
+            f"verdict right in {round((right or 0) * said)} of {figures['judged']} arms, open ones counted "
+            "as not (≥ 90 %)",
         ),
         (figures["shuffled and called edge"] == "none", "a shuffled arm was called an edge"),
     ]
@@ -154,7 +160,7 @@ def line_without(
     others = lines([r for r in rows if r["source"] != row["source"]], column)
     for situation in ("nothing", "learned") if row["nothing_learned"] else ("learned",):
         part = others[situation]
-        if len({r["source"] for r in part}) >= FEWEST_SOURCES:
+        if enough(part):
             return entry(part, column, level)
     return None
 
@@ -182,10 +188,11 @@ def verdict_of(rows: Sequence[dict[str, Any]], row: dict[str, Any]) -> str:
     """What an audit would say of an arm with the table as it is without the arm's source.
 
     The whole interval of the measurement is added, which is wider than the items' part that audits add.
+    Where no line can be made, it is what the audit said.
     """
     line = line_without(rows, row, "residual_edge", 0.95)
     if row["edge"] is None or line is None:
-        return "inconclusive"
+        return str(row["verdict"])
     below, above = row["edge"] - row["edge_low"], row["edge_high"] - row["edge"]
     if row["edge"] - np.hypot(below, min(line["low"], 0.0)) > DELTA:
         return "edge"

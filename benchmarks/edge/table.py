@@ -18,8 +18,8 @@ TABLE = Path(dataedge.__file__).parent / "verdict" / "fine_tunes.json"
 NAMES = {"residual": "tuning_gain", "residual_edge": "edge"}
 """Columns of the arms, and the gain that each is of."""
 PREDICTED = {"residual": "predicted", "residual_edge": "edge"}
-FEWEST_SOURCES = 3
-"""From which a line is made."""
+FEWEST_ARMS, FEWEST_SOURCES = 10, 4
+"""From which a line is made: of fewer, the prior would say how far fine-tunes lie, and not the arms."""
 
 
 def entry(rows: Sequence[dict[str, Any]], column: str, level: float = 0.95) -> dict[str, Any]:
@@ -66,6 +66,11 @@ def lines(rows: Sequence[dict[str, Any]], column: str) -> dict[str, list[dict[st
     }
 
 
+def enough(rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether a line can be made of arms."""
+    return len(rows) >= FEWEST_ARMS and len({r["source"] for r in rows}) >= FEWEST_SOURCES
+
+
 def fitted(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The whole table."""
     out: dict[str, Any] = {}
@@ -73,7 +78,7 @@ def fitted(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         some = [r for r in rows if r["task"] == task]
         for column, gain in NAMES.items():
             for situation, part in lines(some, column).items():
-                if len({r["source"] for r in part}) >= FEWEST_SOURCES:
+                if enough(part):
                     out.setdefault(task, {}).setdefault(gain, {})[situation] = entry(part, column)
     return {
         "what": "tuned - foretold, for an arm of a dataset that is not among these: mean and 95 % interval",
