@@ -39,6 +39,15 @@ def test_approximate_neighbours_report_the_recall_that_they_have() -> None:
     assert not np.any(rough.index == np.arange(6000)[:, None])
 
 
+def test_vectors_that_lie_in_no_groups_are_compared_with_all() -> None:
+    """Random ones: lists find them only where nearly all lists are looked into."""
+    X = np.random.default_rng(2).normal(size=(9_000, 64))
+    found = neighbours(X, 10, exact_rows=1_000)
+    assert found.exact
+    assert found.recall == 1.0
+    assert np.array_equal(found.index, neighbours(X, 10).index)
+
+
 def test_neighbours_of_few_or_equal_rows() -> None:
     assert neighbours(np.ones((1, 3)), 2).index.tolist() == [[-1, -1]]
     assert neighbours(np.ones((2, 3)), 3).index.tolist() == [[1, -1, -1], [0, -1, -1]]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.learner.feature_matrix import blocks
-from dataedge.prepare.inverted_file import Found, InvertedFile
+from dataedge.prepare.inverted_file import MOST_PAIRS, Found, InvertedFile
 from dataedge.prepare.neighbours import EXACT_ROWS, all_pairs_index
 
 if TYPE_CHECKING:
@@ -41,8 +41,10 @@ class Neighbours:
         self._lists: InvertedFile | None = None
         if n > EXACT_ROWS:
             self._lists = InvertedFile(vectors, n)
-            self._lists.tune(_VOTING, RECALL)
-        else:
+            self._lists.tune(_VOTING, RECALL, while_worth=True)
+            if n <= MOST_PAIRS and not self._lists.worth_it:
+                self._lists = None
+        if self._lists is None:
             self._pairs = all_pairs_index(vectors(every[:1]).shape[1])
             for rows in blocks(n, 16):
                 self._pairs.add(vectors(every[rows]))

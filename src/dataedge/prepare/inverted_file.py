@@ -33,8 +33,12 @@ EFFORTS = (8, 16, 32, 64, 128, 256, 512)
 """Lists that a query looks into, raised until recall suffices."""
 TIE = 1e-3
 """Cosines this close to the last exact one count as found: ties."""
+WORTH = 6
+"""Of so many lists one at most is looked into: beyond that comparing all pairs is faster."""
 BLOCK = 8192
 """Rows that are handled at a time."""
+MOST_PAIRS = 200_000
+"""Rows up to which all pairs can be compared in minutes."""
 CELLS = 2**25
 """Cosines that are held at a time: 128 MiB."""
 
@@ -118,14 +122,19 @@ class InvertedFile:
         order = np.argsort(np.concatenate(own), kind="stable")
         yield from self._search(order, lambda some: vectors[some], k)
 
-    def tune(self, k: int, recall: float, *, sample: int = 500, seed: int = 0) -> float:
+    def tune(
+        self, k: int, recall: float, *, sample: int = 500, seed: int = 0, while_worth: bool = False
+    ) -> float:
         """Raise the lists that are searched until so much of the k nearest is found.
+
+        Vectors that do not lie in groups (random ones, say) are found in no few lists: `worth_it` tells.
 
         Args:
             k: neighbours of a row, itself not counted.
             recall: wanted.
             sample: rows on which it is checked, against all others.
             seed: of that sample.
+            while_worth: give up where comparing all pairs is faster, if that takes minutes at most.
 
         Returns:
             The recall that was reached.
@@ -135,6 +144,8 @@ class InvertedFile:
         last = self._last(rows, width)
         reached = 0.0
         for self.probes in EFFORTS:
+            if while_worth and len(self) <= MOST_PAIRS and not self.worth_it:
+                break
             hits = [
                 (found.cosine >= last[found.queries, None] - TIE).mean(1)
                 for found in self.near_rows(rows, width)
@@ -143,6 +154,11 @@ class InvertedFile:
             if reached >= recall or self.probes >= len(self._centroids):
                 break
         return reached
+
+    @property
+    def worth_it(self) -> bool:
+        """Whether it is faster than comparing all pairs, as it is tuned."""
+        return self.probes * WORTH <= len(self._centroids)
 
     def _last(self, rows: Ints, width: int) -> Floats:
         """Cosine of the last of a row's nearest, all compared, shape (m,)."""
