@@ -30,7 +30,7 @@ def test_the_predictive_interval_covers_an_arm_of_a_new_source(
     sources, each = 7, 4
     of = np.repeat(np.arange(sources), each)
     covered = []
-    for _ in range(15):
+    for _ in range(10):
         own = between * rng.normal(size=sources)[of] + within * rng.normal(size=len(of))
         residual = 0.01 + own + LUCK * rng.normal(size=len(of))
         found = predictive(residual, np.full(len(of), LUCK**2), [str(s) for s in of])

@@ -45,6 +45,7 @@ def reached_by(command: list[str], where: Path) -> tuple[subprocess.CompletedPro
     return done, json.loads(where.read_text())
 
 
+@pytest.mark.long
 def test_an_audit_asks_for_no_address(small_dataset: Path, tiny_model: str, tmp_path: Path) -> None:
     command = [
         "audit", str(small_dataset), "--out", str(tmp_path / "a"), "--model", tiny_model,
