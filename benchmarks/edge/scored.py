@@ -62,7 +62,7 @@ def score(task: str, rows: Sequence[dict[str, Any]]) -> Scores:
             [1 - r["zero_shot"] if task == "classify" else r["zero_shot"] for r in rows]
         ),
         "learned - zero-shot": np.array(
-            [abs(r["learned"] - r["zero_shot"]) * np.sign(r["predicted"] or 1) for r in rows]
+            [(r["learned"] - r["zero_shot"]) * (-1 if task == "generate" else 1) for r in rows]
         ),
     }
     figures: dict[str, Any] = {"arms": len(rows), "sources": len(set(sources))}

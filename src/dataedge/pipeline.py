@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataedge import tasks
 from dataedge.check.labels import twins
-from dataedge.engine.local import Engine
+from dataedge.engine.local import Engine, StageRecord
 from dataedge.engine.threads import one_thread_where_small
 from dataedge.items import Task
 from dataedge.models.proven import lazy_base_model, prove
@@ -67,8 +67,7 @@ def run(
     load_probes(config.probes)  # a mistake in one is told before anything is asked
     check_possible(config, dataset.task)
     engine, embedder = Engine(store, progress), Embed(config.embedder)
-    with engine.timed("read", read_seconds):
-        pass
+    engine.records["read"] = StageRecord("read", done=1, seconds=read_seconds)
     lazy_model = lazy_base_model(config, store.path.parent)
     usage = f"usage {lazy_model.id} {lazy_model.revision}"
     before = store.get_note(usage)

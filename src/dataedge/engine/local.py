@@ -124,19 +124,18 @@ class Engine:
         return made
 
     @contextmanager
-    def timed(self, name: str, before: float = 0.0) -> Iterator[None]:
+    def timed(self, name: str) -> Iterator[None]:
         """Time what stands in no stage: its seconds, less those of the stages that run within.
 
         Args:
             name: that the report calls it.
-            before: seconds that it took already.
         """
         record = self.records.setdefault(name, StageRecord(name))
         record.done = 1
         within, started = self._seconds(), time.perf_counter()
         yield
         inside = self._seconds() - within
-        record.seconds += before + time.perf_counter() - started - inside
+        record.seconds += time.perf_counter() - started - inside
 
     def _seconds(self) -> float:
         return sum(record.seconds for record in self.records.values())

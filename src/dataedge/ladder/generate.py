@@ -20,16 +20,8 @@ from dataedge.ladder.response_prompts import (
     with_ngrams,
 )
 from dataedge.ladder.response_refits import DRAWS, Ladder, Sides
-from dataedge.ladder.rungs import (
-    FINE_TUNED,
-    Outcome,
-    Rungs,
-    better,
-    keep,
-    valid_items,
-    with_preference,
-)
-from dataedge.ladder.tuned import Question, TunedPrompt
+from dataedge.ladder.rungs import FINE_TUNED, Outcome, Rungs, better, keep, valid_items
+from dataedge.ladder.tuned import Question, TunedPrompt, with_preference
 from dataedge.learner.ngram import WEIGHTS, ByteUnigram
 from dataedge.positions import Positions, positions
 from dataedge.prompt.mixture import align, mixed

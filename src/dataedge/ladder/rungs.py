@@ -325,16 +325,6 @@ def better(outcomes: dict[str, Outcome], rungs: tuple[str, ...]) -> str:
     return next(r for r in reached if trials[r] is first)
 
 
-def with_preference(outcomes: dict[str, Outcome]) -> Outcome:
-    """The rung `tuned` with whether development items prefer it to the best prompting, `prompted`.
-
-    Where they do not, nobody who looked at them would deploy it.
-    """
-    tuned = outcomes[FINE_TUNED]
-    preferred = better(outcomes, ("prompted", FINE_TUNED)) == FINE_TUNED
-    return replace(tuned, detail={**tuned.detail, "preferred_to_prompting": preferred})
-
-
 def choose(outcomes: dict[str, Outcome], rung: str, among: tuple[str, ...]) -> None:
     """Add a rung that is the better of others, chosen on development items."""
     chosen = better(outcomes, among)

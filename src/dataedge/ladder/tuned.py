@@ -6,14 +6,16 @@ that development items give it: none, where the fine-tune came to nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dataedge.ladder.rungs import FINE_TUNED, better
 from dataedge.prompt.templates import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dataedge.ladder.rungs import Outcome
     from dataedge.positions import Positions
     from dataedge.prompt.scores import Answer
 
@@ -58,3 +60,13 @@ class TunedPrompt(Strategy):
         behind = indices if prompts_of is None else prompts_of
         pairs = zip(indices.tolist(), behind.tolist(), strict=True)
         return [self.said.get(Question(*pair)) for pair in pairs]
+
+
+def with_preference(outcomes: dict[str, Outcome]) -> Outcome:
+    """The rung `tuned` with whether development items prefer it to the best prompting, `prompted`.
+
+    Where they do not, nobody who looked at them would deploy it.
+    """
+    tuned = outcomes[FINE_TUNED]
+    preferred = better(outcomes, ("prompted", FINE_TUNED)) == FINE_TUNED
+    return replace(tuned, detail={**tuned.detail, "preferred_to_prompting": preferred})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.learner.feature_matrix import blocks
-from dataedge.prepare.inverted_file import MOST_PAIRS, Found, InvertedFile
+from dataedge.prepare.inverted_file import Found, InvertedFile, lists_where_faster
 from dataedge.prepare.neighbours import EXACT_ROWS, all_pairs_index
 
 if TYPE_CHECKING:
@@ -40,10 +40,8 @@ class Neighbours:
         self._vectors, every = vectors, np.arange(n)
         self._lists: InvertedFile | None = None
         if n > EXACT_ROWS:
-            self._lists = InvertedFile(vectors, n)
-            self._lists.tune(_VOTING, RECALL, while_worth=True)
-            if n <= MOST_PAIRS and not self._lists.worth_it:
-                self._lists = None
+            lists = lists_where_faster(vectors, n, _VOTING, RECALL, sample=500, seed=0)
+            self._lists = None if lists is None else lists.file
         if self._lists is None:
             self._pairs = all_pairs_index(vectors(every[:1]).shape[1])
             for rows in blocks(n, 16):

@@ -100,6 +100,11 @@ class InvertedFile:
             self._kept[part] = vectors(self._row[part])
         self.probes = EFFORTS[0]
 
+    @property
+    def sizes(self) -> Ints:
+        """Rows of each list."""
+        return np.diff(self._starts)
+
     def __len__(self) -> int:
         return len(self._row)
 
@@ -123,18 +128,16 @@ class InvertedFile:
         yield from self._search(order, lambda some: vectors[some], k)
 
     def tune(
-        self, k: int, recall: float, *, sample: int = 500, seed: int = 0, while_worth: bool = False
+        self, k: int, recall: float, *, sample: int = 500, seed: int = 0, most: int = EFFORTS[-1]
     ) -> float:
         """Raise the lists that are searched until so much of the k nearest is found.
-
-        Vectors that do not lie in groups (random ones, say) are found in no few lists: `worth_it` tells.
 
         Args:
             k: neighbours of a row, itself not counted.
             recall: wanted.
             sample: rows on which it is checked, against all others.
             seed: of that sample.
-            while_worth: give up where comparing all pairs is faster, if that takes minutes at most.
+            most: lists that may be looked into.
 
         Returns:
             The recall that was reached.
@@ -144,7 +147,7 @@ class InvertedFile:
         last = self._last(rows, width)
         reached = 0.0
         for self.probes in EFFORTS:
-            if while_worth and len(self) <= MOST_PAIRS and not self.worth_it:
+            if self.probes > most:
                 break
             hits = [
                 (found.cosine >= last[found.queries, None] - TIE).mean(1)
@@ -154,11 +157,6 @@ class InvertedFile:
             if reached >= recall or self.probes >= len(self._centroids):
                 break
         return reached
-
-    @property
-    def worth_it(self) -> bool:
-        """Whether it is faster than comparing all pairs, as it is tuned."""
-        return self.probes * WORTH <= len(self._centroids)
 
     def _last(self, rows: Ints, width: int) -> Floats:
         """Cosine of the last of a row's nearest, all compared, shape (m,)."""
@@ -173,7 +171,7 @@ class InvertedFile:
 
     def _search(self, order: Ints, vectors: Callable[[Ints], Floats], k: int) -> Iterator[Found]:
         """Queries in this order, as many at a time as fit."""
-        sizes = np.diff(self._starts)
+        sizes = self.sizes
         widest = int(sizes.max())
         # so many lists that they hold twice k rows, as lists go; where they do not, rows are missing
         probes = min(max(self.probes, -(-2 * k * len(sizes) // len(self))), len(sizes))
@@ -200,13 +198,41 @@ class InvertedFile:
         cosine, top = nearest.values.numpy(), nearest.indices.numpy()
         probe, place = np.divmod(top, widest)
         chosen = np.take_along_axis(lists, probe, axis=1)
-        there = place < np.diff(self._starts)[chosen]
+        there = place < self.sizes[chosen]
         index = np.full((len(queries), k), -1, np.int64)
         out = np.full((len(queries), k), -1.0, np.float32)
         at = np.where(there, self._starts[chosen] + place, 0)
         index[:, :width] = np.where(there, self._row[at], -1)
         out[:, :width] = np.where(there, cosine, -1.0)
         return Found(queries, index, out)
+
+
+class Lists(NamedTuple):
+    """An inverted file and the share of the nearest that it finds."""
+
+    file: InvertedFile
+    recall: float
+
+
+def lists_where_faster(
+    vectors: Callable[[Ints], Floats], n: int, k: int, recall: float, *, sample: int, seed: int
+) -> Lists | None:
+    """An inverted file tuned to a recall; None where comparing all pairs is faster and takes minutes at most.
+
+    That is where vectors do not lie in groups, random ones for example, and few lists do not find them.
+
+    Args:
+        vectors: as for `InvertedFile`.
+        n: rows.
+        k: neighbours of a row, itself not counted.
+        recall: wanted.
+        sample: rows on which it is checked.
+        seed: of centroids and sample.
+    """
+    found = InvertedFile(vectors, n, seed=seed)
+    most = len(found.sizes) // WORTH if n <= MOST_PAIRS else EFFORTS[-1]
+    reached = found.tune(k, recall, sample=sample, seed=seed, most=most)
+    return None if found.probes > most else Lists(found, reached)
 
 
 def _cut(counts: Ints, pieces: Ints) -> Ints:

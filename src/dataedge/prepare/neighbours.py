@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.prepare.inverted_file import MOST_PAIRS, Found, InvertedFile
+from dataedge.prepare.inverted_file import Found, lists_where_faster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,15 +88,17 @@ def neighbours(
     width = min(k, n - 1)
     if width <= 0:
         return Neighbours(index, cosine, exact=True, recall=1.0, sample=0)
-    exact, recall, checked = n <= exact_rows, 1.0, 0
-    if not exact:
-        lists = InvertedFile(lambda rows: unit[rows], n, seed=seed)
-        recall = lists.tune(width, RECALL, sample=sample, seed=seed, while_worth=True)
-        checked, batches = min(sample, n), lists.near_rows(np.arange(n), width + 1)
-        if not lists.worth_it and n <= MOST_PAIRS:
-            exact, recall, checked = True, 1.0, 0
-    if exact:
+    lists = None
+    if n > exact_rows:
+        lists = lists_where_faster(
+            lambda rows: unit[rows], n, width, RECALL, sample=sample, seed=seed
+        )
+    exact, recall, checked = True, 1.0, 0
+    if lists is None:
         batches = _all_pairs(unit, width + 1)
+    else:
+        exact, recall, checked = False, lists.recall, min(sample, n)
+        batches = lists.file.near_rows(np.arange(n), width + 1)
     for batch in batches:
         found = _others(batch.rows, batch.queries)
         near = np.where(found >= 0, _cosines(unit, batch.queries, found), -1.0)

@@ -118,8 +118,9 @@ def foretold(
     if basis == "measured" or rungs.tuning_basis == "measured":
         return figure  # what a fine-tune does with these data is known
     task, rows = workspace.dataset.task, len(workspace.splits.train)
-    learned, without = (rungs.outcomes[rung].gain for rung in ("learned", "without_data"))
-    same = np.array_equal(learned, without)
-    situation: Situation = "nothing" if same else "learned"
+    learned, without = (rungs.outcomes.get(rung) for rung in ("learned", "without_data"))
+    situation: Situation = "learned"
+    if learned and without and np.array_equal(learned.gain, without.gain):
+        situation = "nothing"
     error = error_of(gain, situation, task, figure.unit, workspace.lazy_model.id, rows)
     return figure if error is None else error.added_to(figure, rungs.bounds("without_data"))
