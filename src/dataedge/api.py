@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dataedge.errors import AuditError, ExitCode
+from dataedge.errors import AuditError, DamagedError, ExitCode
 from dataedge.files import write_whole
 from dataedge.finished_audit import PAGE, REPORT, Audit, open  # noqa: A004
 from dataedge.runs import BEFORE
@@ -132,11 +132,12 @@ def audit(
     from importlib.metadata import version
 
     from dataedge.pipeline import run
-    from dataedge.store import Store
+    from dataedge.salvage import mended
+    from dataedge.store import FILE, Store
 
     if fresh:
         _forget(out)
-    with Store(out) as store:
+    with mended(out / FILE), Store(out) as store:
         before = _shown(out)
         shown_run = None if before is None else str(before.get("run", BEFORE))
         store.begin_run(version("dataedge"), config.model_dump(mode="json"), shown_run)
@@ -219,11 +220,13 @@ def _forget(out: Path) -> None:
 
     try:
         Store(out).close()
+    except DamagedError:
+        pass
     except AuditError as error:
         if error.code is ExitCode.NO_CONCLUSION:  # in use; a broken file may go
             raise
     # the report first: without one, whatever is left of the rest is an audit that was interrupted
-    for file in (out / REPORT, out / PAGE, *out.glob(f"{FILE}.wal*"), out / FILE, out / ANSWERS):
+    for file in (out / REPORT, out / PAGE, *out.glob(f"{FILE}.*"), out / FILE, out / ANSWERS):
         file.unlink(missing_ok=True)
 
 

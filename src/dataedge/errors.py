@@ -37,6 +37,22 @@ class AuditError(Exception):
         self.code = code
 
 
+class DamagedError(AuditError):
+    """An audit's file is not as it was written.
+
+    Args:
+        path: of the file.
+        out: the audit's directory.
+    """
+
+    def __init__(self, path: object, out: object) -> None:
+        super().__init__(
+            f"{path} is damaged: bytes in it were changed or cut off since they were written",
+            hint=f"Run `dataedge audit DATA --out {out}`: what can be read is kept, the rest is made anew",
+            code=ExitCode.NO_CONCLUSION,
+        )
+
+
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_ROOM_TEXTS = ("no space left", "file too large", "quota exceeded")
 _NO_MEMORY_TEXTS = (

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from dataedge.errors import AuditError, ExitCode
+from dataedge.errors import AuditError, DamagedError, ExitCode
 from dataedge.report.model import Report
 
 if TYPE_CHECKING:
@@ -237,9 +237,13 @@ def _sql_errors(store: Store) -> Iterator[None]:
     """What DuckDB refuses, as a sentence."""
     import duckdb
 
+    from dataedge.store import is_damage
+
     try:
         yield
     except duckdb.Error as error:
+        if is_damage(error):
+            raise DamagedError(store.path, store.path.parent) from error
         raise AuditError(
             str(error).splitlines()[0],
             hint="A query in `Audit.sql` reads the tables of this audit and nothing else: "

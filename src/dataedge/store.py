@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 
 from dataedge import runs
-from dataedge.errors import AuditError, ExitCode
+from dataedge.errors import AuditError, DamagedError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +36,25 @@ LOCKED: Mapping[str, bool] = {
     "lock_configuration": True,
 }
 """A store may come from elsewhere, and what is asked of it too: neither reaches beyond the file."""
+
+
+_DAMAGE = ("corrupt", "checksum", "could not read enough bytes", "failed to deserialize")
+"""How DuckDB says that a file is not as it was written, in lower case."""
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether DuckDB refused to read what does not fit its checksum, or is not there.
+
+    Example:
+        >>> is_damage(duckdb.IOException("Could not read enough bytes from file"))
+        True
+        >>> is_damage(duckdb.ConversionException("checksum")), is_damage(OSError("corrupt"))
+        (False, False)
+    """
+    if not isinstance(error, duckdb.Error):
+        return False
+    asked_wrongly = isinstance(error, duckdb.DataError | duckdb.ProgrammingError)
+    return not asked_wrongly and any(text in str(error).lower() for text in _DAMAGE)
 
 
 def _m001_initial(con: duckdb.DuckDBPyConnection) -> None:
@@ -89,19 +108,18 @@ class Store:
             )
         self._make_directory()
         self.con = self._connect()
-        if read_only:
-            self._see()
-        else:
-            self._migrate()
-        self._tables = set(
-            self._column("select table_name from duckdb_tables() where schema_name = 'main'")
-        )
+        try:
+            self._see() if read_only else self._migrate()
+            tables = "select table_name from duckdb_tables() where schema_name = 'main'"
+            self._tables = set(self._column(tables))
+        except BaseException:
+            self.close()
+            raise
 
     def _see(self) -> None:
         try:
             runs.see(self.con, self.run)
         except AuditError as error:
-            self.close()
             raise AuditError(f"{self.path}: {error.message}", error.hint, error.code) from None
 
     def _make_directory(self) -> None:
@@ -139,6 +157,8 @@ class Store:
                     hint="Let go of what `Audit.sql` returned (`del relation`), or end the audit first",
                     code=ExitCode.NO_CONCLUSION,
                 ) from error
+            if is_damage(error):
+                raise DamagedError(self.path, self.path.parent) from error
             raise AuditError(
                 f"{self.path}: not a readable audit file ({text.splitlines()[0]})",
                 hint="Move it away, or start over with --fresh",
