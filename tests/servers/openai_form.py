@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from dataedge.models.local.model import LocalModel
 
 EVERYTHING = frozenset({"completions", "chat", "echo", "prompt_logprobs", "top_logprobs"})
+VLLM = EVERYTHING - {"echo"} | {"tokenize", "logprob_token_ids"}
+SGLANG = frozenset({"completions", "chat", "top_logprobs", "tokenize", "score"})
+"""What two servers offer beside it: the ids of a text's tokens, and how likely named ones are."""
 
 
 @dataclass
@@ -31,8 +34,8 @@ class Behaviour:
     """What a server offers and how it fails.
 
     Attributes:
-        offers: of EVERYTHING.
-        fault: ignore_echo, zeros, drop, shift, cache, nan, 429, 500, reset, stall, redirect,
+        offers: of EVERYTHING, VLLM and SGLANG.
+        fault: ignore_named (logprob_token_ids and the items of a score), renumber (tokens), ignore_echo, zeros, drop, shift, cache, nan, 429, 500, reset, stall, redirect,
             garbage or none.
         sound: requests that are answered as they should be, before the fault sets in.
         times: requests that the fault hits; all that follow if None.
@@ -132,13 +135,18 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         if fault == "garbage":
             return self.answer("<html>", 200)
-        if self.path.endswith("/chat/completions") and "chat" in b.offers:
-            return self.answer(self.chat(body, fault))
-        if self.path.endswith("/v1/completions") and "completions" in b.offers:
-            if (body.get("logprobs") or 0) > b.widest:
-                return self.answer({"error": {"message": f"at most {b.widest} logprobs"}}, 400)
-            return self.answer(self.complete(body, fault))
-        return self.answer({"error": {"message": "not found"}}, 404)
+        forms = {
+            "/tokenize": ("tokenize", self.tokens),
+            "/v1/score": ("score", self.score),
+            "/v1/chat/completions": ("chat", self.chat),
+            "/v1/completions": ("completions", self.complete),
+        }
+        offer, form = forms.get(self.path, ("", self.complete))
+        if offer not in b.offers:
+            return self.answer({"error": {"message": "not found"}}, 404)
+        if offer == "completions" and (body.get("logprobs") or 0) > b.widest:
+            return self.answer({"error": {"message": f"at most {b.widest} logprobs"}}, 400)
+        return self.answer(form(body, fault))
 
     def answer(self, body: Any, status: int = 200) -> None:
         data = body.encode() if isinstance(body, str) else json.dumps(body).encode()
@@ -148,15 +156,45 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def tokens(self, body: dict[str, Any], fault: str) -> dict[str, Any]:
+        ids, texts = self.net.ids(body["prompt"])
+        if not body.get("add_special_tokens", True):
+            ids = ids[len(ids) - len(texts) :]
+        if fault == "renumber":
+            ids = [i + 1 for i in ids]
+        return {"count": len(ids), "max_model_len": 2048, "tokens": ids}
+
+    def score(self, body: dict[str, Any], fault: str) -> dict[str, Any]:
+        """As SGLang has it: probabilities, not their logarithms, of the labels behind each item."""
+        scores = []
+        for item in body["items"]:
+            ids = [*body["query"], *([] if fault == "ignore_named" else item)]
+            wanted = self.net.logprobs(ids)[-1][torch.tensor(body["label_token_ids"])]
+            told = wanted.softmax(-1) if body.get("apply_softmax") else wanted.exp()
+            scores.append([float(p) for p in told])
+        return {"object": "scoring", "scores": scores, "usage": {"prompt_tokens": 0}}
+
+    def named(self, last: torch.Tensor, token: int, wanted: list[int]) -> dict[str, Any]:
+        """As vLLM has it: the tokens by their numbers, the one that was written among them."""
+        told = {f"token_id:{i}": float(last[i]) for i in dict.fromkeys([token, *wanted])}
+        return {
+            "tokens": [f"token_id:{token}"],
+            "token_logprobs": [float(last[token])],
+            "top_logprobs": [told],
+        }
+
     def complete(self, body: dict[str, Any], fault: str) -> dict[str, Any]:
         prompt, b = body["prompt"], self.behaviour
-        ids, texts = self.net.ids(prompt)
+        ids, texts = self.net.ids(prompt) if isinstance(prompt, str) else (prompt, [])
         written = self.net.write(ids, int(body.get("max_tokens", 16)))
         text = "".join(self.net.text(t) for t, _ in written if t not in self.net.model.tokens.ends)
         choice: dict[str, Any] = {"index": 0, "text": text, "finish_reason": "length"}
         width = body.get("logprobs") or 0
         if width and "top_logprobs" in b.offers:
             choice["logprobs"] = self.generated(written, width)
+        wanted = body.get("logprob_token_ids")
+        if wanted and "logprob_token_ids" in b.offers and fault != "ignore_named":
+            choice["logprobs"] = self.named(written[0][1], written[0][0], wanted)
         if body.get("echo") and "echo" in b.offers and fault != "ignore_echo":
             given = self.spoil(self.given(ids), fault, prompt)
             own = choice.get("logprobs") or {"tokens": [], "token_logprobs": []}
@@ -181,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
                 for i, v, t in zip(ids[start:], values, texts, strict=True)
             ]
             choice["prompt_logprobs"] = rows[:-3] if fault == "drop" else rows
-        b.prompts.add(prompt)
+        b.prompts.add(str(prompt))
         usage = {"prompt_tokens": len(ids), "completion_tokens": len(written)}
         return {"object": "text_completion", "choices": [choice], "usage": usage}
 

@@ -13,7 +13,7 @@ from dataedge.errors import AuditError, ExitCode
 from dataedge.models import open_model
 from dataedge.models.endpoint import Connection, EndpointModel
 from tests.models import tiny
-from tests.servers.openai_form import EVERYTHING, Behaviour, serve
+from tests.servers.openai_form import EVERYTHING, SGLANG, VLLM, Behaviour, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +64,59 @@ def test_choices_by_text_equal_those_here(local: LocalModel) -> None:
     with asking(local, Behaviour()) as model:
         there = model.score_choices(tiny.QUESTIONS, tiny.LABELS)
     assert np.abs(there - local.score_choices(tiny.QUESTIONS, tiny.LABELS)).max() < 1e-3
+
+
+@pytest.mark.parametrize(("offers", "way"), [(VLLM, "logprob_token_ids"), (SGLANG, "score")])
+def test_choices_by_named_tokens_equal_those_here(
+    local: LocalModel, offers: frozenset[str], way: str
+) -> None:
+    """vLLM's and SGLang's own forms: exact, and without the log-probabilities of given text."""
+    behaviour = Behaviour(offers=offers)
+    with asking(local, behaviour) as model:
+        assert model.proven.named == way
+        assert model.capabilities.choices == "logprobs"
+        before = len(behaviour.seen)
+        there = model.score_choices(tiny.QUESTIONS, tiny.LABELS)
+        again = len(behaviour.seen)
+        model.score_choices(tiny.QUESTIONS, tiny.LABELS)
+        # every answer was kept, but that to the fixed sentence
+        assert len(behaviour.seen) <= again + 1
+    assert np.abs(there - local.score_choices(tiny.QUESTIONS, tiny.LABELS)).max() < 1e-3
+    asked = [s["body"] for s in behaviour.seen[before:again]]
+    # the sentence that shows that a server is still the same may go that way; no choice does
+    assert sum("prompt_logprobs" in body for body in asked) <= 1
+    paths = [s["path"] for s in behaviour.seen[before:again]]
+    if way == "score":  # one request for a prompt with all of its beginnings
+        assert paths.count("/v1/score") == len(tiny.QUESTIONS)
+
+
+@pytest.mark.parametrize("offers", [VLLM, SGLANG])
+def test_of_many_choices_the_likeliest_by_named_tokens_are_exact(
+    local: LocalModel, offers: frozenset[str]
+) -> None:
+    labels = [f" {w}" for w in sorted({w for text in tiny.TEXT for w in text.split()})]
+    assert len(labels) > 20
+    with asking(local, Behaviour(offers=offers)) as model:
+        there = model.score_choices(tiny.QUESTIONS, labels)
+    here = local.score_choices(tiny.QUESTIONS, labels)
+    assert (there.argmax(axis=1) == here.argmax(axis=1)).all()
+    best = np.argsort(-here, axis=1)[:, :5]
+    exact = np.take_along_axis(there, best, 1) - np.take_along_axis(here, best, 1)
+    assert np.abs(exact).max() < 1e-3
+    assert (there >= here - 1e-3).all()  # what was not followed has an upper bound
+
+
+@pytest.mark.parametrize("offers", [VLLM, SGLANG])
+@pytest.mark.parametrize("fault", ["ignore_named", "renumber"])
+def test_named_tokens_that_are_not_those_that_were_named_are_not_believed(
+    local: LocalModel, offers: frozenset[str], fault: str
+) -> None:
+    """An older server ignores the field; one that numbers tokens otherwise scores other words."""
+    with asking(local, Behaviour(offers=offers, fault=fault)) as model:
+        assert model.proven.named is None
+        there = model.score_choices(tiny.QUESTIONS, tiny.LABELS)
+    with asking(local, Behaviour(offers=offers - {"logprob_token_ids", "score"})) as model:
+        assert np.array_equal(there, model.score_choices(tiny.QUESTIONS, tiny.LABELS))
 
 
 def test_choices_by_the_likeliest_tokens_are_true_where_the_label_is_listed(

@@ -4,6 +4,7 @@
 * client: one request: retries, usage, what went wrong in a sentence
 * journal: answers on disk until the store has them
 * reading: a server's arrays of log-probabilities → tokens that can be believed
+* label_tokens: labels scored by their tokens, where one can name these
 * label_scores: labels scored from the likeliest next tokens, or from what was written
 * capability_tests: what the server was shown to do
 * asking: single questions, by the means that were proven

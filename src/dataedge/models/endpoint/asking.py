@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.models.base import Scored
-from dataedge.models.endpoint import label_scores, parsing
+from dataedge.models.endpoint import label_scores, label_tokens, parsing
 from dataedge.models.endpoint.capability_tests import Proven, text_of
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Asker:
 
     def __init__(self, client: Client, proven: Proven | None = None) -> None:
         self.client = client
-        self.proven = proven or Proven(None, None, 0, both=False, notes=())
+        self.proven = proven or Proven(None, None, 0, None, both=False, notes=())
 
     def score_given(
         self, way: Given, prefix: str, continuation: str, *, again: bool = False
@@ -74,6 +74,19 @@ class Asker:
         return label_scores.score(
             choices, lambda beginning: self._likeliest(prompt + beginning, tokens)
         )
+
+    def choose_named(
+        self, way: label_tokens.Named, prompt: str, labels: Sequence[tuple[int, ...]]
+    ) -> NDArray[np.float64]:
+        """Scores of all labels after a prompt by their tokens, shape (K,); see `label_tokens`."""
+        ids = label_tokens.tokenize(self.client, prompt or START, start=True)
+
+        def ask(
+            paths: Sequence[tuple[int, ...]], tokens: Sequence[Sequence[int]]
+        ) -> list[dict[int, float]]:
+            return label_tokens.nexts(self.client, way, ids, paths, tokens)
+
+        return label_tokens.score(labels, ask, at_once=way == "score")
 
     def _likeliest(self, prompt: str, tokens: int) -> list[list[parsing.Piece]]:
         width = self.proven.width

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dataedge.models.capability_tests import QUESTION, SENTENCE, why_doubted
-from dataedge.models.endpoint import parsing
+from dataedge.models.endpoint import label_tokens, parsing
 from dataedge.models.endpoint.client import RefusedError, StatusError
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dataedge.models.base import Scored
     from dataedge.models.endpoint.client import Client
+    from dataedge.models.endpoint.label_tokens import Named
 
 Given = Literal["echo", "prompt_logprobs"]
 Route = Literal["completions", "chat"]
@@ -36,6 +37,7 @@ class Proven:
         route: which of the two interfaces generates text.
         given: how log-probabilities of given text are had, or None.
         width: likeliest next tokens that are told, 0 for none.
+        named: how log-probabilities of next tokens that one names were had, or None.
         both: the chat interface is there beside the other.
         notes: why something is not used, one sentence each.
         doubted: something is there and did not pass; another time it may.
@@ -44,6 +46,7 @@ class Proven:
     route: Route | None
     given: Given | None
     width: int
+    named: Named | None
     both: bool
     notes: tuple[str, ...]
     doubted: bool = False
@@ -64,7 +67,7 @@ def prove(
     chats = _answers(lambda: client.chat(QUESTION, max_tokens=4))
     route: Route | None = "completions" if completes else "chat" if chats else None
     if route is None:
-        return Proven(None, None, 0, both=False, notes=("it does not generate text.",))
+        return Proven(None, None, 0, None, both=False, notes=("it does not generate text.",))
     if route == "chat":
         notes.append("it has no /completions; every prompt is sent as a user's turn.")
     width, why = _width(client, route)
@@ -84,9 +87,72 @@ def prove(
             given, doubted = way, False
             break
         notes.append(f"log-probabilities by {way} are not used: {reason}")
-    return Proven(
-        route, given, width, both=completes and chats, notes=tuple(notes), doubted=doubted
-    )
+    named, why = _named(client) if completes and width else (None, "")
+    if why:
+        notes.append(f"log-probabilities of named tokens are not used: {why}.")
+    both = completes and chats
+    return Proven(route, given, width, named, both=both, notes=tuple(notes), doubted=doubted)
+
+
+def _named(client: Client) -> tuple[Named | None, str]:
+    """(how log-probabilities of named tokens are had, or None; why not, where it offers them)."""
+    try:
+        label_tokens.tokenize(client, SENTENCE, start=True)
+    except (parsing.UnreadableError, RefusedError):
+        return None, ""
+    except StatusError as error:
+        if error.absent:
+            return None, ""
+        raise
+    why = ""
+    ways: tuple[Named, ...] = ("logprob_token_ids", "score")
+    for way in ways:
+        try:
+            doubt = _doubt_named(client, way)
+        except (parsing.UnreadableError, RefusedError):
+            continue  # it has no such thing
+        except StatusError as error:
+            if not error.absent:
+                raise
+            continue
+        if doubt is None:
+            return way, ""
+        why = doubt
+    return None, why
+
+
+def _doubt_named(client: Client, way: Named) -> str | None:
+    """Why log-probabilities of named tokens cannot be believed.
+
+    The token that it writes must be as likely when it is named, and likelier than others; and a
+    beginning must count the same as a part of the prompt and behind it.
+    """
+    words = SENTENCE.split(" ")
+    others = [label_tokens.behind_anchor(client, w)[0] for w in (" xylophone", " seventeen")]
+    for cut in CUTS:
+        prefix = " ".join(words[:cut])
+        choice = client.complete(prefix, max_tokens=1, logprobs=1, again=True)
+        rows, text = parsing.likeliest(choice), text_of(choice) or ""
+        if not rows or not text.strip() or not text.isascii():
+            continue
+        ids = label_tokens.tokenize(client, prefix, start=True)
+        whole = label_tokens.tokenize(client, prefix + text, start=True)
+        if whole[:-1] != ids:
+            continue
+        wanted = [whole[-1], *others]
+        told = label_tokens.nexts(client, way, ids, [()], [wanted], again=True)[0]
+        behind = label_tokens.nexts(client, way, ids[:-1], [(ids[-1],)], [wanted], again=True)[0]
+        given = rows[0][0].logprob or 0.0
+        if abs(given - told[whole[-1]]) > TOLERANCE:
+            return (
+                f"it writes {text!r} with log-probability {given:.2f}, and tells {told[whole[-1]]:.2f} "
+                "when it is asked for that token"
+            )
+        if any(abs(told[t] - behind[t]) > 2 * TOLERANCE for t in wanted[:1]):
+            return "a beginning counts otherwise behind the prompt than in it"
+        if told[whole[-1]] < max(told[t] for t in others if t != whole[-1]):
+            return "it finds what it writes itself less likely than words at random"
+    return None
 
 
 def _answers(ask: Callable[[], dict[str, Any]]) -> bool:

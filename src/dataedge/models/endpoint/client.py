@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dataedge.models.endpoint.connection import Connection
     from dataedge.models.endpoint.journal import Journal
 
+OWN = ("prompt_logprobs", "logprob_token_ids", "return_tokens_as_token_ids")
+"""What vLLM's completions take beside OpenAI's."""
 KEPT = 4096  # answers remembered, so that a failing neighbour in a batch costs nothing again
 AGAIN = "Run the same `dataedge` command again: what was answered so far is kept"
 
@@ -92,15 +94,17 @@ class Client:
         """Let go of the connection."""
         self._openai.close()
 
-    def complete(self, prompt: str, *, again: bool = False, **body: Any) -> dict[str, Any]:
-        """POST /completions at temperature 0; see `_post`."""
-        extra = {name: body.pop(name) for name in ("prompt_logprobs",) if name in body}
+    def complete(
+        self, prompt: str | list[int], *, again: bool = False, **body: Any
+    ) -> dict[str, Any]:
+        """POST /completions at temperature 0, of a text or its token ids; see `_post`."""
+        extra = {name: body.pop(name) for name in OWN if name in body}
         return self._post(
             "completions",
             {"prompt": prompt, "temperature": 0.0, **body},
             extra,
             again,
-            self._openai.completions.with_raw_response.create,
+            _parsed(self._openai.completions.with_raw_response.create),
         )
 
     def chat(self, user: str, *, again: bool = False, **body: Any) -> dict[str, Any]:
@@ -111,8 +115,23 @@ class Client:
             {"messages": messages, "temperature": 0.0, **body},
             {},
             again,
-            self._openai.chat.completions.with_raw_response.create,
+            _parsed(self._openai.chat.completions.with_raw_response.create),
         )
+
+    def other(self, path: str, *, again: bool = False, **body: Any) -> dict[str, Any]:
+        """POST to an interface that only some servers have; its whole answer; see `_post`.
+
+        Args:
+            path: from the server's root, `/v1/score` say.
+            again: ask even if the same was asked before.
+            body: the question, to which the model's name is added.
+        """
+        root = self.connection.base_url.rstrip("/").removesuffix("/v1")
+
+        def send(extra_body: object, **asked: Any) -> object:  # noqa: ARG001
+            return self._openai.post(root + path, body=asked, cast_to=object)
+
+        return self._post(path, body, {}, again, send)
 
     def _post(
         self,
@@ -122,14 +141,14 @@ class Client:
         again: bool,
         send: Callable[..., Any],
     ) -> dict[str, Any]:
-        """The first choice of an answer, as JSON, with `usage` beside it.
+        """The first choice of an answer, or all of it where it has none, as JSON, with `usage` beside it.
 
         Args:
             kind: of request.
             body: what the client knows of.
             extra: what only some servers know.
             again: ask even if the same was asked before.
-            send: the client's method.
+            send: the question → the answer, parsed.
 
         Raises:
             RefusedError: the server rejects this request; another may pass.
@@ -154,8 +173,7 @@ class Client:
 
         where = self.connection.base_url
         try:
-            raw = send(model=self.connection.model, extra_body=extra or None, **body)
-            return json.loads(raw.content)
+            return send(model=self.connection.model, extra_body=extra or None, **body)
         except openai.APITimeoutError as error:
             raise self._failure(f"no answer within {self.connection.timeout:g} s", error) from error
         except openai.APIConnectionError as error:
@@ -210,11 +228,16 @@ class Client:
         self.usage.completion_tokens += written
 
 
+def _parsed(create: Callable[..., Any]) -> Callable[..., Any]:
+    """A raw method of the client as one that returns JSON, not the types that it makes of it."""
+    return lambda **asked: json.loads(create(**asked).content)
+
+
 def _choice(answer: Any) -> dict[str, Any]:
-    """The first choice of an answer, with its usage; empty where it has none."""
+    """The first choice of an answer, or all of it where it has none, with its usage."""
     if not isinstance(answer, dict):
         return {"usage": {}}
-    choices = answer.get("choices")
+    choices = answer.get("choices", [answer])
     first = choices[0] if isinstance(choices, list) and choices else {}
     usage = answer.get("usage")
     found = dict(first) if isinstance(first, dict) else {}

@@ -11,7 +11,7 @@ import numpy as np
 from dataedge.errors import AuditError, ExitCode
 from dataedge.models.base import MAX_CONTEXT, Capabilities, Scored
 from dataedge.models.capability_tests import SENTENCE
-from dataedge.models.endpoint import parsing
+from dataedge.models.endpoint import label_tokens, parsing
 from dataedge.models.endpoint.asking import CHAT, START, Asker
 from dataedge.models.endpoint.capability_tests import TOLERANCE, Proven, ask_next, prove
 from dataedge.models.endpoint.client import Client
@@ -34,7 +34,8 @@ class EndpointModel:
     """Asks a server over the interface of OpenAI, after proving what it can do.
 
     Log-probabilities of given text come from `echo` or from vLLM's `prompt_logprobs` where they
-    pass the capability tests; labels otherwise from the likeliest next tokens, or from what is written.
+    pass the capability tests; those of labels from their tokens' where one can name these; labels
+    otherwise from the likeliest next tokens, or from what is written.
     Every answer is checked against the text that was sent, and a fixed sentence is asked again with
     every call: a server that changes is not believed any longer.
 
@@ -80,7 +81,7 @@ class EndpointModel:
             chat=self.proven.both and given is None and not width,
             context=MAX_CONTEXT,  # taken to fit; servers do not say
             notes=self.proven.notes,
-            choices="logprobs" if given else "likeliest" if width else "text",
+            choices="logprobs" if given or self.proven.named else "likeliest" if width else "text",
             remote=True,
             doubted=self.proven.doubted,
         )
@@ -131,10 +132,17 @@ class EndpointModel:
     ) -> NDArray[np.float64]:
         """Log-probability of every choice after every prompt, in nats, shape (n, K).
 
-        By their text where that is proven, all of them if they are few, else those that the
-        likeliest next tokens put first; by these tokens alone otherwise, which leaves the unlikely
-        ones with an upper bound; else 4 for the choice that was written and 0 for the others.
+        By their tokens where the server tells how likely a named one is. By their text where that
+        is proven, all of them if they are few, else those that the likeliest next tokens put first;
+        by these tokens alone otherwise, which leaves the unlikely ones with an upper bound; else 4
+        for the choice that was written and 0 for the others.
         """
+        named = self.proven.named
+        labels = None if named is None else self._label_tokens(choices)
+        if named is not None and labels is not None:
+            told = self._all(lambda p: self.ask.choose_named(named, p, labels), prompts)
+            self._check_unchanged()
+            return np.array(told).reshape(len(prompts), len(choices))
         few = len(choices) <= ECHO_AT_MOST or not self.proven.width
         everything = np.tile(np.arange(len(choices)), (len(prompts), 1))
         if self.proven.given is not None and few:
@@ -150,6 +158,13 @@ class EndpointModel:
         bounded: NDArray[np.float64] = np.minimum(sums, exact.min(axis=1, keepdims=True))
         np.put_along_axis(bounded, best, exact, axis=1)
         return bounded
+
+    def _label_tokens(self, choices: Sequence[str]) -> list[tuple[int, ...]] | None:
+        """The tokens of each choice; None where they cannot be told from the prompt's."""
+        try:
+            return self._all(lambda c: label_tokens.behind_anchor(self.client, c), choices)
+        except parsing.UnreadableError:
+            return None
 
     def _in_full(
         self, prompts: Sequence[str], choices: Sequence[str], picked: NDArray[np.int64]
