@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import struct
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -394,3 +395,76 @@ def test_every_module_that_is_let_in_is_one_of_sentence_transformers() -> None:
 
     for name in weights.MODULES:
         assert hasattr(own, name) or hasattr(base, name), name
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"num_hidden_layers": 10_000_000},
+        {"num_hidden_layers": 500},
+        {"head_dim": 10**11},
+        {"vocab_size": 10**10},
+        {"intermediate_size": 10**400},
+        {"rope_scaling": {"low_rank_dim": 10**9}},
+    ],
+)
+def test_numbers_that_no_weights_bear_out_are_refused_before_anything_is_built(
+    tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    folder = tiny.folder(tmp_path / "m")
+    edit(folder / "config.json", **asked)
+    told = refused(f"hf/{folder}")
+    assert "asks for" in told.message
+    assert len(told.message) < 300
+    assert told.hint
+
+
+@pytest.mark.parametrize(
+    "header",
+    [b"", b"\x00", b"\xff" * 8, b"\x02\0\0\0\0\0\0\0[]", b"\x04\0\0\0\0\0\0\0null"],
+)
+def test_weights_whose_header_is_broken_are_a_sentence(tmp_path: Path, header: bytes) -> None:
+    folder = tiny.folder(tmp_path / "m")
+    (folder / "model.safetensors").write_bytes(header)
+    with pytest.raises(AuditError) as caught:
+        models.open_model(f"hf/{folder}", dtype="float32")
+    assert "--model" in caught.value.hint
+
+
+def gguf_head(tensors: int, keys: int) -> bytes:
+    """The beginning of a GGUF file, version 3."""
+    return b"GGUF" + struct.pack("<IQQ", 3, tensors, keys)
+
+
+def gguf_key(name: bytes, kind: int, value: bytes) -> bytes:
+    return struct.pack("<Q", len(name)) + name + struct.pack("<I", kind) + value
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        gguf_head(2**60, 0),
+        pytest.param(gguf_head(0, 2**60), marks=pytest.mark.long),
+        pytest.param(
+            gguf_head(1, 1) + gguf_key(b"general.architecture", 8, struct.pack("<Q", 2**62)),
+            marks=pytest.mark.long,
+        ),
+        gguf_head(0, 1) + gguf_key(b"tokens", 9, struct.pack("<IQ", 8, 2**60)),
+        pytest.param(
+            gguf_head(0, 1) + gguf_key(b"tokens", 9, struct.pack("<IQ", 0, 2**40)),
+            marks=pytest.mark.long,
+        ),
+        pytest.param(gguf_head(0, 1) + struct.pack("<Q", 2**63 - 1), marks=pytest.mark.long),
+    ],
+    ids=["tensors", "keys", "a text", "an array of texts", "an array of bytes", "a name"],
+)
+def test_a_gguf_that_was_made_to_be_large_is_a_sentence(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "a.gguf"
+    file.write_bytes(content + bytes(1000))
+    with pytest.raises(AuditError) as caught:
+        gguf.converted(file, "gguf/a.gguf")
+    assert caught.value.message.startswith("gguf/a.gguf: ")
+    assert "--model" in caught.value.hint

@@ -9,11 +9,21 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from dataedge.apart import apart
 from dataedge.errors import AuditError
 from dataedge.models.cache import cache_dir, file_digest
 
 FORMAT = 1  # raise when a conversion would come out differently
 STALE_SECONDS = 3600
+ELSEWHERE = (
+    "Serve it with llama.cpp and use --model openai/… --base-url, or name the original weights: "
+    "--model hf/<path or hub id>"
+)
+BASE_MEMORY, TIMES_ITS_SIZE = 4 << 30, 40
+"""Bytes that a conversion may allocate: for torch and a vocabulary, and three copies in float32 of weights
+that have three bits each at least."""
+BASE_SECONDS, BYTES_PER_SECOND = 600.0, 200_000.0
+"""Seconds that it may take; on two slow and busy cores it takes one for a megabyte."""
 
 
 def check(path: Path, name: str) -> None:
@@ -62,20 +72,43 @@ def converted(path: Path, name: str) -> Path:
 
 
 def _convert(path: Path, folder: Path, name: str) -> None:
+    size = path.stat().st_size
+    apart(
+        convert,
+        *(str(path), str(folder), name),
+        doing=f"{name}: reading this GGUF file",
+        hint=ELSEWHERE,
+        memory=BASE_MEMORY + TIMES_ITS_SIZE * size,
+        seconds=BASE_SECONDS + size / BYTES_PER_SECOND,
+    )
+
+
+def convert(path: str, folder: str, name: str) -> None:
+    """Write the weights of a GGUF file in float32; in a process of its own: see `_convert`.
+
+    Args:
+        path: the GGUF file.
+        folder: an empty one.
+        name: what the user called the file, for messages.
+
+    Raises:
+        AuditError: transformers cannot read it.
+    """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from dataedge.models.local.opening import quiet
 
+    file = Path(path)
     try:
         with quiet(), tempfile.TemporaryDirectory() as alone:
-            (Path(alone) / path.name).symlink_to(path.resolve())
+            (Path(alone) / file.name).symlink_to(file.resolve())
             read = AutoModelForCausalLM.from_pretrained(
-                alone, gguf_file=path.name, dtype=torch.float32, trust_remote_code=False
+                alone, gguf_file=file.name, dtype=torch.float32, trust_remote_code=False
             )
             tokenizer = AutoTokenizer.from_pretrained(
-                alone, gguf_file=path.name, trust_remote_code=False
+                alone, gguf_file=file.name, trust_remote_code=False
             )
             config = read.config
             if hasattr(config, "quantization_config"):
@@ -87,9 +120,7 @@ def _convert(path: Path, folder: Path, name: str) -> None:
     except Exception as error:  # broken files fail in as many ways as there are formats
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise AuditError(
-            f"{name}: transformers cannot read this GGUF file: {first}",
-            hint="Serve it with llama.cpp and use --model openai/… --base-url, or name the "
-            "original weights: --model hf/<path or hub id>",
+            f"{name}: transformers cannot read this GGUF file: {first}", hint=ELSEWHERE
         ) from error
 
 

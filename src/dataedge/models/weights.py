@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from dataedge.errors import AuditError
 from dataedge.models import hub
+from dataedge.models.config_numbers import check_numbers, tensors_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 REFUSED = frozenset(
     {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill", ".npy", ".npz"}
@@ -64,12 +65,14 @@ class Source:
         where: a folder or a hub id.
         names: names of the files directly in one of its folders; "" for its own.
         path: of a file on this machine, for one that is to be read.
+        on_disk: all of it is a folder on this machine.
     """
 
     name: str
     where: str
     names: Callable[[str], list[str]]
     path: Callable[[str], Path]
+    on_disk: bool = False
 
     def read(self, file: str) -> Any:
         """A JSON file's content."""
@@ -89,7 +92,7 @@ def in_folder(path: Path, name: str) -> Source:
         place = path / folder
         return sorted(p.name for p in place.iterdir() if p.is_file()) if place.is_dir() else []
 
-    return Source(name, str(path), names, lambda file: path / file)
+    return Source(name, str(path), names, lambda file: path / file, on_disk=True)
 
 
 def on_hub(repo: str, revision: str, name: str) -> Source:
@@ -166,6 +169,7 @@ def _inside(folder: str, file: str) -> str:
 
 def _check_transformer(source: Source, folder: str, convert: str) -> None:
     names = source.names(folder)
+    tensors = _tensors(source, folder, names)
     if "adapter_config.json" in names:
         raise AuditError(
             f"{source.name}: it holds an adapter (adapter_config.json), whose model is elsewhere",
@@ -175,7 +179,7 @@ def _check_transformer(source: Source, folder: str, convert: str) -> None:
         if file in {"config.json", "tokenizer_config.json"} or (
             file.startswith("sentence_") and file.endswith("_config.json")
         ):
-            _check_config(source, _inside(folder, file))
+            _check_config(source, _inside(folder, file), tensors)
         elif file.endswith(INDEX):
             _check_index(source, _inside(folder, file), convert)
     _check_weights(source, folder, convert, needed=True)
@@ -214,9 +218,21 @@ def _check_index(source: Source, file: str, convert: str) -> None:
             raise _pickled(source, f"{part} (named by {file})", convert)
 
 
-def _check_config(source: Source, file: str) -> None:
-    """Refuse a configuration that asks for code, or for weights that are not its safetensors."""
+def _tensors(source: Source, folder: str, names: Sequence[str]) -> int | None:
+    """Tensors of the weights in a folder; None where they cannot be counted, or may not be here yet."""
+    if not source.on_disk:
+        return None
+    index = [name for name in names if name.endswith(INDEX)]
+    whole = [name for name in names if name.endswith(".safetensors")]
+    if not index and len(whole) != 1:
+        return None
+    return tensors_in(source.path(_inside(folder, (index or whole)[0])))
+
+
+def _check_config(source: Source, file: str, tensors: int | None) -> None:
+    """Refuse a configuration that asks for code, for other weights, or for more than its weights hold."""
     content = source.read(file)
+    check_numbers(f"{source.name}: {file}", _settings(content), tensors)
     for key, value in _settings(content):
         if key == "auto_map" and value:
             raise AuditError(
