@@ -62,10 +62,10 @@ def apart(
             told: dict[str, Any] = json.loads(said.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             told = {}
-    if told.get("memory"):
+    if told.pop("memory", False):
         _fail(f"{doing} takes more than {memory / GIB:.1f} GiB of memory", hint)
     if "message" in told:
-        raise AuditError(told["message"], told["hint"], ExitCode(told["code"]))
+        raise AuditError(**told | {"code": ExitCode(told["code"])})
     how = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
     with suppress(ValueError):
         how = signal.Signals(-done.returncode).name

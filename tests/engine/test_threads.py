@@ -5,7 +5,7 @@ import pytest
 import scipy.linalg  # noqa: F401 - the library whose threads are counted
 from threadpoolctl import threadpool_info
 
-from dataedge.engine.threads import SMALL, one_thread_where_small
+from dataedge.engine.threads import SMALL, one_thread, one_thread_where_small
 
 
 def threads() -> set[int]:
@@ -25,3 +25,16 @@ def test_many_items_keep_all_threads() -> None:
     before = threads()
     with one_thread_where_small(SMALL + 1):
         assert threads() == before
+
+
+def test_what_stays_small_has_one_thread_within_many_and_within_one() -> None:
+    before = threads()
+    with one_thread_where_small(SMALL + 1):
+        with one_thread():
+            assert threads() == {1}
+        assert threads() == before
+    with one_thread_where_small(1):
+        with one_thread():
+            assert threads() == {1}
+        assert threads() == {1}
+    assert threads() == before

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from dataedge.engine.threads import one_thread
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -56,7 +58,8 @@ class Ridge:
         counts, sums = moments.counts, moments.sums
         n = float(counts.sum())
         mean = sums.sum(0) / n
-        s, V = np.linalg.eigh(moments.gram - n * np.outer(mean, mean))
+        with one_thread():
+            s, V = np.linalg.eigh(moments.gram - n * np.outer(mean, mean))
         keep = s > max(float(s[-1]), 0.0) * 1e-10
         s, V = s[keep], V[:, keep]
         towards = V.T @ (sums - counts[:, None] * mean).T
@@ -115,7 +118,8 @@ class LinearDiscriminant:
         counts = moments.counts
         means = moments.sums / np.maximum(counts, 1.0)[:, None]
         within = moments.gram - (means * counts[:, None]).T @ means
-        s, V = np.linalg.eigh(within / counts.sum())
+        with one_thread():
+            s, V = np.linalg.eigh(within / counts.sum())
         dtype = moments.dtype
         return cls(means.astype(dtype), counts, V.astype(dtype), np.maximum(s, 0.0))
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from dataedge.engine.threads import one_thread
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -69,13 +71,14 @@ def fit_weights(views: Sequence[Floats], log_prior: Floats, y: Ints) -> FittedWe
 
     bounds = [(0.0, 100.0)] * len(views) + [(0.0, 2.0), (1e-4, 0.95)]
     start = np.array([1.0] * len(views) + [0.5, 0.05])
-    found = minimize(
-        loss,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=bounds,
-        options={"maxiter": 40, "ftol": 1e-7},
-    )
+    with one_thread():
+        found = minimize(
+            loss,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxiter": 40, "ftol": 1e-7},
+        )
     weights: Floats = found.x[:-1] / scale
     return FittedWeights(weights, float(found.x[-1]), float(found.fun))

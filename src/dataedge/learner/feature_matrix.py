@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from dataedge.engine.threads import one_thread
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -110,7 +112,8 @@ class FeatureMatrix:
 
     def whiten(self, moments: Moments) -> None:
         """Settle the mild whitening of `unit` by the moments of all items."""
-        variance, V = np.linalg.eigh(moments.gram / moments.counts.sum())
+        with one_thread():
+            variance, V = np.linalg.eigh(moments.gram / moments.counts.sum())
         scale = np.sqrt(np.maximum(variance, 0.0) + 10.0 * max(float(variance.mean()), 1e-12))
         self._whitening = (V / scale).astype(np.float32)
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from dataedge.engine.threads import one_thread
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -140,9 +142,10 @@ class NoiseModel:
         start = [np.log(self.sharpness) + 0.2, -2.0, 0.0]
         # with few classes, a flattening exponent would stand in for wrong labels
         box = [(-0.7 if k > 4 else 0.0, 2.0), (-9.0, 0.0), (-4.0, 4.0)]
-        best = minimize(
-            loss, start, jac=True, method="L-BFGS-B", bounds=box, options={"maxiter": 40}
-        ).x
+        with one_thread():
+            best = minimize(
+                loss, start, jac=True, method="L-BFGS-B", bounds=box, options={"maxiter": 40}
+            ).x
         return replace(
             self,
             sharpness=float(np.exp(best[0])),
