@@ -62,6 +62,7 @@ def test_all_train_items_are_shown_where_they_fit_and_nothing_is_asked_twice(
     assert first["seconds"]["best_prompt"]["low"] > 0
 
 
+@pytest.mark.long
 def test_where_no_demonstration_fits_there_is_no_curve_and_it_is_said(
     tiny_model: str, tmp_path: Path
 ) -> None:

@@ -162,7 +162,8 @@ def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("minutes", [pytest.param(1.0, marks=pytest.mark.long), None])
+@pytest.mark.long
+@pytest.mark.parametrize("minutes", [1.0, None])
 def test_responses_are_tuned_too(
     tmp_path: Path,
     tiny_model: str,
