@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
+from scipy.stats import multivariate_normal
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS / "edge")]
 
+from baselines import logme  # noqa: E402
 from random_effects import predictive  # noqa: E402
 from run import known  # noqa: E402
 from table import TABLE, fitted  # noqa: E402
@@ -80,3 +83,23 @@ def test_the_page_on_evidence_is_what_the_committed_arms_say() -> None:
         for text in (PAGE.read_text(encoding="utf-8"), page(known()))
     )
     assert written == made
+
+
+def test_logme_is_the_highest_evidence_and_knows_features_that_tell() -> None:
+    """Against the log-density of y ~ N(0, FF'/α + I/β) at the precisions where it is highest."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 40)
+    told, noise = rng.normal(size=(2, 40, 6))
+    told[:, 0] += 3 * labels
+
+    def evidence(features: Any, y: Any) -> float:
+        def cost(log: Any) -> float:
+            spread = features @ features.T / np.exp(log[0]) + np.eye(40) / np.exp(log[1])
+            return -float(multivariate_normal(np.zeros(40), spread).logpdf(y)) / 40
+
+        return -float(minimize(cost, np.zeros(2), method="Nelder-Mead").fun)
+
+    for features in (told, noise):
+        highest = np.mean([evidence(features, labels == k) for k in (0, 1)])
+        assert logme(features, labels) == pytest.approx(highest, abs=0.01)
+    assert logme(told, labels) > logme(noise, labels) + 0.1

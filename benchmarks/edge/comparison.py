@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import arms
 import numpy as np
+from baselines import baselines
 
 import dataedge
 from record import provenance
@@ -128,6 +129,7 @@ def row(
         **measured(report.tuning_gain, "predicted"),
         **{rung: rungs.get(rung) for rung in RUNGS},
         "with_data": rungs.get("with_data"),
+        **baselines(foretold),
         "tuned": reached.value,
         "nothing_learned": before["learned"] == before["without_data"],
         "preferred": preferred,

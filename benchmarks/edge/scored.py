@@ -56,20 +56,15 @@ def score(task: str, rows: Sequence[dict[str, Any]]) -> Scores:
     foretold = np.array([r["predicted"] for r in rows])
     realised = np.array([r["realised"] for r in rows])
     sources = np.array([r["source"] for r in rows])
-    baselines = {
-        "row count": np.array([r["train_items"] for r in rows], float),
-        "1 - zero-shot": np.array(
-            [1 - r["zero_shot"] if task == "classify" else r["zero_shot"] for r in rows]
-        ),
-        "learned - zero-shot": np.array(
-            [(r["learned"] - r["zero_shot"]) * (-1 if task == "generate" else 1) for r in rows]
-        ),
-    }
     figures: dict[str, Any] = {"arms": len(rows), "sources": len(set(sources))}
     figures["Spearman"] = over_sources(
         lambda w: rank_correlation(foretold[w], realised[w]), sources
     )
-    for name, values in baselines.items():
+    alone = np.array([r["tuned_gain"] for r in rows])
+    figures["Spearman, the fine-tune by itself"] = over_sources(
+        lambda w: rank_correlation(foretold[w], alone[w]), sources
+    )
+    for name, values in others(task, rows).items():
         figures[f"Spearman of {name}"] = rank_correlation(values, realised)
     apart = realised - foretold
     figures["mean absolute error"] = over_sources(lambda w: float(np.abs(apart[w]).mean()), sources)
@@ -102,6 +97,24 @@ def score(task: str, rows: Sequence[dict[str, Any]]) -> Scores:
     misled = [arm for arm in shuffled if verdicts[arm] == "edge"]
     figures["shuffled and called edge"] = ", ".join(misled) or "none"
     return Scores(task, figures, shortfalls(task, figures))
+
+
+def others(task: str, rows: Sequence[dict[str, Any]]) -> dict[str, Floats]:
+    """What an arm's gain would be foretold from without this audit: name → values, shape (arms,)."""
+
+    def column(name: str) -> Floats:
+        return np.array([np.nan if r.get(name) is None else r[name] for r in rows], float)
+
+    sign = -1.0 if task == "generate" else 1.0
+    found = {
+        "row count": column("train_items"),
+        "1 - zero-shot": 1 - column("zero_shot") if task == "classify" else column("zero_shot"),
+        "learned - zero-shot": sign * (column("learned") - column("zero_shot")),
+        "surprisal": column("surprisal"),
+        "LogME": column("logme"),
+        "COSMOS's linear proxy - zero-shot": column("linear_proxy") - column("zero_shot"),
+    }
+    return {name: values for name, values in found.items() if np.isfinite(values).all()}
 
 
 def shortfalls(task: str, figures: dict[str, Any]) -> list[str]:
