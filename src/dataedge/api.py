@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -216,6 +217,7 @@ def _checked(dataset: Dataset, source: Any, config: AuditConfig) -> Dataset:
 def _forget(out: Path) -> None:
     """Delete what an audit's directory holds, unless another process is writing there."""
     from dataedge.models.endpoint.journal import FILE as ANSWERS
+    from dataedge.salvage import WORKPLACE
     from dataedge.store import FILE, Store
 
     try:
@@ -226,8 +228,16 @@ def _forget(out: Path) -> None:
         if error.code is ExitCode.NO_CONCLUSION:  # in use; a broken file may go
             raise
     # the report first: without one, whatever is left of the rest is an audit that was interrupted
-    for file in (out / REPORT, out / PAGE, *out.glob(f"{FILE}.*"), out / FILE, out / ANSWERS):
+    for file in (
+        out / REPORT,
+        out / PAGE,
+        *out.glob(f"{FILE}.wal*"),
+        *out.glob(f"{FILE}.damaged*"),
+        out / FILE,
+        out / ANSWERS,
+    ):
         file.unlink(missing_ok=True)
+    shutil.rmtree(out / WORKPLACE, ignore_errors=True)
 
 
 def _name(source: Any) -> str:

@@ -9,13 +9,14 @@ There is one writer at a time; readers open the file once the writer is done.
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 
 from dataedge import runs
-from dataedge.errors import AuditError, DamagedError, ExitCode
+from dataedge.errors import AuditError, DamagedError, ExitCode, machine_trouble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,13 +49,15 @@ def is_damage(error: BaseException) -> bool:
     Example:
         >>> is_damage(duckdb.IOException("Could not read enough bytes from file"))
         True
-        >>> is_damage(duckdb.ConversionException("checksum")), is_damage(OSError("corrupt"))
-        (False, False)
+        >>> is_damage(duckdb.IOException('Cannot open file "/corrupt/audit.duckdb"'))
+        False
     """
-    if not isinstance(error, duckdb.Error):
+    if not isinstance(error, duckdb.Error) or machine_trouble(error) is not None:
         return False
-    asked_wrongly = isinstance(error, duckdb.DataError | duckdb.ProgrammingError)
-    return not asked_wrongly and any(text in str(error).lower() for text in _DAMAGE)
+    if isinstance(error, duckdb.DataError | duckdb.ProgrammingError):
+        return False
+    told = re.sub(r'"[^"]*"', "", str(error)).lower()  # without the file's name
+    return any(text in told for text in _DAMAGE)
 
 
 def _m001_initial(con: duckdb.DuckDBPyConnection) -> None:

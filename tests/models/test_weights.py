@@ -423,6 +423,31 @@ def test_numbers_that_no_weights_bear_out_are_refused_before_anything_is_built(
 
 
 @pytest.mark.parametrize(
+    "plain",
+    [
+        {"max_window_layers": 28},
+        {"index_topk_blocks": 64, "max_depth": 50, "vision_feature_layer": -2},
+        {"max_position_embeddings": 10_000_000, "sliding_window": 4096},
+    ],
+)
+def test_thresholds_and_positions_are_no_counts(tmp_path: Path, plain: dict[str, Any]) -> None:
+    folder = tiny.folder(tmp_path / "m")
+    edit(folder / "config.json", **plain)
+    assert models.model_identity(f"hf/{folder}")[1]
+
+
+def test_shards_without_an_index_and_a_vocabulary_that_nothing_holds(tmp_path: Path) -> None:
+    folder = tiny.folder(tmp_path / "m")
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model-00002-of-00002.safetensors").write_bytes(whole)
+    edit(folder / "config.json", num_hidden_layers=400)
+    assert "its weights have" in refused(f"hf/{folder}").message
+    folder = tiny.folder(tmp_path / "n")
+    edit(folder / "config.json", vocab_size=6_000_000)
+    assert "more than its weights hold" in refused(f"hf/{folder}").message
+
+
+@pytest.mark.parametrize(
     "header",
     [b"", b"\x00", b"\xff" * 8, b"\x02\0\0\0\0\0\0\0[]", b"\x04\0\0\0\0\0\0\0null"],
 )

@@ -40,6 +40,9 @@ class Behaviour:
         sound: requests that are answered as they should be, before the fault sets in.
         times: requests that the fault hits; all that follow if None.
         widest: likeliest tokens that may be asked for.
+        named_at_once: tokens that may be named at once; more are refused.
+        beside: status of every path but the usual two; 404 where it is not offered if None.
+        starts: what is written begins with it.
         seen: every request: path, headers and body.
     """
 
@@ -48,6 +51,9 @@ class Behaviour:
     sound: int = 0
     times: int | None = None
     widest: int = 20
+    named_at_once: int = 128
+    beside: int | None = None
+    starts: str = ""
     elsewhere: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)
     prompts: set[str] = field(default_factory=set)
@@ -142,6 +148,10 @@ class _Handler(BaseHTTPRequestHandler):
             "/v1/completions": ("completions", self.complete),
         }
         offer, form = forms.get(self.path, ("", self.complete))
+        if b.beside and offer not in ("chat", "completions"):
+            return self.answer({"error": {"message": "not here"}}, b.beside)
+        if len(body.get("logprob_token_ids") or []) > b.named_at_once:
+            return self.answer({"error": {"message": f"at most {b.named_at_once}"}}, 400)
         if offer not in b.offers:
             return self.answer({"error": {"message": "not found"}}, 404)
         if offer == "completions" and (body.get("logprobs") or 0) > b.widest:
@@ -188,6 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         ids, texts = self.net.ids(prompt) if isinstance(prompt, str) else (prompt, [])
         written = self.net.write(ids, int(body.get("max_tokens", 16)))
         text = "".join(self.net.text(t) for t, _ in written if t not in self.net.model.tokens.ends)
+        text = b.starts + text
         choice: dict[str, Any] = {"index": 0, "text": text, "finish_reason": "length"}
         width = body.get("logprobs") or 0
         if width and "top_logprobs" in b.offers:

@@ -9,61 +9,83 @@ from __future__ import annotations
 import json
 import re
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataedge.errors import AuditError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 WIDEST, DEEPEST = 10_000_000, 10_000
 """Of any layer, vocabulary or count that a network is built from, and layers of one."""
 _SIZES = re.compile(r"(.*_)?(size|dim|rank|width|channels|heads|groups|experts|inner|embd|d_\w+)")
 _LAYERS = re.compile(r"(num_|n_)?(\w+_)?(layers?|blocks|depth)")
+_COUNTS = re.compile(r"num_hidden_layers|n_layers?|num_layers|(num_)?(encoder|decoder)_layers")
+"""Keys that say how many layers there are; others that end alike, `max_window_layers` say, are thresholds."""
+PACKED = 8
+"""Weights that a byte may hold at most."""
 _HEADER = 8, 100_000_000
 """Of a safetensors file: bytes of its header's length, and the most that this may be."""
 
 
-def check_numbers(file: str, settings: Iterable[tuple[str, Any]], tensors: int | None) -> None:
+class Weights(NamedTuple):
+    """How much there is of a model's weights on this machine."""
+
+    tensors: int
+    bytes: int
+
+
+def check_numbers(file: str, settings: Iterable[tuple[str, Any]], weights: Weights | None) -> None:
     """Refuse a configuration whose numbers no weights could fill.
 
     Args:
         file: as messages name it.
         settings: every key with its value, those of nested ones too.
-        tensors: in the model's weights, None where that is not known.
+        weights: of the model, None where that is not known.
 
     Raises:
-        AuditError: a size is above ten million, or there are more layers than tensors, or ten thousand.
+        AuditError: a size is above ten million, or there are more layers than tensors, or ten thousand, or
+            a vocabulary's vectors that the weights cannot hold.
     """
-    for key, value in settings:
+    kept = list(settings)
+    largest = {
+        name: max((v for k, v in kept if k == name and isinstance(v, int)), default=0)
+        for name in ("vocab_size", "hidden_size")
+    }
+    if weights and largest["vocab_size"] * largest["hidden_size"] > PACKED * weights.bytes:
+        why = f"{largest['hidden_size']:,} numbers for each are more than its weights hold"
+        raise _refused(file, "vocab_size", largest["vocab_size"], why)
+    for key, value in kept:
         if isinstance(value, bool) or not isinstance(value, int):
             continue
         layers = _LAYERS.fullmatch(key) is not None
-        if layers and tensors is not None and value > tensors:
-            raise _refused(file, key, value, f"its weights have {tensors:,} tensors")
+        if _COUNTS.fullmatch(key) and weights and value > weights.tensors:
+            raise _refused(file, key, value, f"its weights have {weights.tensors:,} tensors")
         most = DEEPEST if layers else WIDEST
         if (layers or _SIZES.fullmatch(key)) and abs(value) > most:
             raise _refused(file, key, value, f"at most {most:,} is read")
 
 
-def tensors_in(path: Path) -> int | None:
-    """How many tensors a safetensors file or an index of such files names; None where it cannot be read.
+def weights_in(paths: Sequence[Path]) -> Weights | None:
+    """How many tensors safetensors files hold, and in how many bytes; None where one cannot be read.
 
     Args:
-        path: `*.safetensors` or `*.safetensors.index.json`.
+        paths: of the files.
     """
+    tensors = total = 0
+    length, most = _HEADER
     try:
-        if path.suffix == ".json":
-            return len(json.loads(path.read_text(encoding="utf-8"))["weight_map"])
-        length, most = _HEADER
-        with path.open("rb") as data:
-            (size,) = struct.unpack("<Q", data.read(length))
-            if size > min(most, path.stat().st_size):
-                return None
-            return len([name for name in json.loads(data.read(size)) if name != "__metadata__"])
-    except (OSError, ValueError, KeyError, TypeError, struct.error, RecursionError):
+        for path in paths:
+            with path.open("rb") as data:
+                (size,) = struct.unpack("<Q", data.read(length))
+                if size > min(most, path.stat().st_size):
+                    return None
+                tensors += len([n for n in json.loads(data.read(size)) if n != "__metadata__"])
+            total += path.stat().st_size
+    except (OSError, ValueError, TypeError, struct.error, RecursionError):
         return None
+    return Weights(tensors, total)
 
 
 def _refused(file: str, key: str, value: int, why: str) -> AuditError:

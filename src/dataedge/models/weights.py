@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from dataedge.errors import AuditError
 from dataedge.models import hub
-from dataedge.models.config_numbers import check_numbers, tensors_in
+from dataedge.models.config_numbers import Weights, check_numbers, weights_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -169,7 +169,7 @@ def _inside(folder: str, file: str) -> str:
 
 def _check_transformer(source: Source, folder: str, convert: str) -> None:
     names = source.names(folder)
-    tensors = _tensors(source, folder, names)
+    weights = _weights(source, folder, names)
     if "adapter_config.json" in names:
         raise AuditError(
             f"{source.name}: it holds an adapter (adapter_config.json), whose model is elsewhere",
@@ -179,7 +179,7 @@ def _check_transformer(source: Source, folder: str, convert: str) -> None:
         if file in {"config.json", "tokenizer_config.json"} or (
             file.startswith("sentence_") and file.endswith("_config.json")
         ):
-            _check_config(source, _inside(folder, file), tensors)
+            _check_config(source, _inside(folder, file), weights)
         elif file.endswith(INDEX):
             _check_index(source, _inside(folder, file), convert)
     _check_weights(source, folder, convert, needed=True)
@@ -218,21 +218,16 @@ def _check_index(source: Source, file: str, convert: str) -> None:
             raise _pickled(source, f"{part} (named by {file})", convert)
 
 
-def _tensors(source: Source, folder: str, names: Sequence[str]) -> int | None:
-    """Tensors of the weights in a folder; None where they cannot be counted, or may not be here yet."""
-    if not source.on_disk:
-        return None
-    index = [name for name in names if name.endswith(INDEX)]
-    whole = [name for name in names if name.endswith(".safetensors")]
-    if not index and len(whole) != 1:
-        return None
-    return tensors_in(source.path(_inside(folder, (index or whole)[0])))
+def _weights(source: Source, folder: str, names: Sequence[str]) -> Weights | None:
+    """Weights in a folder; None where they are not counted: on the hub, they may not be here yet."""
+    files = [_inside(folder, name) for name in names if name.endswith(".safetensors")]
+    return weights_in([source.path(f) for f in files]) if source.on_disk and files else None
 
 
-def _check_config(source: Source, file: str, tensors: int | None) -> None:
+def _check_config(source: Source, file: str, weights: Weights | None) -> None:
     """Refuse a configuration that asks for code, for other weights, or for more than its weights hold."""
     content = source.read(file)
-    check_numbers(f"{source.name}: {file}", _settings(content), tensors)
+    check_numbers(f"{source.name}: {file}", _settings(content), weights)
     for key, value in _settings(content):
         if key == "auto_map" and value:
             raise AuditError(
@@ -240,9 +235,11 @@ def _check_config(source: Source, file: str, tensors: int | None) -> None:
                 "code is never run",
                 hint=_without_code(content),
             )
-        weights = key == "transformers_weights" and not str(value).endswith((".safetensors", INDEX))
+        elsewhere = key == "transformers_weights" and not str(value).endswith(
+            (".safetensors", INDEX)
+        )
         kernel = key.strip("_").startswith(("attn_implementation", "experts_implementation"))
-        if weights or (kernel and "/" in json.dumps(value)) or (key in RUNS_CODE and value):
+        if elsewhere or (kernel and "/" in json.dumps(value)) or (key in RUNS_CODE and value):
             raise AuditError(
                 f"{source.name}: {file} asks for {key} = {json.dumps(value)[:60]}, which would load "
                 "something else than the model's safetensors",

@@ -11,7 +11,7 @@ import pytest
 
 from dataedge.errors import AuditError, ExitCode
 from dataedge.models import open_model
-from dataedge.models.endpoint import Connection, EndpointModel
+from dataedge.models.endpoint import Connection, EndpointModel, label_tokens
 from tests.models import tiny
 from tests.servers.openai_form import EVERYTHING, SGLANG, VLLM, Behaviour, serve
 
@@ -117,6 +117,49 @@ def test_named_tokens_that_are_not_those_that_were_named_are_not_believed(
         there = model.score_choices(tiny.QUESTIONS, tiny.LABELS)
     with asking(local, Behaviour(offers=offers - {"logprob_token_ids", "score"})) as model:
         assert np.array_equal(there, model.score_choices(tiny.QUESTIONS, tiny.LABELS))
+
+
+@pytest.mark.parametrize("status", [401, 403, 302, 500])
+def test_a_proxy_for_the_usual_interfaces_alone_is_used_as_ever(
+    local: LocalModel, status: int
+) -> None:
+    behaviour = Behaviour(beside=status)
+    with asking(local, behaviour) as model:
+        assert model.proven.named is None
+        assert model.proven.given == "echo"
+    assert [s["path"] for s in behaviour.seen].count("/tokenize") == 1  # asked once, not again
+
+
+def test_more_labels_than_tokens_may_be_named_at_once_are_scored_all_the_same(
+    local: LocalModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = [f" {w}" for w in sorted({w for text in tiny.TEXT for w in text.split()})]
+    monkeypatch.setattr(label_tokens, "AT_ONCE", 7)
+    with asking(local, Behaviour(offers=VLLM, named_at_once=7)) as model:
+        assert model.proven.named == "logprob_token_ids"
+        few = model.score_choices(tiny.QUESTIONS, labels)
+    here = local.score_choices(tiny.QUESTIONS, labels)
+    assert (few.argmax(axis=1) == here.argmax(axis=1)).all()
+    monkeypatch.undo()
+    with asking(
+        local, Behaviour(offers=VLLM, named_at_once=7)
+    ) as model:  # it takes fewer than vLLM
+        there = model.score_choices(tiny.QUESTIONS, labels)
+    with asking(local, Behaviour(offers=VLLM - {"logprob_token_ids"})) as model:
+        assert np.array_equal(there, model.score_choices(tiny.QUESTIONS, labels))
+
+
+def test_what_could_not_be_compared_is_not_believed(local: LocalModel) -> None:
+    with asking(local, Behaviour(offers=VLLM, starts="\n\n")) as model:
+        assert model.proven.named is None
+        assert any("nothing that it writes could be compared" in n for n in model.proven.notes)
+
+
+def test_tokens_that_no_model_read_are_not_counted(local: LocalModel) -> None:
+    with asking(local, Behaviour(offers=SGLANG)) as model:
+        before = model.usage["uncounted"]
+        model.score_choices(tiny.QUESTIONS, tiny.LABELS)
+        assert model.usage["uncounted"] == before
 
 
 def test_choices_by_the_likeliest_tokens_are_true_where_the_label_is_listed(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dataedge.errors import AuditError
 from dataedge.models.capability_tests import QUESTION, SENTENCE, why_doubted
 from dataedge.models.endpoint import label_tokens, parsing
 from dataedge.models.endpoint.client import RefusedError, StatusError
@@ -96,24 +97,16 @@ def prove(
 
 def _named(client: Client) -> tuple[Named | None, str]:
     """(how log-probabilities of named tokens are had, or None; why not, where it offers them)."""
-    try:
-        label_tokens.tokenize(client, SENTENCE, start=True)
-    except (parsing.UnreadableError, RefusedError):
-        return None, ""
-    except StatusError as error:
-        if error.absent:
-            return None, ""
-        raise
     why = ""
     ways: tuple[Named, ...] = ("logprob_token_ids", "score")
+    try:
+        label_tokens.tokenize(client, SENTENCE, start=True, once=True)
+    except (parsing.UnreadableError, RefusedError, AuditError):
+        return None, ""  # a proxy may answer anything beside the interfaces that it is for
     for way in ways:
         try:
             doubt = _doubt_named(client, way)
-        except (parsing.UnreadableError, RefusedError):
-            continue  # it has no such thing
-        except StatusError as error:
-            if not error.absent:
-                raise
+        except (parsing.UnreadableError, RefusedError, AuditError):
             continue
         if doubt is None:
             return way, ""
@@ -129,6 +122,7 @@ def _doubt_named(client: Client, way: Named) -> str | None:
     """
     words = SENTENCE.split(" ")
     others = [label_tokens.behind_anchor(client, w)[0] for w in (" xylophone", " seventeen")]
+    compared = 0
     for cut in CUTS:
         prefix = " ".join(words[:cut])
         choice = client.complete(prefix, max_tokens=1, logprobs=1, again=True)
@@ -152,7 +146,8 @@ def _doubt_named(client: Client, way: Named) -> str | None:
             return "a beginning counts otherwise behind the prompt than in it"
         if told[whole[-1]] < max(told[t] for t in others if t != whole[-1]):
             return "it finds what it writes itself less likely than words at random"
-    return None
+        compared += 1
+    return None if compared else "nothing that it writes could be compared"
 
 
 def _answers(ask: Callable[[], dict[str, Any]]) -> bool:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 OWN = ("prompt_logprobs", "logprob_token_ids", "return_tokens_as_token_ids")
 """What vLLM's completions take beside OpenAI's."""
+TOKENIZE = "/tokenize"
+"""Where vLLM and SGLang number a text's tokens; no model is asked for it."""
 KEPT = 4096  # answers remembered, so that a failing neighbour in a batch costs nothing again
 AGAIN = "Run the same `dataedge` command again: what was answered so far is kept"
 
@@ -118,18 +120,22 @@ class Client:
             _parsed(self._openai.chat.completions.with_raw_response.create),
         )
 
-    def other(self, path: str, *, again: bool = False, **body: Any) -> dict[str, Any]:
+    def other(
+        self, path: str, *, again: bool = False, once: bool = False, **body: Any
+    ) -> dict[str, Any]:
         """POST to an interface that only some servers have; its whole answer; see `_post`.
 
         Args:
             path: from the server's root, `/v1/score` say.
             again: ask even if the same was asked before.
+            once: do not try again where it fails.
             body: the question, to which the model's name is added.
         """
+        client = self._openai.with_options(max_retries=0) if once else self._openai
         root = self.connection.base_url.rstrip("/").removesuffix("/v1")
 
         def send(extra_body: object, **asked: Any) -> object:  # noqa: ARG001
-            return self._openai.post(root + path, body=asked, cast_to=object)
+            return client.post(root + path, body=asked, cast_to=object)
 
         return self._post(path, body, {}, again, send)
 
@@ -162,7 +168,7 @@ class Client:
         if not again:
             self.journal.write(asked, found)
         with self._lock:
-            self._count(found["usage"])
+            self._count(found["usage"], of_a_model=kind != TOKENIZE)
             self._answers[asked] = found
             while len(self._answers) > KEPT:
                 self._answers.popitem(last=False)
@@ -218,8 +224,10 @@ class Client:
         key = os.environ.get(KEY)
         return (text.replace(key, "…") if key else text)[:300]
 
-    def _count(self, usage: dict[str, Any]) -> None:
+    def _count(self, usage: dict[str, Any], *, of_a_model: bool) -> None:
         self.usage.requests += 1
+        if not of_a_model:
+            return
         counts = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
         if not isinstance(counts[0], int):
             self.usage.uncounted += 1

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dataedge.models.endpoint.client import TOKENIZE
 from dataedge.models.endpoint.parsing import ABOVE_ZERO, UnreadableError
 
 if TYPE_CHECKING:
@@ -32,24 +33,27 @@ ANCHOR = "Answer:"
 """What labels are put behind to see which tokens they are there."""
 EXACT = 8
 """Choices that are followed to their end: all of them if they are no more, else the likeliest."""
-MOST = 32
+AT_ONCE = 128
+"""Tokens that vLLM lets one name at once."""
+MOST = 64
 """Beginnings that are asked about, per prompt, where each takes a request of its own."""
 LEAST = 1e-45
 """The probability that stands for none, so that its logarithm is a number."""
 
 
-def tokenize(client: Client, text: str, *, start: bool) -> list[int]:
+def tokenize(client: Client, text: str, *, start: bool, once: bool = False) -> list[int]:
     """A text's token ids, as the server numbers them.
 
     Args:
         client: of the server.
         text: not empty.
         start: with the tokens that it puts in front of a prompt.
+        once: do not try again where it fails.
 
     Raises:
         UnreadableError: what came back is no list of tokens.
     """
-    found = client.other("/tokenize", prompt=text, add_special_tokens=start).get("tokens")
+    found = client.other(TOKENIZE, once=once, prompt=text, add_special_tokens=start).get("tokens")
     if not isinstance(found, list) or not found or not all(type(t) is int for t in found):
         raise UnreadableError("asked for a text's tokens, it returned none")
     return list(found)
@@ -108,18 +112,22 @@ def nexts(
 def _by_completion(
     client: Client, ids: Sequence[int], wanted: Sequence[int], *, again: bool
 ) -> dict[int, float]:
-    choice = client.complete(
-        list(ids),
-        max_tokens=1,
-        logprobs=1,
-        logprob_token_ids=list(wanted),
-        return_tokens_as_token_ids=True,
-        again=again,
-    )
-    found = choice.get("logprobs")
-    tops = found.get("top_logprobs") if isinstance(found, dict) else None
-    row = tops[0] if isinstance(tops, list) and tops and isinstance(tops[0], dict) else {}
-    return {token: _checked(row.get(f"token_id:{token}")) for token in wanted}
+    found: dict[int, float] = {}
+    for start in range(0, len(wanted), AT_ONCE):
+        some = list(wanted[start : start + AT_ONCE])
+        choice = client.complete(
+            list(ids),
+            max_tokens=1,
+            logprobs=1,
+            logprob_token_ids=some,
+            return_tokens_as_token_ids=True,
+            again=again,
+        )
+        told = choice.get("logprobs")
+        tops = told.get("top_logprobs") if isinstance(told, dict) else None
+        row = tops[0] if isinstance(tops, list) and tops and isinstance(tops[0], dict) else {}
+        found |= {token: _checked(row.get(f"token_id:{token}")) for token in some}
+    return found
 
 
 def _by_score(

@@ -14,7 +14,7 @@ from dataedge.models.capability_tests import SENTENCE
 from dataedge.models.endpoint import label_tokens, parsing
 from dataedge.models.endpoint.asking import CHAT, START, Asker
 from dataedge.models.endpoint.capability_tests import TOLERANCE, Proven, ask_next, prove
-from dataedge.models.endpoint.client import Client
+from dataedge.models.endpoint.client import Client, RefusedError
 from dataedge.models.endpoint.journal import Journal
 
 if TYPE_CHECKING:
@@ -137,12 +137,9 @@ class EndpointModel:
         by these tokens alone otherwise, which leaves the unlikely ones with an upper bound; else 4
         for the choice that was written and 0 for the others.
         """
-        named = self.proven.named
-        labels = None if named is None else self._label_tokens(choices)
-        if named is not None and labels is not None:
-            told = self._all(lambda p: self.ask.choose_named(named, p, labels), prompts)
-            self._check_unchanged()
-            return np.array(told).reshape(len(prompts), len(choices))
+        told = self._by_tokens(prompts, choices)
+        if told is not None:
+            return told
         few = len(choices) <= ECHO_AT_MOST or not self.proven.width
         everything = np.tile(np.arange(len(choices)), (len(prompts), 1))
         if self.proven.given is not None and few:
@@ -159,12 +156,20 @@ class EndpointModel:
         np.put_along_axis(bounded, best, exact, axis=1)
         return bounded
 
-    def _label_tokens(self, choices: Sequence[str]) -> list[tuple[int, ...]] | None:
-        """The tokens of each choice; None where they cannot be told from the prompt's."""
-        try:
-            return self._all(lambda c: label_tokens.behind_anchor(self.client, c), choices)
-        except parsing.UnreadableError:
+    def _by_tokens(
+        self, prompts: Sequence[str], choices: Sequence[str]
+    ) -> NDArray[np.float64] | None:
+        """Scores by tokens that are named; None where the server does not take them, or not these."""
+        named = self.proven.named
+        if named is None:
             return None
+        try:
+            labels = self._all(lambda c: label_tokens.behind_anchor(self.client, c), choices)
+            told = self._all(lambda p: self.ask.choose_named(named, p, labels), prompts)
+        except (parsing.UnreadableError, RefusedError):
+            return None
+        self._check_unchanged()
+        return np.array(told).reshape(len(prompts), len(choices))
 
     def _in_full(
         self, prompts: Sequence[str], choices: Sequence[str], picked: NDArray[np.int64]
@@ -201,10 +206,11 @@ class EndpointModel:
     def cut(self, prompts: Sequence[str], behind: Sequence[str] | int) -> list[bool | None]:
         """Whether each prompt lost its first tokens.
 
-        False for choices that were scored by their text, which came back whole with its prompt.
+        False for choices and texts that were scored by their text, which came back whole with its prompt.
         Otherwise None: servers do not tell, and some cut in silence.
         """
-        spelt = self.proven.given is not None and not isinstance(behind, int)
+        by_text = self.proven.given is not None and self.proven.named is None
+        spelt = by_text and not isinstance(behind, int)
         return [False if spelt else None] * len(prompts)
 
     def chat(self, user: str) -> str:
