@@ -88,9 +88,9 @@ def test_well_behaved_points_are_not_abstained_on() -> None:
 
 def test_too_short_a_curve_is_refused() -> None:
     values = simulated(law(SIZES, 0.7, 0.1))
-    assert "too short" in forecast_points(SIZES[:4], values[:, :4], 1000).reason
-    assert "too short" in forecast_points(SIZES[-3:], values[:, -3:], 1000).reason
-    assert "too short" in forecast_points(SIZES, values[:1], 1000).reason
+    assert "to forecast from" in forecast_points(SIZES[:4], values[:, :4], 1000).reason
+    assert "to forecast from" in forecast_points(SIZES[-3:], values[:, -3:], 1000).reason
+    assert "to forecast from" in forecast_points(SIZES, values[:1], 1000).reason
 
 
 def quiet(b: float = 0.8, c: float = 0.1) -> Forecast:

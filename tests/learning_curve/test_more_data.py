@@ -89,7 +89,7 @@ def test_too_few_rows_give_a_reason_in_every_place() -> None:
     ):
         assert figure.value is None
         assert figure.status == "refused"
-        assert "too short" in figure.reason
+        assert "to forecast from" in figure.reason
 
 
 def test_the_gain_covers_what_more_data_brings() -> None:

@@ -76,11 +76,10 @@ def measured(
 
 def too_few(points: CurvePoints, orders: int) -> str:
     """Why the points are too few to extrapolate; empty if they are enough."""
-    if len(points.sizes) < LEAST_SIZES or orders < 3:
-        return (
-            f"the learning curve is too short: {len(points.sizes)} sizes and {orders} orders; "
-            f"a forecast needs {LEAST_SIZES} sizes with at least two rows per class, and 3 orders"
-        )
+    if len(points.sizes) < LEAST_SIZES:
+        return f"too few rows to forecast from ({len(points.sizes)} sizes, {LEAST_SIZES} needed)"
+    if orders < 3:
+        return f"too few orders to forecast from ({orders}, 3 needed)"
     if points.sizes[-1] < _LEAST_SPAN * points.sizes[0]:
         return "the largest size is less than four times the smallest: too short for a forecast"
     return ""
