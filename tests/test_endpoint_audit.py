@@ -92,7 +92,8 @@ def test_an_audit_by_text_is_the_local_one(
     assert latency.evidence["cost_per_1000_requests"]["best_prompt"] > 0
 
 
-@pytest.mark.parametrize("fault", [pytest.param("shift", marks=pytest.mark.long), "nan"])
+@pytest.mark.long
+@pytest.mark.parametrize("fault", ["shift", "nan"])
 def test_no_number_of_a_lying_array_is_used(
     run: Callable[..., Audit], fault: str, tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ def gain(seed: int, peeks: float = 0.0):
     return mean_figure(chance - bits, np.arange(len(at)), unit="bits/item", seed=seed)
 
 
+@pytest.mark.long
 def test_nothing_is_found_in_labels_that_the_texts_do_not_tell() -> None:
     found = [gain(seed) for seed in range(6)]
     values = np.array([f.value for f in found])

@@ -112,6 +112,7 @@ def test_a_sample_takes_whole_clusters() -> None:
     assert len(sample_clusters(clusters, 900, 0)) == 900
 
 
+@pytest.mark.long
 def test_the_cost_is_bounded_whatever_the_size() -> None:
     """More rows than a curve takes cost no more: most of the time is the fits of the curve."""
     X, y = blobs(40_000, k=2, d=8)

@@ -26,6 +26,7 @@ def defined(law: Forecast, noise: Figure = NONE) -> Figure:
     return limits.definedness(NONE, NONE, limits.error_at_the_end(law), noise)
 
 
+@pytest.mark.long
 def test_fully_determined_labels_are_not_called_undefined_for_want_of_rows() -> None:
     """100 rows whose label follows from a linear rule: the old rule called a third undetermined.
 
