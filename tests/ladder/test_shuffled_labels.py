@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
 from dataedge.figures import mean_figure
 from dataedge.ladder.classify import ClassifyLadder, Learned
