@@ -106,22 +106,24 @@ def _copied(path: Path, workplace: Path) -> Path:
 def _taken_over(old: Path, place: Path) -> Saved:
     """Every row that can be read, in a new store that is written to its end; of a run all tables or none."""
     tables = "select schema_name, table_name, sql from duckdb_tables() where not temporary"
-    whole_log = _opens(old) or _log_cut(old)
-    found: dict[tuple[str, str], Saved] = {}
+    whole_log = _opens(old)
+    if not whole_log:
+        _cut_log(old)
+    found: dict[tuple[str, str], tuple[int, int]] = {}
     with _reading(old) as source, Store(place) as new:
         for schema, table, sql in source.execute(tables).fetchall():
             new.con.execute(f'create schema if not exists "{schema}"')
             new.con.execute(sql.replace("CREATE TABLE", "CREATE TABLE IF NOT EXISTS", 1))
             insert = "insert or ignore" if "PRIMARY KEY" in sql else "insert"
             name = f'"{schema}"."{table}"'
-            found[schema, table] = _copy_table(source, new.con, name, insert, whole_log=whole_log)
-        broken = {s for (s, table), saved in found.items() if saved.lost and table in runs.TABLES}
-        for schema, table in found:
+            found[schema, table] = _copy_table(source, new.con, name, insert)
+        broken = {s for (s, table), (_, lost) in found.items() if lost and table in runs.TABLES}
+        for (schema, table), rows in found.items():
             if schema in broken and table in runs.TABLES:
                 new.con.execute(f'drop table "{schema}"."{table}"')
-                found[schema, table] = Saved(0, sum(found[schema, table][:2]), whole_log)
+                found[schema, table] = (0, sum(rows))
         new.con.execute("checkpoint")
-    kept, lost = (sum(saved[i] for saved in found.values()) for i in (0, 1))
+    kept, lost = (sum(rows) for rows in zip(*found.values(), strict=True))
     return Saved(kept, lost, whole_log)
 
 
@@ -180,8 +182,8 @@ def _opens(path: Path) -> bool:
     return True
 
 
-def _log_cut(path: Path) -> bool:
-    """Shorten a copy's log to the longest beginning with which the copy opens; False, as it is not whole."""
+def _cut_log(path: Path) -> None:
+    """Shorten a copy's log to the longest beginning with which the copy opens."""
     log = path.with_name(path.name + LOG)
     content = log.read_bytes() if log.is_file() else b""
     opens, fails = 0, len(content)
@@ -192,18 +194,16 @@ def _log_cut(path: Path) -> bool:
             opens = middle
         else:
             fails = middle
-    log.write_bytes(content[:opens]) if opens else log.unlink(missing_ok=True)
-    return False
+    if opens:
+        log.write_bytes(content[:opens])
+    else:
+        log.unlink(missing_ok=True)
 
 
 def _copy_table(
-    old: duckdb.DuckDBPyConnection,
-    new: duckdb.DuckDBPyConnection,
-    name: str,
-    insert: str,
-    *,
-    whole_log: bool,
-) -> Saved:
+    old: duckdb.DuckDBPyConnection, new: duckdb.DuckDBPyConnection, name: str, insert: str
+) -> tuple[int, int]:
+    """(rows that were taken over, rows that could not be read)."""
     counts = f"select count(*), coalesce(max(rowid), -1) from {name}"
     ((rows, last),) = old.execute(counts).fetchall()
     kept = 0
@@ -220,4 +220,4 @@ def _copy_table(
         new.execute(f"{insert} into {name} by name select * from incoming")
         new.unregister("incoming")
         kept += len(part)
-    return Saved(kept, rows - kept, whole_log)
+    return kept, rows - kept

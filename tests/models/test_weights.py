@@ -428,6 +428,7 @@ def test_numbers_that_no_weights_bear_out_are_refused_before_anything_is_built(
         {"max_window_layers": 28},
         {"index_topk_blocks": 64, "max_depth": 50, "vision_feature_layer": -2},
         {"max_position_embeddings": 10_000_000, "sliding_window": 4096},
+        {"vision_config": {"hidden_size": 1_000_000}},  # its width is not that of the words
     ],
 )
 def test_thresholds_and_positions_are_no_counts(tmp_path: Path, plain: dict[str, Any]) -> None:
@@ -444,6 +445,9 @@ def test_shards_without_an_index_and_a_vocabulary_that_nothing_holds(tmp_path: P
     assert "its weights have" in refused(f"hf/{folder}").message
     folder = tiny.folder(tmp_path / "n")
     edit(folder / "config.json", vocab_size=6_000_000)
+    assert "more than its weights hold" in refused(f"hf/{folder}").message
+    folder = tiny.folder(tmp_path / "o")
+    edit(folder / "config.json", text_config={"vocab_size": 6_000_000, "hidden_size": 64})
     assert "more than its weights hold" in refused(f"hf/{folder}").message
 
 

@@ -28,8 +28,8 @@ _one = ContextVar("one thread is in force already", default=False)
 def one_thread() -> Iterator[None]:
     """One thread of linear algebra in numpy and scipy, for what is small whatever the dataset's size.
 
-    An eigendecomposition of 384 features takes .03 s on one thread and, where other processes are at work
-    too, whole seconds on two, which wait for each other.
+    Where other processes are at work too, threads that share an eigendecomposition wait for each other, and
+    it takes many times as long as on one.
     """
     if _one.get():
         yield

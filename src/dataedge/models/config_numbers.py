@@ -30,10 +30,15 @@ _HEADER = 8, 100_000_000
 
 
 class Weights(NamedTuple):
-    """How much there is of a model's weights on this machine."""
+    """How much there is of a model's weights on this machine: tensors, and their size in bytes."""
 
     tensors: int
-    bytes: int
+    size: int
+
+    @property
+    def most(self) -> int:
+        """Numbers that they can hold, however they are packed."""
+        return PACKED * self.size
 
 
 def check_numbers(file: str, settings: Iterable[tuple[str, Any]], weights: Weights | None) -> None:
@@ -41,22 +46,19 @@ def check_numbers(file: str, settings: Iterable[tuple[str, Any]], weights: Weigh
 
     Args:
         file: as messages name it.
-        settings: every key with its value, those of nested ones too.
+        settings: every key with its value, those of nested objects too, and the whole under any name.
         weights: of the model, None where that is not known.
 
     Raises:
         AuditError: a size is above ten million, or there are more layers than tensors, or ten thousand, or
             a vocabulary's vectors that the weights cannot hold.
     """
-    kept = list(settings)
-    largest = {
-        name: max((v for k, v in kept if k == name and isinstance(v, int)), default=0)
-        for name in ("vocab_size", "hidden_size")
-    }
-    if weights and largest["vocab_size"] * largest["hidden_size"] > PACKED * weights.bytes:
-        why = f"{largest['hidden_size']:,} numbers for each are more than its weights hold"
-        raise _refused(file, "vocab_size", largest["vocab_size"], why)
-    for key, value in kept:
+    for key, value in settings:
+        if isinstance(value, dict) and weights:
+            words, width = value.get("vocab_size"), value.get("hidden_size")
+            if isinstance(words, int) and isinstance(width, int) and words * width > weights.most:
+                why = f"{width:,} numbers for each are more than its weights hold"
+                raise _refused(file, "vocab_size", words, why)
         if isinstance(value, bool) or not isinstance(value, int):
             continue
         layers = _LAYERS.fullmatch(key) is not None

@@ -227,7 +227,7 @@ def _weights(source: Source, folder: str, names: Sequence[str]) -> Weights | Non
 def _check_config(source: Source, file: str, weights: Weights | None) -> None:
     """Refuse a configuration that asks for code, for other weights, or for more than its weights hold."""
     content = source.read(file)
-    check_numbers(f"{source.name}: {file}", _settings(content), weights)
+    check_numbers(f"{source.name}: {file}", [("", content), *_settings(content)], weights)
     for key, value in _settings(content):
         if key == "auto_map" and value:
             raise AuditError(

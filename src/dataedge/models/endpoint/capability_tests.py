@@ -142,7 +142,7 @@ def _doubt_named(client: Client, way: Named) -> str | None:
                 f"it writes {text!r} with log-probability {given:.2f}, and tells {told[whole[-1]]:.2f} "
                 "when it is asked for that token"
             )
-        if any(abs(told[t] - behind[t]) > 2 * TOLERANCE for t in wanted[:1]):
+        if abs(told[whole[-1]] - behind[whole[-1]]) > 2 * TOLERANCE:
             return "a beginning counts otherwise behind the prompt than in it"
         if told[whole[-1]] < max(told[t] for t in others if t != whole[-1]):
             return "it finds what it writes itself less likely than words at random"

@@ -137,7 +137,7 @@ class Client:
         def send(extra_body: object, **asked: Any) -> object:  # noqa: ARG001
             return client.post(root + path, body=asked, cast_to=object)
 
-        return self._post(path, body, {}, again, send)
+        return self._post(path, body, {}, again, send, read=_whole)
 
     def _post(
         self,
@@ -146,8 +146,9 @@ class Client:
         extra: dict[str, Any],
         again: bool,
         send: Callable[..., Any],
+        read: Callable[[Any], dict[str, Any]] | None = None,
     ) -> dict[str, Any]:
-        """The first choice of an answer, or all of it where it has none, as JSON, with `usage` beside it.
+        """What is read of an answer, with `usage` in it.
 
         Args:
             kind: of request.
@@ -155,6 +156,7 @@ class Client:
             extra: what only some servers know.
             again: ask even if the same was asked before.
             send: the question → the answer, parsed.
+            read: the answer → what is kept of it; its first choice if None.
 
         Raises:
             RefusedError: the server rejects this request; another may pass.
@@ -164,7 +166,7 @@ class Client:
         with self._lock:
             if not again and asked in self._answers:
                 return self._answers[asked]
-        found = _choice(self._call(send, body, extra))
+        found = (read or _choice)(self._call(send, body, extra))
         if not again:
             self.journal.write(asked, found)
         with self._lock:
@@ -241,12 +243,16 @@ def _parsed(create: Callable[..., Any]) -> Callable[..., Any]:
     return lambda **asked: json.loads(create(**asked).content)
 
 
-def _choice(answer: Any) -> dict[str, Any]:
-    """The first choice of an answer, or all of it where it has none, with its usage."""
-    if not isinstance(answer, dict):
-        return {"usage": {}}
-    choices = answer.get("choices", [answer])
-    first = choices[0] if isinstance(choices, list) and choices else {}
-    usage = answer.get("usage")
-    found = dict(first) if isinstance(first, dict) else {}
+def _whole(answer: Any) -> dict[str, Any]:
+    """An answer with its usage; empty where it is no object."""
+    found = dict(answer) if isinstance(answer, dict) else {}
+    usage = found.get("usage")
     return {**found, "usage": usage if isinstance(usage, dict) else {}}
+
+
+def _choice(answer: Any) -> dict[str, Any]:
+    """The first choice of an answer, with its usage; empty where it has none."""
+    whole = _whole(answer)
+    choices = whole.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else {}
+    return {**(first if isinstance(first, dict) else {}), "usage": whole["usage"]}

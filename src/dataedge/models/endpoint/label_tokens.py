@@ -146,6 +146,7 @@ def _by_score(
         label_token_ids=wanted,
         apply_softmax=False,
         again=again,
+        once=again,  # a proof is not worth waiting for
     )
     rows: Any = answer.get("scores")
     if not isinstance(rows, list) or len(rows) != len(paths):
