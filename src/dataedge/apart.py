@@ -12,7 +12,7 @@ import importlib
 import json
 import os
 import signal
-import subprocess
+import subprocess  # nosec B404
 import sys
 import tempfile
 from contextlib import suppress
@@ -50,7 +50,7 @@ def apart(
         said = Path(place) / "said.json"
         command = [sys.executable, "-P", "-c", _START, name, str(memory), str(said), *arguments]
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # nosec B603
                 command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )  # fmt: skip
