@@ -90,7 +90,7 @@ def watched(descriptor: int, command: list[str]) -> None:
 
     out = os.fdopen(descriptor, "w", buffering=1)
     task, build = Progress.task, pipeline.build
-    attempt, once = local._attempt, local.Engine.once  # noqa: SLF001
+    attempt, once = local.attempt, local.Engine.once
 
     def task_seen(self: Any, name: str, total: int) -> Any:
         out.write(f"stage {name}\n")
@@ -114,7 +114,7 @@ def watched(descriptor: int, command: list[str]) -> None:
         return build(*args, **options)
 
     Progress.task = task_seen  # type: ignore[method-assign]
-    local._attempt = attempt_seen  # noqa: SLF001
+    local.attempt = attempt_seen
     local.Engine.once = once_seen  # type: ignore[method-assign, assignment]
     pipeline.build = build_seen
     sys.argv = ["dataedge", *command]

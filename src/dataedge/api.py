@@ -15,7 +15,7 @@ from dataedge.finished_audit import PAGE, REPORT, Audit, open  # noqa: A004
 from dataedge.runs import BEFORE
 
 if TYPE_CHECKING:
-    from dataedge.config import AuditConfig, Count, Dtype, TaskName
+    from dataedge.config import AuditConfig, Count, Dtype, EngineName, TaskName
     from dataedge.items import Dataset
     from dataedge.report.model import Report
 
@@ -58,6 +58,13 @@ def audit(
     save_adapter: str | None = None,
     exposure: bool | None = None,
     control: str | Path | None = None,
+    engine: EngineName | None = None,
+    ray_address: str | None = None,
+    ray_workers: int | None = None,
+    ray_cpus: float | None = None,
+    ray_gpus: float | None = None,
+    ray_embed_cpus: float | None = None,
+    ray_embed_gpus: float | None = None,
     fresh: bool = False,
     quiet: bool = True,
 ) -> Audit:
@@ -112,6 +119,14 @@ def audit(
         exposure: test whether the base model has seen the dataset; False by default.
         control: path to rows of the same source that the model cannot have seen; implies
             `exposure`.
+        engine: `local`, or `ray` to embed and to ask on a cluster.
+        ray_address: head of the cluster, `host:port`; the one that the environment names, or one of
+            this machine alone, if not given.
+        ray_workers: workers at most; as many as there is room for by default.
+        ray_cpus: cores of a worker that asks the base model; 1 by default.
+        ray_gpus: its GPUs, or a part of one; 0 by default.
+        ray_embed_cpus: cores of a worker that embeds; `ray_cpus` by default.
+        ray_embed_gpus: its GPUs; `ray_gpus` by default.
         fresh: forget what the directory holds first.
         quiet: no progress on stderr.
 

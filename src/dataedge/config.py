@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 TaskName = Literal["classify", "multilabel", "number", "generate", "corpus"]
 Count = Literal["task", "total"]
+EngineName = Literal["local", "ray"]
 
 
+TABLES = {"prices": "price_", "ray": "ray_"}
+"""Tables of a file, and how the fields begin that their keys fill."""
 GATE = "gate"
 """Table of a file with the criteria of `dataedge gate`; no part of an audit's configuration."""
 
@@ -90,6 +93,21 @@ class AuditConfig(BaseModel):
     """Test whether the base model has seen the dataset; some minutes more."""
     control: str | None = None
     """Rows of the same source that the model cannot have seen; implies exposure."""
+    engine: EngineName = "local"
+    """Where texts are embedded and the base model is asked: in this process, or on a Ray cluster."""
+    ray_address: str | None = None
+    """Head of the cluster, as `host:port`; one that the environment names, or a cluster of this machine
+    alone, if not given."""
+    ray_workers: int | None = Field(default=None, ge=1)
+    """Workers at most; as many as there is room for if not given."""
+    ray_cpus: float = Field(default=1.0, ge=0)
+    """Cores of a worker that asks the base model, and the threads that it computes with."""
+    ray_gpus: float = Field(default=0.0, ge=0)
+    """Its GPUs; several workers share one where this is a part of 1."""
+    ray_embed_cpus: float | None = Field(default=None, ge=0)
+    """Cores of a worker that embeds; `ray_cpus` if not given."""
+    ray_embed_gpus: float | None = Field(default=None, ge=0)
+    """Its GPUs; `ray_gpus` if not given."""
 
 
 def make_config(
@@ -113,7 +131,7 @@ def make_config(
         ("environment", _environment()),
         ("flags", {k: _path(v) for k, v in passed.items() if v is not None}),
     ):
-        values = {k: v for k, v in _with_prices(source, values).items() if k != GATE}
+        values = {k: v for k, v in _without_tables(source, values).items() if k != GATE}
         _check_keys(source, values)
         merged |= values
         try:
@@ -153,16 +171,18 @@ def gate_criteria(beside: Path | None = None) -> list[str]:
     return found
 
 
-def _with_prices(source: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Keys of a table `[prices]` under the names that flags have: `in` is price_in, and so on."""
-    table = values.get("prices")
-    if not isinstance(table, dict):
-        return values
-    prefix = "price_"
-    prices = [f.removeprefix(prefix) for f in AuditConfig.model_fields if f.startswith(prefix)]
-    _check_keys(f"{source} [prices]", table, prices)
-    named = {f"{prefix}{key}": value for key, value in table.items()}
-    return {k: v for k, v in values.items() if k != "prices"} | named
+def _without_tables(source: str, values: dict[str, Any]) -> dict[str, Any]:
+    """Keys of a table under the names that flags have: `in` of `[prices]` is price_in, and so on."""
+    for name, prefix in TABLES.items():
+        table = values.get(name)
+        if isinstance(table, dict):
+            known = [
+                f.removeprefix(prefix) for f in AuditConfig.model_fields if f.startswith(prefix)
+            ]
+            _check_keys(f"{source} [{name}]", table, known)
+            named = {f"{prefix}{key}": value for key, value in table.items()}
+            values = {k: v for k, v in values.items() if k != name} | named
+    return values
 
 
 def _path(value: Any) -> Any:

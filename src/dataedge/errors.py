@@ -36,6 +36,10 @@ class AuditError(Exception):
         self.hint = hint
         self.code = code
 
+    def __reduce__(self) -> tuple[type[AuditError], tuple[str, str, ExitCode]]:
+        """It is told whole in another process too."""
+        return AuditError, (self.message, self.hint, self.code)
+
 
 class DamagedError(AuditError):
     """An audit's file is not as it was written.

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from dataedge import tasks
 from dataedge.check.labels import twins
-from dataedge.engine.local import Engine, StageRecord
+from dataedge.engine.local import StageRecord
+from dataedge.engine.ray import engine_of
 from dataedge.engine.threads import one_thread_where_small
 from dataedge.items import Task
 from dataedge.models.proven import lazy_base_model, prove
@@ -34,6 +35,7 @@ TIMED = ("read", "prepare", "tables", "prove_model", "conclude", "measure")
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
+    from dataedge.engine.local import Engine
     from dataedge.figures import Figure
     from dataedge.items import Dataset
     from dataedge.models.lazy import LazyModel
@@ -66,7 +68,7 @@ def run(
     started = time.perf_counter() - read_seconds
     load_probes(config.probes)  # a mistake in one is told before anything is asked
     check_possible(config, dataset.task)
-    engine, embedder = Engine(store, progress), Embed(config.embedder)
+    engine, embedder = engine_of(config)(store, progress), Embed(config.embedder)
     engine.records["read"] = StageRecord("read", done=1, seconds=read_seconds)
     lazy_model = lazy_base_model(config, store.path.parent)
     usage = f"usage {lazy_model.id} {lazy_model.revision}"
@@ -86,6 +88,7 @@ def run(
             run=store.run,
         )
     finally:
+        engine.close()
         if lazy_model.opened is not None:
             store.put_note(usage, lazy_model.usage(before))
             lazy_model.close()

@@ -73,6 +73,13 @@ _FIELDS: Sequence[tuple[Any, ...]] = (
     ("save_adapter", str, "Folder for the adapters of --pilot, as peft reads them.", "DIR"),
     ("exposure", bool, "Test whether the model has seen the data."),
     ("control", str, "Rows of the same source, unseen by the model.", "PATH"),
+    ("engine", str, "Where to embed and ask: local, or ray for a cluster [local]."),
+    ("ray_address", str, "Head of the cluster [one of this machine].", "HOST:PORT"),
+    ("ray_workers", int, "Workers at most [as many as there is room for].", "N"),
+    ("ray_cpus", float, "Cores of a worker that asks the model [1].", "N"),
+    ("ray_gpus", float, "GPUs of one, or a part of a GPU [0].", "N"),
+    ("ray_embed_cpus", float, "Cores of a worker that embeds [ray-cpus].", "N"),
+    ("ray_embed_gpus", float, "GPUs of one [ray-gpus].", "N"),
 )
 CONFIGURED: Mapping[str, Any] = {name: _option(name, *rest) for name, *rest in _FIELDS}
 """Options that fill a field of the configuration, in the order of the help."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,18 @@ class StageRecord:
     reused: int = 0
     failed: int = 0
     seconds: float = 0.0
+
+
+class Computed(NamedTuple):
+    """What became of a batch.
+
+    Attributes:
+        results: the stage's output columns with `unit` and `error`.
+        failed: how many of its units failed.
+    """
+
+    results: pa.Table
+    failed: int
 
 
 @dataclass
@@ -140,24 +152,36 @@ class Engine:
     def _seconds(self) -> float:
         return sum(record.seconds for record in self.records.values())
 
-    def _compute(self, stage: Stage, key: str, todo: pa.Table) -> int:
+    def computed(self, stage: Stage, todo: pa.Table) -> Iterator[Computed]:
+        """Results of a stage's units, batch by batch, each as soon as it is there."""
         stage.setup()
+        for batch in batches(todo, stage.batch_size):
+            yield attempt(stage, batch)
+
+    def close(self) -> None:
+        """Let go of what computes elsewhere; here nothing does."""
+
+    def _compute(self, stage: Stage, key: str, todo: pa.Table) -> int:
         failed = 0
         with self.progress.task(stage.name, len(todo)) as advance:
-            for start in range(0, len(todo), stage.batch_size):
-                batch = todo.slice(start, stage.batch_size).combine_chunks()
-                result, errors = _attempt(stage, batch)
-                self.store.put_rows(stage.name, key, result)
-                failed += errors
-                advance(len(batch))
+            for done in self.computed(stage, todo):
+                self.store.put_rows(stage.name, key, done.results)
+                failed += done.failed
+                advance(len(done.results))
         return failed
 
 
-def _attempt(stage: Stage, batch: pa.Table) -> tuple[pa.Table, int]:
+def batches(table: pa.Table, size: int) -> Iterator[pa.Table]:
+    """A table in parts of so many rows, each in one piece."""
+    for start in range(0, len(table), size):
+        yield table.slice(start, size).combine_chunks()
+
+
+def attempt(stage: Stage, batch: pa.Table) -> Computed:
     """One batch; where it fails, its units one by one, so that a bad one is alone in failing."""
     try:
         done = pa.Table.from_batches([stage(batch.to_batches()[0])])
-        return done.append_column("error", pa.nulls(len(done), pa.string())), 0
+        return Computed(done.append_column("error", pa.nulls(len(done), pa.string())), 0)
     except (AuditError, MemoryError):
         raise
     except Exception as error:
@@ -165,8 +189,8 @@ def _attempt(stage: Stage, batch: pa.Table) -> tuple[pa.Table, int]:
             if trouble := machine_trouble(error):  # no fault of the unit
                 raise trouble from error
             message = f"{type(error).__name__}: {error}"[:500]
-            return pa.table({"unit": batch["unit"], "error": pa.array([message])}), 1
-        parts = [_attempt(stage, batch.slice(i, 1)) for i in range(len(batch))]
+            return Computed(pa.table({"unit": batch["unit"], "error": pa.array([message])}), 1)
+        parts = [attempt(stage, batch.slice(i, 1)) for i in range(len(batch))]
         if all(failed for _, failed in parts):
             raise AuditError(
                 f"{stage.name}: every one of {len(batch)} questions failed; the first: {error}",
@@ -174,7 +198,7 @@ def _attempt(stage: Stage, batch: pa.Table) -> tuple[pa.Table, int]:
                 code=ExitCode.NO_CONCLUSION,
             ) from error
         tables = pa.concat_tables([t for t, _ in parts], promote_options="default")
-        return tables, sum(failed for _, failed in parts)
+        return Computed(tables, sum(failed for _, failed in parts))
 
 
 def _by_length(table: pa.Table) -> pa.Table:

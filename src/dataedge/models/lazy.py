@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from dataedge.engine import check_same
 from dataedge.errors import AuditError, ExitCode
 from dataedge.models.base import Capabilities
 
@@ -45,6 +47,7 @@ class LazyModel:
         id: as the report names it.
         revision: hash of its weights.
         opener: opens it, in the precision that was settled before or in any if that is empty.
+        named: what makes another of it where a stage is shipped to, and its arguments.
     """
 
     def __init__(
@@ -52,13 +55,21 @@ class LazyModel:
         id: str,  # noqa: A002
         revision: str,
         opener: Callable[[Precision | Literal[""]], BaseModel],
+        named: tuple[Callable[..., LazyModel], tuple[Any, ...]] | None = None,
     ) -> None:
         self.id = id
         self.revision = revision
         self._opener = opener
+        self._named = named
         self._model: BaseModel | None = None
         self.proven: ModelAbilities | None = None
         self.load_seconds = 0.0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Shipped as its name and what it was shown to do; a process has one, and opens it once."""
+        if self._named is None:
+            raise TypeError(f"{self.id} was opened by hand and cannot be shipped")
+        return _in_this_process, (*self._named, self.id, self.revision, self.proven)
 
     @property
     def model(self) -> BaseModel:
@@ -109,6 +120,25 @@ class LazyModel:
         return {"model": self.id, "revision": self.revision} | (
             {"precision": precision} if precision else {}
         )
+
+
+@cache
+def _in_this_process(
+    make: Callable[..., LazyModel],
+    arguments: tuple[Any, ...],
+    name: str,
+    revision: str,
+    proven: ModelAbilities | None,
+) -> LazyModel:
+    """The model as a worker has it.
+
+    Raises:
+        AuditError: it is not the same one there.
+    """
+    found = make(*arguments)
+    check_same(f"--model {name}", (name, revision), (found.id, found.revision))
+    found.proven = proven
+    return found
 
 
 def _check_unchanged(proven: ModelAbilities | None, model: BaseModel) -> None:

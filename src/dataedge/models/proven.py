@@ -29,7 +29,10 @@ def lazy_base_model(config: AuditConfig, directory: Path | None = None) -> LazyM
         server.check_consent()
     name, revision = identity(config)
     return LazyModel(
-        name, revision, lambda precision: open_configured(config, directory, precision)
+        name,
+        revision,
+        lambda precision: open_configured(config, directory, precision),
+        (lazy_base_model, (config, directory)),
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from dataedge.engine import unit_id
+from dataedge.engine import check_same, unit_id
 from dataedge.errors import AuditError, ExitCode
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.engine import Opens
     from dataedge.engine.local import Engine
 
 
@@ -28,6 +30,8 @@ class Embed:
     name = "embed"
     version = 1
     batch_size = 256
+    opens: Opens = "embedder"
+    stays_here = False
 
     def __init__(self, spec: str) -> None:
         from dataedge.models.embedder import embedder_identity, embedder_notes
@@ -37,6 +41,10 @@ class Embed:
         self.notes = embedder_notes(spec)
         self._model: Any = None
         self.forward_seconds = 0.0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Shipped as its name; a process has one, and opens it once."""
+        return _in_this_process, (self.spec, self.id, self.revision)
 
     def params(self) -> dict[str, Any]:
         """Vectors depend on the embedder's weights alone."""
@@ -66,6 +74,18 @@ class Embed:
         return pa.record_batch(
             {"unit": batch["unit"], "vector": column.cast(pa.list_(pa.float32()))}
         )
+
+
+@cache
+def _in_this_process(spec: str, name: str, revision: str) -> Embed:
+    """The stage as a worker has it.
+
+    Raises:
+        AuditError: the embedder is not the same one there.
+    """
+    found = Embed(spec)
+    check_same(f"--embedder {spec}", (name, revision), (found.id, found.revision))
+    return found
 
 
 def embed(engine: Engine, stage: Embed, texts: Sequence[str]) -> NDArray[np.float32]:

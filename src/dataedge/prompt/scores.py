@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.engine import Opens
     from dataedge.engine.local import Engine
     from dataedge.models.lazy import LazyModel
 
@@ -28,9 +29,15 @@ class Ask:
 
     version = 2
     batch_size = 64
+    opens: Opens = "base_model"
 
     def __init__(self, lazy_model: LazyModel) -> None:
         self.lazy_model = lazy_model
+
+    @property
+    def stays_here(self) -> bool:
+        """A server counts its answers for the process that asks it."""
+        return self.lazy_model.proven is None or self.lazy_model.proven.remote
 
     def params(self) -> dict[str, Any]:
         """Answers depend on the model."""

@@ -1,0 +1,262 @@
+"""A cluster of a head and two machines, each a process of its own on this one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+import dataedge
+from dataedge.config import AuditConfig
+from dataedge.engine.local import Engine
+from dataedge.engine.ray import Cluster, RayEngine, Share, engine_of
+from dataedge.errors import AuditError
+from dataedge.models.proven import lazy_base_model
+from dataedge.prepare.vectors import Embed, embed
+from dataedge.progress import Progress
+from dataedge.prompt.scores import Choices, Likelihood, ask_choices, ask_likelihood
+from dataedge.report.model import without_timings
+from dataedge.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+QUIET = Progress(quiet=True)
+
+
+class Length:
+    """Counts characters; at a text of the name it does what that says."""
+
+    name, version, batch_size = "length", 1, 4
+    opens = "base_model"
+    stays_here = False
+
+    def __init__(self, marks: str = "") -> None:
+        self.marks = marks
+
+    def params(self) -> dict[str, Any]:
+        return {}
+
+    def setup(self) -> None:
+        pass
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        texts = batch["text"].to_pylist()
+        if "refuse" in texts:
+            raise AuditError("nobody may read this", hint="Leave it out with --limit")
+        if "die" in texts or self._first_time("die once", texts):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "bad" in texts:
+            raise ValueError("cannot read this one")
+        time.sleep(0.02)
+        return pa.record_batch({"unit": batch["unit"], "length": [len(t) for t in texts]})
+
+    def _first_time(self, what: str, texts: list[str]) -> bool:
+        if what not in texts:
+            return False
+        try:
+            os.close(os.open(self.marks, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        return True
+
+
+def table(texts: list[str]) -> pa.Table:
+    return pa.table({"unit": [f"u-{t}" for t in texts], "text": texts})
+
+
+@pytest.fixture(scope="module")
+def machines() -> Iterator[Any]:
+    pytest.importorskip("ray")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    import ray
+    from ray.cluster_utils import Cluster as Machines
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers do not have the tests
+    started = Machines(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+    )
+    for _ in range(2):
+        started.add_node(num_cpus=1)
+    yield started
+    ray.shutdown()
+    started.shutdown()
+
+
+@pytest.fixture
+def engine(machines: Any, tmp_path: Path) -> Iterator[RayEngine]:
+    with Store(tmp_path) as store:
+        made = RayEngine(store, QUIET, cluster=Cluster(machines.address))
+        yield made
+        made.close()
+
+
+def test_the_engine_is_the_one_that_is_named(tmp_path: Path) -> None:
+    config = AuditConfig(
+        engine="ray", ray_address="head:6379", ray_cpus=2, ray_gpus=0.5, ray_embed_gpus=0
+    )
+    with Store(tmp_path) as store:
+        made = engine_of(config)(store, QUIET)
+        assert isinstance(made, RayEngine)
+        assert made.cluster.address == "head:6379"
+        assert made.cluster.shares == {"base_model": Share(2, 0.5), "embedder": Share(2, 0)}
+        assert type(engine_of(AuditConfig())(store, QUIET)) is Engine
+
+
+@pytest.mark.long
+def test_a_stage_of_many_batches_is_computed_by_both_machines(engine: RayEngine) -> None:
+    texts = ["x" * i for i in range(1, 60)]
+    found = engine.run(Length(), table([*texts, "bad"]))
+    assert found["length"].to_pylist() == [*range(1, 60), None]
+    assert found["error"].to_pylist()[-1] == "ValueError: cannot read this one"
+    assert engine.records["length"].failed == 1
+    assert engine.lost == 0
+    assert engine.run(Length(), table(texts))["length"].to_pylist() == [*range(1, 60)]
+    assert engine.records["length"].reused == 59  # the store is asked first, as on one machine
+
+
+@pytest.mark.long
+def test_what_a_lost_worker_had_in_hand_is_done_by_another(
+    engine: RayEngine, tmp_path: Path
+) -> None:
+    texts = ["x" * i for i in range(1, 60)]
+    found = engine.run(
+        Length(str(tmp_path / "mark")), table([*texts[:30], "die once", *texts[30:]])
+    )
+    assert sorted(found["length"].to_pylist()) == sorted([*range(1, 60), 8])
+    assert found["error"].null_count == 60
+    assert engine.lost == 1
+
+
+@pytest.mark.long
+def test_a_batch_that_ends_every_worker_stops_the_audit_and_the_rest_is_kept(
+    engine: RayEngine,
+) -> None:
+    with pytest.raises(AuditError, match="4 workers in turn were lost over one batch") as caught:
+        engine.run(Length(), table([*("x" * i for i in range(1, 60)), "die"]))
+    assert "--ray-cpus" in (caught.value.hint or "")
+    engine.close()
+    kept = Engine(engine.store, QUIET)
+    kept.run(Length(), table(["x" * i for i in range(40, 60)]))
+    assert kept.records["length"].reused > 0
+
+
+@pytest.mark.long
+def test_what_a_stage_says_of_itself_is_said_here(engine: RayEngine) -> None:
+    with pytest.raises(AuditError, match="nobody may read this") as caught:
+        engine.run(Length(), table(["a", "refuse"]))
+    assert caught.value.hint == "Leave it out with --limit"
+
+
+@pytest.mark.long
+def test_more_than_the_cluster_has_is_said(machines: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("dataedge.engine.ray.PATIENCE", 3.0)
+    with Store(tmp_path) as store:
+        big = Cluster(machines.address, {"base_model": Share(cpus=64)})
+        with pytest.raises(AuditError, match="one takes 64 CPUs and 0 GPUs of ") as caught:
+            RayEngine(store, QUIET, cluster=big).run(Length(), table(["a"]))
+    assert "--ray-cpus" in (caught.value.hint or "")
+
+
+@pytest.mark.long
+@pytest.mark.models
+def test_vectors_and_answers_are_those_of_one_machine(
+    engine: RayEngine, tiny_model: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    texts = [f"the {i}th parcel of the morning" for i in range(70)]
+    lazy_model = lazy_base_model(AuditConfig(model=tiny_model))
+    lazy_model.proven = lazy_model.abilities()
+    with Store(tmp_path_factory.mktemp("local")) as store:
+        here = Engine(store, QUIET)
+        for made in (here, engine):
+            made.vectors = embed(made, Embed("embedded"), texts)  # type: ignore[attr-defined]
+            asked = ask_choices(made, Choices(lazy_model, ["cold", "warm"]), texts)
+            made.scores = asked.scores  # type: ignore[attr-defined]
+            bits = ask_likelihood(made, Likelihood(lazy_model), texts, [" came"] * 70)
+            made.bits = [b.bits for b in bits if b]  # type: ignore[attr-defined]
+    for what, close in (("vectors", 1e-5), ("scores", 1e-3), ("bits", 1e-3)):
+        np.testing.assert_allclose(getattr(engine, what), getattr(here, what), atol=close)
+
+
+@pytest.mark.long
+@pytest.mark.models
+def test_an_audit_on_a_cluster_reports_what_one_on_a_machine_does(
+    machines: Any, tiny_model: str, small_dataset: Path, small_audit: Any, tmp_path: Path
+) -> None:
+    on_cluster = dataedge.audit(
+        small_dataset, out=str(tmp_path / "ray"), model=tiny_model, probe_items=40, quiet=True,
+        engine="ray", ray_address=machines.address,
+    )  # fmt: skip
+    one, other = (
+        without_timings(a.report.model_dump(mode="json")) for a in (small_audit, on_cluster)
+    )
+    apart = list(differing(one, other))
+    assert [p for p in apart if "ray" not in json.dumps(p)] == []
+
+
+@pytest.mark.long
+@pytest.mark.models
+def test_an_audit_whose_process_is_killed_goes_on(
+    machines: Any, tiny_model: str, small_dataset: Path, small_audit: Any, tmp_path: Path
+) -> None:
+    out = tmp_path / "killed"
+    command = [
+        sys.executable, "-m", "dataedge.cli", "audit", str(small_dataset), "--out", str(out), "--model", tiny_model,
+        "--probe-items", "40", "--engine", "ray", "--ray-address", machines.address,
+    ]  # fmt: skip
+    killed = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert killed.stderr is not None
+    for line in killed.stderr:
+        if line.strip().startswith("choices"):
+            break
+    killed.kill()
+    killed.wait()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((out / "report.json").read_text())
+    embedded = next(s for s in report["stages"] if s["name"] == "embed")
+    assert (embedded["done"], embedded["reused"] > 0) == (0, True)
+    one = without_timings(small_audit.report.model_dump(mode="json"))
+    assert [p for p in differing(one, without_timings(report)) if "ray" not in json.dumps(p)] == []
+
+
+@pytest.mark.long
+def test_a_machine_that_is_switched_off_leaves_the_rest_to_the_other(
+    machines: Any, engine: RayEngine
+) -> None:
+    going = machines.add_node(num_cpus=1)
+    texts = ["x" * i for i in range(1, 400)]
+
+    def off(stage: Any, todo: pa.Table, done: Any = engine.computed) -> Any:
+        for i, batch in enumerate(done(stage, todo)):
+            if i == 8:
+                machines.remove_node(going, allow_graceful=False)
+            yield batch
+
+    engine.computed = off  # type: ignore[method-assign]
+    found = engine.run(Length(), table(texts))
+    assert found["length"].to_pylist() == [*range(1, 400)]
+
+
+def differing(one: Any, other: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two reports differ by more than the last digits that another batch leaves."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in one.keys() | other.keys():
+            yield from differing(one.get(key), other.get(key), f"{at}.{key}")
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for i, (a, b) in enumerate(zip(one, other, strict=True)):
+            yield from differing(a, b, f"{at}[{i}]")
+    elif isinstance(one, float) and isinstance(other, float):
+        if not np.isclose(one, other, rtol=1e-4, atol=1e-4):
+            yield at, one, other
+    elif one != other:
+        yield at, one, other
