@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -37,7 +38,8 @@ LOSSES = 4
 """Workers that one batch may outlive; then the fault is taken to be the batch's."""
 PATIENCE = 120.0
 """Seconds that a cluster has to start the first worker."""
-_AGAIN = "Mend the cluster and run the same command again: it goes on where this one stopped"
+_TOO_SMALL = "Give a worker more of a machine and its memory with --ray-cpus, or use --engine local"
+_AGAIN = "Mend the cluster and run `dataedge audit` again: it goes on where this one stopped"
 
 
 @dataclass(frozen=True)
@@ -90,18 +92,42 @@ class RayEngine(Engine):
         if self._pool is not None and self._pool.opens != stage.opens:
             self.close()
         if self._pool is None:
-            self._pool = _Pool(self.cluster, stage.opens)
+            self._pool = _Pool(self.cluster, stage)
+            what = "embed" if stage.opens == "embedder" else "ask the base model"
+            self.progress.say(
+                f"up to {self._pool.size} workers of the cluster get the texts to {what}"
+            )
         before = self._pool.lost
-        shared = -(-len(todo) // self._pool.size)  # a short stage is shared out too
-        size = min(stage.batch_size, max(shared, SMALLEST))
+        size = batch_rows(len(todo), stage.batch_size, self._pool.size)
         yield from self._pool.computed(stage, batches(todo, size))
         self.lost += self._pool.lost - before
+
+    @property
+    def ready(self) -> int:
+        """Workers that have opened what they need."""
+        return self._pool.ready if self._pool is not None else 0
 
     def close(self) -> None:
         """Let the workers go."""
         if self._pool is not None:
             self._pool.close()
             self._pool = None
+
+
+def batch_rows(rows: int, most: int, workers: int) -> int:
+    """Rows of a batch, so that all workers have about as many of them, and a short stage is shared out too.
+
+    Args:
+        rows: of the stage.
+        most: that a batch may have.
+        workers: that share them.
+
+    Example:
+        >>> batch_rows(1200, 256, 2), batch_rows(64, 64, 4), batch_rows(10, 64, 8)
+        (200, 16, 8)
+    """
+    rounds = -(-rows // (most * workers))
+    return min(most, max(-(-rows // (rounds * workers)), SMALLEST))
 
 
 class _Task(NamedTuple):
@@ -141,8 +167,7 @@ class _Tasks:
         if task.losses + 1 >= LOSSES:
             raise AuditError(
                 f"{stage.name}: {LOSSES} workers in turn were lost over one batch of {len(task.batch)}",
-                hint="A worker may have too little memory: let it take more of a machine with --ray-cpus, "
-                "or use --engine local",
+                hint=_TOO_SMALL,
                 code=ExitCode.NO_CONCLUSION,
             )
         self._again.append(_Task(task.batch, task.losses + 1))
@@ -155,45 +180,61 @@ class _Worker:
         """The version that runs here."""
         return version("dataedge")
 
-    def compute(self, stage: Stage, batch: pa.Table) -> Computed:
-        """One batch of a stage.
+    def open(self, stage: Stage) -> None:
+        """Open what the stage needs."""
+        with _told(stage):
+            stage.setup()
 
-        Raises:
-            AuditError: also where it failed otherwise, since another error's class may not be known where
-                it is told.
-        """
-        try:
+    def compute(self, stage: Stage, batch: pa.Table) -> Computed:
+        """One batch of a stage."""
+        with _told(stage):
             stage.setup()
             return attempt(stage, batch)
-        except (AuditError, MemoryError):
-            raise
-        except Exception as error:
-            raise machine_trouble(error) or AuditError(
-                f"{stage.name}: a worker failed: {type(error).__name__}: {_first_line(error)}",
-                hint=_AGAIN,
-                code=ExitCode.NO_CONCLUSION,
-            ) from error
+
+
+@contextmanager
+def _told(stage: Stage) -> Iterator[None]:
+    """What goes wrong within as an error that the other process knows."""
+    try:
+        yield
+    except (AuditError, MemoryError):
+        raise
+    except Exception as error:
+        raise machine_trouble(error) or AuditError(
+            f"{stage.name}: a worker failed: {type(error).__name__}: {_first_line(error)}",
+            hint=_AGAIN,
+            code=ExitCode.NO_CONCLUSION,
+        ) from error
 
 
 class _Pool:
     """Workers that open the same thing."""
 
-    def __init__(self, cluster: Cluster, opens: Opens) -> None:
-        self.opens = opens
+    def __init__(self, cluster: Cluster, stage: Stage) -> None:
+        self.opens = stage.opens
         self.lost = 0
-        self._share = cluster.shares.get(opens, Share())
+        self._share = cluster.shares.get(stage.opens, Share())
         self._most = cluster.workers
         self._ray = _connected(cluster.address)
         remote = self._ray.remote(_Worker)
         self._new = remote.options(num_cpus=self._share.cpus, num_gpus=self._share.gpus).remote
-        self._starting: dict[Any, Any] = {}  # what its first answer will be → the worker
+        self._stage = self._ray.put(stage)
+        self._called: dict[
+            Any, Any
+        ] = {}  # answer of a worker that may not have a place yet → the worker
+        self._opening: dict[Any, Any] = {}  # answer of one that has
         self._busy: dict[Any, int] = {}  # worker → batches under way
         self._grow()
 
     @property
+    def ready(self) -> int:
+        """Workers that have started."""
+        return len(self._busy)
+
+    @property
     def size(self) -> int:
         """Workers, those that still start among them."""
-        return len(self._busy) + len(self._starting)
+        return len(self._busy) + len(self._opening) + len(self._called)
 
     def computed(self, stage: Stage, todo: Iterator[pa.Table]) -> Iterator[Computed]:
         """Results of batches in the order in which they are ready."""
@@ -213,7 +254,7 @@ class _Pool:
                 worker, task = under_way.pop(ready)
                 if worker in self._busy:
                     self._busy[worker] -= 1
-                done = self._result(ready)
+                done: Computed | None = self._answer(ready)
                 if done is not None:
                     yield done
                     continue
@@ -227,9 +268,9 @@ class _Pool:
 
     def close(self) -> None:
         """Let the workers go."""
-        for worker in (*self._busy, *self._starting.values()):
+        for worker in (*self._busy, *self._opening.values(), *self._called.values()):
             self._ray.kill(worker)
-        self._busy, self._starting = {}, {}
+        self._busy, self._opening, self._called = {}, {}, {}
 
     def _grow(self) -> None:
         """Start as many workers as the cluster has room for in all."""
@@ -242,14 +283,15 @@ class _Pool:
         wanted = min(room, default=1)
         if self._most is not None:
             wanted = min(wanted, self._most)
-        for _ in range(max(wanted, 1) - len(self._busy) - len(self._starting)):
+        for _ in range(max(wanted, 1) - self.size):
             worker = self._new()
-            self._starting[worker.about.remote()] = worker
+            self._called[worker.about.remote()] = worker
 
     def _wait(self, under_way: dict[Any, Any]) -> list[Any]:
         """Answers that are ready, of those under way; workers that have started are taken in."""
-        refs = [*under_way, *self._starting]
-        ready, _ = self._ray.wait(refs, num_returns=1, timeout=None if under_way else PATIENCE)
+        refs = [*under_way, *self._opening, *self._called]
+        patience = None if under_way or self._opening else PATIENCE
+        ready, _ = self._ray.wait(refs, num_returns=1, timeout=patience)
         if not ready:
             there = self._ray.cluster_resources()
             raise AuditError(
@@ -259,43 +301,62 @@ class _Pool:
                 code=ExitCode.NO_CONCLUSION,
             )
         answers, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
-        for ref in (r for r in answers if r in self._starting):
-            self._started(ref)
+        for ref in answers:
+            if ref in self._called:
+                self._placed(ref, self._called.pop(ref))
+            elif ref in self._opening:
+                self._opened(ref, self._opening.pop(ref))
         return [ref for ref in answers if ref in under_way]
 
-    def _started(self, ref: Any) -> None:
-        """Take in a worker that has started, if it is of this version."""
-        worker = self._starting.pop(ref)
-        try:
-            runs = self._ray.get(ref)
-        except self._ray.exceptions.RayError as error:
-            self.lost += 1
-            if self.lost > LOSSES and not self._busy:
-                raise AuditError(
-                    f"the cluster's workers end as they start: {_first_line(error)}",
-                    hint=_AGAIN,
-                    code=ExitCode.NO_CONCLUSION,
-                ) from error
-            self._grow()
-            return
-        if runs != version("dataedge"):
+    def _placed(self, ref: Any, worker: Any) -> None:
+        """A worker has its place: it may open its model, if it is of this version."""
+        runs = self._answer(ref)
+        if runs is None:
+            self._ended()
+        elif runs != version("dataedge"):
             raise AuditError(
                 f"a worker of the cluster runs dataedge {runs}, this is {version('dataedge')}",
-                hint="Install one version on all its machines: pip install 'dataedge[ray]'",
+                hint="Install one version on all its machines, or use --engine local",
                 code=ExitCode.NO_CONCLUSION,
             )
-        self._busy[worker] = 0
+        else:
+            self._opening[worker.open.remote(self._stage)] = worker
 
-    def _result(self, ref: Any) -> Computed | None:
-        """What a worker found; None where it was lost."""
+    def _opened(self, ref: Any, worker: Any) -> None:
+        """A worker can be given work."""
+        if self._answer(ref, lost=False) is False:
+            self._ended()
+        else:
+            self._busy[worker] = 0
+
+    def _ended(self) -> None:
+        """A worker was lost before it did anything.
+
+        Raises:
+            AuditError: so many were, and none is at work.
+        """
+        self.lost += 1
+        if self.lost > LOSSES and not self._busy:
+            raise AuditError(
+                f"{self.lost} workers of the cluster ended as they started",
+                hint=_TOO_SMALL,
+                code=ExitCode.NO_CONCLUSION,
+            )
+        self._grow()
+
+    def _answer(self, ref: Any, *, lost: object = None) -> Any:
+        """What a worker answered; `lost` where it is no more.
+
+        Raises:
+            AuditError: what it raised.
+        """
         errors = self._ray.exceptions
         try:
-            found: Computed = self._ray.get(ref)
+            return self._ray.get(ref)
         except errors.RayTaskError as error:
             raise error.cause from error
         except errors.RayError:
-            return None
-        return found
+            return lost
 
     def _drop(self, worker: Any) -> None:
         """A worker is lost: another takes its place, where there is room."""
