@@ -185,6 +185,7 @@ def test_nothing_but_near_duplicates_cannot_be_split(
     assert "near duplicates" in said
 
 
+@pytest.mark.long
 def test_odd_values_are_noted_and_do_no_harm(tmp_path: Path, tiny_model: str) -> None:
     """NUL bytes, mixed types, a megabyte of text, empty labels: left out or read, and said so."""
     import json

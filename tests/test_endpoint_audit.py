@@ -173,6 +173,7 @@ def test_the_plan_says_what_would_leave(small_dataset: Path) -> None:
     assert "no prices given" in planned.stdout
 
 
+@pytest.mark.long
 def test_the_key_is_in_no_file(
     run: Callable[..., Audit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

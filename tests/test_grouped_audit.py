@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import pandas as pd
 
 import dataedge
 
 
+@pytest.mark.long
 def test_groups_times_and_shared_pieces_reach_the_report(tiny_model: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     words = ["red", "green", "blue", "tall", "short", "round"]

@@ -196,6 +196,7 @@ def test_short_answers_stand_in_the_ladder_and_the_table(
     assert sum(s.seconds for s in again.report.stages) > 0.9 * again.report.seconds
 
 
+@pytest.mark.long
 def test_an_answer_that_follows_from_nothing_has_style_and_no_task(
     undefined: dataedge.Audit,
 ) -> None:
@@ -209,6 +210,7 @@ def test_an_answer_that_follows_from_nothing_has_style_and_no_task(
     assert told.value < 0.01
 
 
+@pytest.mark.long
 def test_style_counts_when_asked(undefined: dataedge.Audit, tiny_model: str) -> None:
     folder = undefined.directory
     again = dataedge.audit(

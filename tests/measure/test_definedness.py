@@ -52,7 +52,8 @@ def test_labels_that_follow_from_nothing(
     assert at_zero(found)
 
 
-@pytest.mark.parametrize("defined", [pytest.param(True, marks=pytest.mark.long), False])
+@pytest.mark.parametrize("defined", [True, False])
+@pytest.mark.long
 def test_the_control_of_responses_is_at_zero(
     defined: bool, tiny_model: str, tmp_path: Path
 ) -> None:

@@ -46,6 +46,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory, tiny_model: str) -> tuple:
     return audit, rows
 
 
+@pytest.mark.long
 def test_planted_kinds_stand_in_the_table(planted: tuple) -> None:
     audit, rows = planted
     found = audit.sql(
@@ -59,6 +60,7 @@ def test_planted_kinds_stand_in_the_table(planted: tuple) -> None:
     assert found["reason"].str.len().min() > 0
 
 
+@pytest.mark.long
 def test_the_measure_counts_items_by_kind(planted: tuple) -> None:
     audit, rows = planted
     figure = audit.measures["response_defects"]
@@ -68,6 +70,7 @@ def test_the_measure_counts_items_by_kind(planted: tuple) -> None:
     assert set(figure.detail["kinds"]) | set(figure.detail["skipped"]) >= {"ifd", "unrelated"}
 
 
+@pytest.mark.long
 def test_the_view_shows_every_kind_and_no_personal_value(planted: tuple) -> None:
     audit, _ = planted
     frame = audit.items("responses")
