@@ -152,6 +152,30 @@ def test_refit_without_ignores_the_labels_left_out():
     np.testing.assert_allclose(after, again.refit_without(wrong), atol=1e-5)
 
 
+@pytest.mark.parametrize("n", [300, 2600])
+def test_a_learner_without_some_items_has_never_seen_their_labels(n):
+    X, y = blobs(n=n)
+    held = np.random.default_rng(1).random(n) < 0.15
+    other = np.where(held, (y + 1) % 4, y)
+    clusters = np.arange(n) // 2  # a held item may be another's twin
+    one, two = (Learner().fit(X, labels, 4, clusters=clusters) for labels in (y, other))
+    assert np.abs(one.loo_core - two.loo_core).max() > 0.1
+    first, second = one.without(held), two.without(held)
+    assert (first.penalty, first.shrink, first.floor) == (
+        second.penalty,
+        second.shrink,
+        second.floor,
+    )
+    np.testing.assert_array_equal(first.weights, second.weights)
+    np.testing.assert_array_equal(first.loo_core, second.loo_core)
+    np.testing.assert_array_equal(first.neighbour_labels[~held], second.neighbour_labels[~held])
+    assert not (first.teaches & held).any()
+    alone = Learner().fit(X[~held], y[~held], 4, clusters=clusters[~held])
+    assert np.abs(first.loo_core[~held] - alone.loo_core).mean() < 0.02
+    fresh = Learner().fit(X, y, 4, clusters=clusters)
+    np.testing.assert_array_equal(one.loo_core, fresh.loo_core)  # and is itself unchanged
+
+
 def test_what_it_says_it_keeps_is_kept_until_the_next_fit(monkeypatch):
     asked = []
     left_out = Learner._out_of_sample

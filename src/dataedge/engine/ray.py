@@ -377,7 +377,8 @@ def _connected(address: str | None) -> Any:
         import ray
     except ImportError as error:
         raise AuditError(
-            "--engine ray: Ray is not installed", hint="Install it (pip install 'dataedge[ray]'), or use --engine local"
+            "--engine ray: Ray is not installed",
+            hint="Install it (pip install 'dataedge[ray]'), or use --engine local",
         ) from error
     if ray.is_initialized():
         return ray

@@ -115,8 +115,7 @@ class Learner:
         Returns:
             The learner itself.
         """
-        for kept in ("loo_core", "neighbour_labels"):
-            self.__dict__.pop(kept, None)
+        self._forget()
         self._y, self._n_classes = np.asarray(y, np.int64), n_classes
         n = len(self._y)
         self._basis = basis = FeatureMatrix(X)
@@ -127,12 +126,7 @@ class Learner:
         for number, group in enumerate(self._groups):
             self._group_of[group] = number
         self._order = np.random.default_rng(seed).permutation(n)
-        sample = np.sort(self._order[:_SAMPLE])
-        if like is None:
-            self._choose(sample[::2] if n > _SAMPLE else sample)
-        else:
-            self._adopt(like)
-        self._fit_weights(sample)
+        self._settle(like)
         return self
 
     @cached_property
@@ -142,6 +136,11 @@ class Learner:
         Random label noise is taken out; see `loo_proba` for the labels as given.
         """
         return self._out_of_sample()
+
+    @property
+    def teaches(self) -> NDArray[np.bool_]:
+        """Which of the items it learned from, shape (n,)."""
+        return self._keep
 
     @property
     def loo_proba(self) -> Floats:
@@ -183,6 +182,38 @@ class Learner:
             mask: shape (n,), items to leave out of training (suspect labels).
         """
         return Learner._relearn(copy(self), mask)
+
+    def without(self, mask: NDArray[np.bool_]) -> Learner:
+        """The learner that never saw some items' labels: all is fitted and chosen without them.
+
+        It knows the same items, so that what has been searched of their neighbours is not searched again;
+        features are scaled by all texts, whose labels play no part in that.
+
+        Args:
+            mask: shape (n,), items to leave out.
+        """
+        return Learner._learn_without(copy(self), mask)
+
+    def _learn_without(self, mask: NDArray[np.bool_]) -> Learner:
+        self._forget()
+        self._train(~mask)
+        self._order = self._order[~mask[self._order]]
+        self._settle()
+        return self
+
+    def _forget(self) -> None:
+        """What is kept until the next fit."""
+        for kept in ("loo_core", "neighbour_labels"):
+            self.__dict__.pop(kept, None)
+
+    def _settle(self, like: Learner | None = None) -> None:
+        """Penalties and voters, or those of another learner, then weights and floor."""
+        sample = np.sort(self._order[:_SAMPLE])
+        if like is None:
+            self._choose(sample[::2] if len(self._order) > _SAMPLE else sample)
+        else:
+            self._adopt(like)
+        self._fit_weights(sample)
 
     def _relearn(self, mask: NDArray[np.bool_]) -> Floats:
         self._train(~mask)

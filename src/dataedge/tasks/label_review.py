@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,13 @@ from dataedge.learner import item_features
 from dataedge.learner.classifier import Learner
 from dataedge.measure import annotators, disagreement, label_noise
 from dataedge.positions import Positions, per_item, positions
+from dataedge.prepare.neighbours import EXACT_ROWS
 from dataedge.tasks.input_texts import describe
 from dataedge.verdict.result import highest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from dataedge.figures import Figure
@@ -61,34 +65,42 @@ LABEL_QUALITY = Step("label_quality", 1, (LabelReview, label_noise.LabelQuality)
 ANNOTATORS = Step("annotators", 1, (annotators.Crowd,))
 
 
-def review_labels(workspace: Workspace, described: Description, index: Positions) -> LabelReview:
-    """Label quality of some labelled items, each out of sample, by these items alone."""
-    inputs: dict[str, Any] = {
-        "index": index,
-        "y": workspace.label_numbers[index],
-        "clusters": workspace.clusters[index],
-        "names": workspace.dataset.labels,
-        "annotated": bool(workspace.dataset.columns.get("annotator")),
-        "seed": workspace.seed,
-    }
-    return workspace.engine.once(
-        LABEL_QUALITY,
-        {**described.inputs, **inputs},
-        lambda _: _judged([block[index] for block in described.blocks], **inputs),
-    )
-
-
 def suspect_labels(workspace: Workspace) -> Suspects:
-    """The labels of a workspace reviewed: all of them, and the train side by itself."""
+    """The labels of a workspace reviewed: all of them, and the train side by itself.
+
+    Of many rows the train side is learned from by the learner of all, without the others' labels: to search
+    neighbours among all pairs a second time would take as long as everything else together.
+    """
     labelled = {"y": workspace.label_numbers, "n_classes": len(workspace.dataset.labels)}
     described = describe(workspace, FEATURE_CHOICE, item_features.choose, **labelled)
     index = positions(np.flatnonzero(workspace.label_numbers >= 0))
-    judged = review_labels(workspace, described, index)
     train = workspace.splits.train
-    pruned = positions(train[review_labels(workspace, described, train).quality.suspect])
+    learner = cache(lambda: _fitted(workspace, described, index))
+
+    def of_train() -> Learner:
+        return learner().without(~np.isin(index, train))
+
+    judged = _reviewed(workspace, described, index, learner)
+    alone = (
+        _reviewed(workspace, described, train, of_train, among=index)
+        if len(index) > EXACT_ROWS
+        else _reviewed(workspace, described, train, lambda: _fitted(workspace, described, train))
+    )
+    pruned = positions(train[alone.quality.suspect])
     every = np.zeros(len(workspace.dataset.items), bool)
     every[index[judged.quality.suspect]] = True
     return Suspects(described, judged, every, pruned)
+
+
+def _fitted(workspace: Workspace, described: Description, index: Positions) -> Learner:
+    """The learner of some labelled items."""
+    return Learner().fit(
+        [block[index] for block in described.blocks],
+        workspace.label_numbers[index],
+        len(workspace.dataset.labels),
+        clusters=workspace.clusters[index],
+        seed=workspace.seed,
+    )
 
 
 def twins(workspace: Workspace) -> Figure:
@@ -116,8 +128,42 @@ def label_views(columns: dict[str, Any], flagged: Positions) -> dict[str, Positi
     }
 
 
+def _reviewed(
+    workspace: Workspace,
+    described: Description,
+    index: Positions,
+    learner: Callable[[], Learner],
+    among: Positions | None = None,
+) -> LabelReview:
+    """The review of some items by a learner, as the store has it or made now.
+
+    Args:
+        workspace: the items.
+        described: what the learner sees of them.
+        index: shape (m,), items that are reviewed.
+        learner: makes one that knows them, and each by itself.
+        among: items that it knows, these among them; `index` if None.
+    """
+    inputs: dict[str, Any] = {
+        "index": index,
+        "y": workspace.label_numbers[index],
+        "clusters": workspace.clusters[index],
+        "names": workspace.dataset.labels,
+        "annotated": bool(workspace.dataset.columns.get("annotator")),
+        "seed": workspace.seed,
+    }
+    more = {} if among is None else {"among": among}
+    rows = positions(np.searchsorted(index if among is None else among, index))
+    return workspace.engine.once(
+        LABEL_QUALITY,
+        {**described.inputs, **inputs, **more},
+        lambda _: _judged(learner(), rows, **inputs),
+    )
+
+
 def _judged(
-    blocks: list[NDArray[np.float32]],
+    learner: Learner,
+    rows: Positions,
     *,
     index: Positions,
     y: NDArray[np.int64],
@@ -126,18 +172,25 @@ def _judged(
     annotated: bool,
     seed: int,
 ) -> LabelReview:
-    learner = Learner().fit(blocks, y, len(names), clusters=clusters, seed=seed)
+    """Label quality of a learner's rows; what teaches it nothing stays so as suspects are left out."""
+    mute = ~learner.teaches
+
+    def refit(suspects: NDArray[np.bool_]) -> NDArray[np.floating[Any]]:
+        mask = mute.copy()
+        mask[rows] |= suspects
+        return learner.refit_without(mask)[rows]
+
     quality = label_noise.label_quality(
-        learner.loo_core,
+        learner.loo_core[rows],
         y,
         clusters=clusters,
         twins=clusters,
         label_names=names,
-        neighbour_labels=learner.neighbour_labels,
-        refit=learner.refit_without,
+        neighbour_labels=learner.neighbour_labels[rows],
+        refit=refit,
         seed=seed,
     )
-    return LabelReview(index, quality, learner.loo_proba if annotated else None)
+    return LabelReview(index, quality, learner.loo_proba[rows] if annotated else None)
 
 
 @dataclass(frozen=True)
