@@ -100,7 +100,11 @@ class RayEngine(Engine):
         before = self._pool.lost
         size = batch_rows(len(todo), stage.batch_size, self._pool.size)
         yield from self._pool.computed(stage, batches(todo, size))
-        self.lost += self._pool.lost - before
+        if lost := self._pool.lost - before:
+            self.lost += lost
+            self.progress.say(
+                f"workers of the cluster that were lost: {lost}; others did their work"
+            )
 
     @property
     def ready(self) -> int:
@@ -373,6 +377,8 @@ def _connected(address: str | None) -> Any:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    # what Ray says of lost workers would stand on stdout, where report.json may go
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
     try:
         import ray
     except ImportError as error:
