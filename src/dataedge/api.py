@@ -135,6 +135,7 @@ def audit(
     """
     options = {k: v for k, v in locals().items() if k not in ("source", "fresh", "quiet")}
     from dataedge.config import make_config
+    from dataedge.engine.ray import check_engine
     from dataedge.progress import Progress
 
     _stay_private()
@@ -142,6 +143,7 @@ def audit(
     config, passed = make_config(options, path if path and path.exists() else None)
     out = Path(config.out) if config.out else Path("audits") / _name(source)
     started = time.perf_counter()
+    check_engine(config, passed)
     dataset = _checked(read(source, config), source, config)
     reading = time.perf_counter() - started
 

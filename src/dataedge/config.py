@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from dataedge.errors import AuditError
 
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
 TaskName = Literal["classify", "multilabel", "number", "generate", "corpus"]
 Count = Literal["task", "total"]
 EngineName = Literal["local", "ray"]
+
+
+def _whole_above_one(gpus: float) -> float:
+    if (gpus > 1 and gpus != int(gpus)) or 0 < gpus < 0.01:
+        raise ValueError("Input should be 0, a part of 1 that is 0.01 or more, or a whole number")
+    return gpus
+
+
+Cores = Annotated[float, Field(ge=0.01, le=10_000)]
+Gpus = Annotated[float, Field(ge=0, le=1_000), AfterValidator(_whole_above_one)]
 
 
 TABLES = {"prices": "price_", "ray": "ray_"}
@@ -96,17 +106,17 @@ class AuditConfig(BaseModel):
     engine: EngineName = "local"
     """Where texts are embedded and the base model is asked: in this process, or on a Ray cluster."""
     ray_address: str | None = None
-    """Head of the cluster, as `host:port`; one that the environment names, or a cluster of this machine
+    """Head of the cluster, as `host:port`; the one that `RAY_ADDRESS` names, or a cluster of this machine
     alone, if not given."""
     ray_workers: int | None = Field(default=None, ge=1)
     """Workers at most; as many as there is room for if not given."""
-    ray_cpus: float = Field(default=1.0, ge=0)
+    ray_cpus: Cores = 1.0
     """Cores of a worker that asks the base model, and the threads that it computes with."""
-    ray_gpus: float = Field(default=0.0, ge=0)
+    ray_gpus: Gpus = 0.0
     """Its GPUs; several workers share one where this is a part of 1."""
-    ray_embed_cpus: float | None = Field(default=None, ge=0)
+    ray_embed_cpus: Cores | None = None
     """Cores of a worker that embeds; `ray_cpus` if not given."""
-    ray_embed_gpus: float | None = Field(default=None, ge=0)
+    ray_embed_gpus: Gpus | None = None
     """Its GPUs; `ray_gpus` if not given."""
 
 

@@ -16,9 +16,17 @@ import pyarrow as pa
 import pytest
 
 import dataedge
-from dataedge.config import AuditConfig
+from dataedge.config import AuditConfig, make_config
 from dataedge.engine.local import Engine
-from dataedge.engine.ray import Cluster, RayEngine, Share, engine_of
+from dataedge.engine.ray import (
+    Cluster,
+    RayEngine,
+    Share,
+    _check_answers,
+    batch_rows,
+    check_engine,
+    engine_of,
+)
 from dataedge.errors import AuditError
 from dataedge.models.proven import lazy_base_model
 from dataedge.prepare.vectors import Embed, embed
@@ -117,8 +125,9 @@ def test_the_engine_is_the_one_that_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_a_stage_of_many_batches_is_computed_by_both_machines(engine: RayEngine) -> None:
-    texts = ["x" * i for i in range(1, 60)]
+    texts, before = ["x" * i for i in range(1, 60)], signal.getsignal(signal.SIGTERM)
     found = engine.run(Length(), table([*texts, "bad"]))
+    assert signal.getsignal(signal.SIGTERM) is before  # Ray puts its own there
     assert found["length"].to_pylist() == [*range(1, 60), None]
     assert found["error"].to_pylist()[-1] == "ValueError: cannot read this one"
     assert engine.records["length"].failed == 1
@@ -161,13 +170,75 @@ def test_what_a_stage_says_of_itself_is_said_here(engine: RayEngine) -> None:
 
 
 @pytest.mark.long
-def test_more_than_the_cluster_has_is_said(machines: Any, tmp_path: Path, monkeypatch: Any) -> None:
+def test_more_than_a_machine_has_is_said(machines: Any, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("dataedge.engine.ray.PATIENCE", 3.0)
     with Store(tmp_path) as store:
-        big = Cluster(machines.address, {"base_model": Share(cpus=64)})
-        with pytest.raises(AuditError, match="one takes 64 CPUs and 0 GPUs of ") as caught:
-            RayEngine(store, QUIET, cluster=big).run(Length(), table(["a"]))
-    assert "--ray-cpus" in (caught.value.hint or "")
+        big = RayEngine(
+            store, QUIET, cluster=Cluster(machines.address, {"base_model": Share(cpus=64)})
+        )
+        with pytest.raises(AuditError, match="one takes 64 CPUs and 0 GPUs, the largest") as caught:
+            big.run(Length(), table(["a"]))
+        assert "--ray-cpus" in (caught.value.hint or "")
+        big.close()
+
+
+@pytest.mark.long
+def test_a_worker_without_the_model_says_so(
+    engine: RayEngine, tiny_model: str, tmp_path: Path
+) -> None:
+    import shutil
+
+    copied = shutil.copytree(tiny_model.removeprefix("hf/"), tmp_path / "model")
+    lazy_model = lazy_base_model(AuditConfig(model=f"hf/{copied}"))
+    lazy_model.proven = lazy_model.abilities()
+    shutil.rmtree(copied)
+    with pytest.raises(AuditError, match=str(copied)):
+        ask_choices(engine, Choices(lazy_model, ["cold", "warm"]), ["the first", "the second"])
+
+
+@pytest.mark.long
+def test_a_batch_of_failures_is_no_reason_to_stop_before_it_is_as_large_as_on_one_machine(
+    engine: RayEngine,
+) -> None:
+    class Wide(Length):
+        batch_size = 64
+
+        def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+            if any(len(t) > 30 for t in batch["text"].to_pylist()):
+                raise ValueError("too long")
+            return super().__call__(batch)
+
+    texts = ["x" * i for i in range(1, 41)]
+    assert engine.run(Wide(), table(texts))["error"].null_count == 30
+    assert batch_rows(40, 64, 2) == 20  # and the ten longest came first
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:1", "refused"),
+        ("head", "HOST:PORT"),
+        ("no.such.host.invalid:6379", "--ray-address"),
+    ],
+)
+def test_where_nothing_answers_that_is_said_at_once(address: str, said: str) -> None:
+    started = time.perf_counter()
+    with pytest.raises(AuditError, match=said):
+        _check_answers(address)
+    assert time.perf_counter() - started < 30
+
+
+def test_options_of_a_cluster_without_one_are_refused() -> None:
+    with pytest.raises(AuditError, match="--ray-gpus is for --engine ray"):
+        check_engine(AuditConfig(ray_gpus=1), {"ray_gpus": 1})
+    check_engine(AuditConfig(ray_gpus=1), {"ray_gpus": 1, "engine": "local"})  # said by name
+    check_engine(AuditConfig(), {})
+
+
+@pytest.mark.parametrize("shares", [{"ray_gpus": 1.5}, {"ray_cpus": 0}, {"ray_cpus": float("inf")}])
+def test_shares_that_no_cluster_can_give_are_refused(shares: dict[str, float]) -> None:
+    with pytest.raises(AuditError, match="--ray-"):
+        make_config(shares)
 
 
 @pytest.mark.long

@@ -169,6 +169,9 @@ def test_a_learner_without_some_items_has_never_seen_their_labels(n):
     np.testing.assert_array_equal(first.weights, second.weights)
     np.testing.assert_array_equal(first.loo_core, second.loo_core)
     np.testing.assert_array_equal(first.neighbour_labels[~held], second.neighbour_labels[~held])
+    np.testing.assert_array_equal(
+        first.predict_proba(X[:50] + 0.1), second.predict_proba(X[:50] + 0.1)
+    )
     assert not (first.teaches & held).any()
     alone = Learner().fit(X[~held], y[~held], 4, clusters=clusters[~held])
     assert np.abs(first.loo_core[~held] - alone.loo_core).mean() < 0.02

@@ -15,7 +15,7 @@ from dataedge.engine.values import UnreadableError, digest, pack, unpack
 from dataedge.errors import AuditError, ExitCode, machine_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from dataedge.progress import Progress
     from dataedge.store import Store
@@ -40,10 +40,12 @@ class Computed(NamedTuple):
     Attributes:
         results: the stage's output columns with `unit` and `error`.
         failed: how many of its units failed.
+        cause: what was raised over the first of them, where it was raised in this process.
     """
 
     results: pa.Table
     failed: int
+    cause: Exception | None = None
 
 
 @dataclass
@@ -162,12 +164,20 @@ class Engine:
         """Let go of what computes elsewhere; here nothing does."""
 
     def _compute(self, stage: Stage, key: str, todo: pa.Table) -> int:
-        failed = 0
+        failed = in_a_row = 0
         with self.progress.task(stage.name, len(todo)) as advance:
             for done in self.computed(stage, todo):
                 self.store.put_rows(stage.name, key, done.results)
                 failed += done.failed
                 advance(len(done.results))
+                in_a_row = in_a_row + done.failed if done.failed == len(done.results) else 0
+                if in_a_row > 1 and in_a_row >= min(stage.batch_size, len(todo)):
+                    raise AuditError(
+                        f"{stage.name}: every one of {in_a_row} questions failed; the first: "
+                        f"{done.results['error'][0]}",
+                        hint="Run it again with --debug to see where it comes from; what was done is kept",
+                        code=ExitCode.NO_CONCLUSION,
+                    ) from done.cause
         return failed
 
 
@@ -189,16 +199,19 @@ def attempt(stage: Stage, batch: pa.Table) -> Computed:
             if trouble := machine_trouble(error):  # no fault of the unit
                 raise trouble from error
             message = f"{type(error).__name__}: {error}"[:500]
-            return Computed(pa.table({"unit": batch["unit"], "error": pa.array([message])}), 1)
+            failure = pa.table({"unit": batch["unit"], "error": pa.array([message])})
+            return Computed(failure, 1, error)
         parts = [attempt(stage, batch.slice(i, 1)) for i in range(len(batch))]
-        if all(failed for _, failed in parts):
-            raise AuditError(
-                f"{stage.name}: every one of {len(batch)} questions failed; the first: {error}",
-                hint="Run it again with --debug to see where it comes from; what was done before is kept",
-                code=ExitCode.NO_CONCLUSION,
-            ) from error
-        tables = pa.concat_tables([t for t, _ in parts], promote_options="default")
-        return Computed(tables, sum(failed for _, failed in parts))
+        return together(parts)
+
+
+def together(parts: Sequence[Computed]) -> Computed:
+    """Several batches as one."""
+    if len(parts) == 1:
+        return parts[0]
+    tables = pa.concat_tables([part.results for part in parts], promote_options="default")
+    causes = [part.cause for part in parts if part.cause is not None]
+    return Computed(tables, sum(part.failed for part in parts), next(iter(causes), None))
 
 
 def _by_length(table: pa.Table) -> pa.Table:

@@ -10,18 +10,23 @@ neither questions nor results pile up where the store cannot follow.
 from __future__ import annotations
 
 import os
+import signal
+import socket
 from collections import deque
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, NamedTuple
+from importlib.util import find_spec
+from pathlib import Path
+from threading import current_thread, main_thread
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from dataedge.engine.local import Computed, Engine, attempt, batches
+from dataedge.engine.local import Computed, Engine, attempt, batches, together
 from dataedge.errors import AuditError, ExitCode, machine_trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     import pyarrow as pa
 
@@ -39,6 +44,7 @@ LOSSES = 4
 PATIENCE = 120.0
 """Seconds that a cluster has to start the first worker."""
 _TOO_SMALL = "Give a worker more of a machine and its memory with --ray-cpus, or use --engine local"
+_START = "Start the cluster (`ray start --head`) and name its head: --ray-address HOST:6379"
 _AGAIN = "Mend the cluster and run `dataedge audit` again: it goes on where this one stopped"
 
 
@@ -60,8 +66,8 @@ class Cluster:
     """Where workers run, and with what.
 
     Attributes:
-        address: of the head, `host:port` or `ray://host:port`; None for the cluster that the
-            environment names, or one of its own on this machine.
+        address: of the head, `host:port`; None for the one that `RAY_ADDRESS` names, or a cluster of
+            this machine alone.
         shares: what a worker takes, by what it opens.
         workers: at most; None for as many as the cluster has room for.
     """
@@ -83,20 +89,22 @@ class RayEngine(Engine):
     cluster: Cluster = field(default_factory=Cluster)
     lost: int = 0
     _pool: _Pool | None = None
+    _connection: _Connection | None = None
 
     def computed(self, stage: Stage, todo: pa.Table) -> Iterator[Computed]:
         """Results of a stage's units, in the order in which they are ready."""
         if stage.stays_here:
             yield from super().computed(stage, todo)
             return
+        if self._connection is None:
+            self._connection = _connected(self.cluster.address)
         if self._pool is not None and self._pool.opens != stage.opens:
-            self.close()
+            self._let_go()
         if self._pool is None:
-            self._pool = _Pool(self.cluster, stage)
+            self._pool = _Pool(self._connection.ray, self.cluster, stage)
             what = "embed" if stage.opens == "embedder" else "ask the base model"
-            self.progress.say(
-                f"up to {self._pool.size} workers of the cluster get the texts to {what}"
-            )
+            where = f"up to {self._pool.size} workers of the cluster at {self._connection.address}"
+            self.progress.say(f"{where} get the texts to {what}")
         before = self._pool.lost
         size = batch_rows(len(todo), stage.batch_size, self._pool.size)
         yield from self._pool.computed(stage, batches(todo, size))
@@ -112,7 +120,13 @@ class RayEngine(Engine):
         return self._pool.ready if self._pool is not None else 0
 
     def close(self) -> None:
-        """Let the workers go."""
+        """Let the workers and the cluster go."""
+        self._let_go()
+        if self._connection is not None and self._connection.ours:
+            self._connection.ray.shutdown()
+        self._connection = None
+
+    def _let_go(self) -> None:
         if self._pool is not None:
             self._pool.close()
             self._pool = None
@@ -178,26 +192,43 @@ class _Tasks:
 
 
 class _Worker:
-    """What runs on the cluster: opens its model once, whatever stages it is given."""
+    """What runs on the cluster: opens its model once, whatever stages it is given.
+
+    Args:
+        folder: where the command was given; paths that it names begin there.
+    """
+
+    def __init__(self, folder: str) -> None:
+        with suppress(OSError):
+            os.chdir(folder)
 
     def about(self) -> str:
         """The version that runs here."""
         return version("dataedge")
 
-    def open(self, stage: Stage) -> None:
-        """Open what the stage needs."""
-        with _told(stage):
-            stage.setup()
+    def open(self, stage: bytes) -> None:
+        """Open what a stage needs."""
+        with _told():
+            _unpacked(stage).setup()
 
-    def compute(self, stage: Stage, batch: pa.Table) -> Computed:
+    def compute(self, stage: bytes, batch: pa.Table) -> Computed:
         """One batch of a stage."""
-        with _told(stage):
-            stage.setup()
-            return attempt(stage, batch)
+        with _told():
+            made = _unpacked(stage)
+            made.setup()
+            return attempt(made, batch)._replace(cause=None)  # its class may not be known there
+
+
+def _unpacked(stage: bytes) -> Stage:
+    """A stage as it was shipped; another model than there is told from here, not from within Ray."""
+    from ray import cloudpickle
+
+    made: Stage = cloudpickle.loads(stage)
+    return made
 
 
 @contextmanager
-def _told(stage: Stage) -> Iterator[None]:
+def _told() -> Iterator[None]:
     """What goes wrong within as an error that the other process knows."""
     try:
         yield
@@ -205,7 +236,7 @@ def _told(stage: Stage) -> Iterator[None]:
         raise
     except Exception as error:
         raise machine_trouble(error) or AuditError(
-            f"{stage.name}: a worker failed: {type(error).__name__}: {_first_line(error)}",
+            f"a worker failed: {type(error).__name__}: {_first_line(error)}",
             hint=_AGAIN,
             code=ExitCode.NO_CONCLUSION,
         ) from error
@@ -214,20 +245,20 @@ def _told(stage: Stage) -> Iterator[None]:
 class _Pool:
     """Workers that open the same thing."""
 
-    def __init__(self, cluster: Cluster, stage: Stage) -> None:
+    def __init__(self, ray: Any, cluster: Cluster, stage: Stage) -> None:
         self.opens = stage.opens
         self.lost = 0
+        self._ray = ray
         self._share = cluster.shares.get(stage.opens, Share())
         self._most = cluster.workers
-        self._ray = _connected(cluster.address)
-        remote = self._ray.remote(_Worker)
-        self._new = remote.options(num_cpus=self._share.cpus, num_gpus=self._share.gpus).remote
-        self._stage = self._ray.put(stage)
+        self._stage = ray.put(ray.cloudpickle.dumps(stage))
         self._called: dict[
             Any, Any
         ] = {}  # answer of a worker that may not have a place yet → the worker
         self._opening: dict[Any, Any] = {}  # answer of one that has
         self._busy: dict[Any, int] = {}  # worker → batches under way
+        self._failed_starts = 0
+        self._why = ""
         self._grow()
 
     @property
@@ -242,9 +273,10 @@ class _Pool:
 
     def computed(self, stage: Stage, todo: Iterator[pa.Table]) -> Iterator[Computed]:
         """Results of batches in the order in which they are ready."""
-        sent = self._ray.put(stage)
+        sent = self._ray.put(self._ray.cloudpickle.dumps(stage))
         tasks = _Tasks(todo)
         under_way: dict[Any, tuple[Any, _Task]] = {}
+        found: list[Computed] = []
         while True:
             for worker in self._free():
                 task = tasks.next()
@@ -252,18 +284,21 @@ class _Pool:
                     break
                 under_way[worker.compute.remote(sent, task.batch)] = worker, task
                 self._busy[worker] += 1
+            if found:
+                yield together(found)  # what is ready at once is stored at once, which is faster
             if not under_way and tasks.over:
                 return
+            found = []
             for ready in self._wait(under_way):
                 worker, task = under_way.pop(ready)
                 if worker in self._busy:
                     self._busy[worker] -= 1
                 done: Computed | None = self._answer(ready)
-                if done is not None:
-                    yield done
-                    continue
-                self._drop(worker)
-                tasks.again(task, stage)
+                if done is None:
+                    self._drop(worker)
+                    tasks.again(task, stage)
+                else:
+                    found.append(done)
 
     def _free(self) -> Iterator[Any]:
         """Workers that can take a batch, those with nothing to do first."""
@@ -279,16 +314,20 @@ class _Pool:
     def _grow(self) -> None:
         """Start as many workers as the cluster has room for in all."""
         there = self._ray.cluster_resources()
-        room = [
-            int(there.get(kind, 0) / wanted + 1e-9)
-            for kind, wanted in (("CPU", self._share.cpus), ("GPU", self._share.gpus))
-            if wanted > 0
-        ]
-        wanted = min(room, default=1)
-        if self._most is not None:
-            wanted = min(wanted, self._most)
+        room = [int(there.get("CPU", 0) / self._share.cpus + 1e-9)]
+        if self._share.gpus:
+            room.append(int(there.get("GPU", 0) / self._share.gpus + 1e-9))
+        wanted = min(room) if self._most is None else min(*room, self._most)
+        settings = {k: v for k, v in os.environ.items() if k.startswith("HF_HUB_")}
+        if not self._share.gpus:  # Ray leaves a worker without any all those of its machine
+            settings["CUDA_VISIBLE_DEVICES"] = ""
+        new = self._ray.remote(_Worker).options(
+            num_cpus=self._share.cpus,
+            num_gpus=self._share.gpus,
+            runtime_env={"env_vars": settings} if settings else None,
+        )
         for _ in range(max(wanted, 1) - self.size):
-            worker = self._new()
+            worker = new.remote(str(Path.cwd()))
             self._called[worker.about.remote()] = worker
 
     def _wait(self, under_way: dict[Any, Any]) -> list[Any]:
@@ -297,13 +336,7 @@ class _Pool:
         patience = None if under_way or self._opening else PATIENCE
         ready, _ = self._ray.wait(refs, num_returns=1, timeout=patience)
         if not ready:
-            there = self._ray.cluster_resources()
-            raise AuditError(
-                f"the cluster started no worker in {PATIENCE:.0f} s: one takes {self._share.cpus:g} CPUs "
-                f"and {self._share.gpus:g} GPUs of {there.get('CPU', 0):g} and {there.get('GPU', 0):g}",
-                hint="Let a worker take less with --ray-cpus or --ray-gpus, or add machines to the cluster",
-                code=ExitCode.NO_CONCLUSION,
-            )
+            self._refuse()
         answers, _ = self._ray.wait(refs, num_returns=len(refs), timeout=0)
         for ref in answers:
             if ref in self._called:
@@ -311,6 +344,28 @@ class _Pool:
             elif ref in self._opening:
                 self._opened(ref, self._opening.pop(ref))
         return [ref for ref in answers if ref in under_way]
+
+    def _refuse(self) -> NoReturn:
+        """No worker has come in time: there is no room for one, or others have it."""
+        share, machines = self._share, [n["Resources"] for n in self._ray.nodes() if n["Alive"]]
+        fits = any(
+            there.get("CPU", 0) >= share.cpus and there.get("GPU", 0) >= share.gpus
+            for there in machines
+        )
+        largest = max((there.get("CPU", 0), there.get("GPU", 0)) for there in machines)
+        takes = f"one takes {share.cpus:g} CPUs and {share.gpus:g} GPUs"
+        if fits:
+            raise AuditError(
+                f"the cluster started no worker in {PATIENCE:.0f} s: {takes}, which others have",
+                hint="Run `dataedge audit` again when others are done: it goes on where this one stopped",
+                code=ExitCode.NO_CONCLUSION,
+            )
+        raise AuditError(
+            f"no machine of the cluster has room for a worker: {takes}, the largest machine has "
+            f"{largest[0]:g} and {largest[1]:g}",
+            hint="Let a worker take less with --ray-cpus or --ray-gpus, or add machines to the cluster",
+            code=ExitCode.NO_CONCLUSION,
+        )
 
     def _placed(self, ref: Any, worker: Any) -> None:
         """A worker has its place: it may open its model, if it is of this version."""
@@ -334,19 +389,22 @@ class _Pool:
             self._busy[worker] = 0
 
     def _ended(self) -> None:
-        """A worker was lost before it did anything.
+        """A worker was lost before it did anything: another is tried, so many times in all.
 
         Raises:
-            AuditError: so many were, and none is at work.
+            AuditError: none is left.
         """
         self.lost += 1
-        if self.lost > LOSSES and not self._busy:
+        self._failed_starts += 1
+        if self._failed_starts < LOSSES:
+            self._grow()
+        elif not self.size:
             raise AuditError(
-                f"{self.lost} workers of the cluster ended as they started",
-                hint=_TOO_SMALL,
+                f"workers of the cluster end as they start, {self._failed_starts} so far: {self._why}",
+                hint="Install dataedge on all its machines; give a worker more of a machine and its memory "
+                "with --ray-cpus; or use --engine local",
                 code=ExitCode.NO_CONCLUSION,
             )
-        self._grow()
 
     def _answer(self, ref: Any, *, lost: object = None) -> Any:
         """What a worker answered; `lost` where it is no more.
@@ -359,7 +417,8 @@ class _Pool:
             return self._ray.get(ref)
         except errors.RayTaskError as error:
             raise error.cause from error
-        except errors.RayError:
+        except errors.RayError as error:
+            self._why = _first_line(error)
             return lost
 
     def _drop(self, worker: Any) -> None:
@@ -369,46 +428,99 @@ class _Pool:
             self._grow()
 
 
-def _connected(address: str | None) -> Any:
-    """Ray, connected; nothing is reported to anyone.
+class _Connection(NamedTuple):
+    """A cluster to work on.
+
+    Attributes:
+        ray: the module.
+        address: of the head.
+        ours: whether it was connected here, and is to be let go.
+    """
+
+    ray: Any
+    address: str
+    ours: bool
+
+
+def _connected(address: str | None) -> _Connection:
+    """Connect to a cluster, or start one of this machine alone.
 
     Raises:
-        AuditError: it is not installed, or nothing answers there.
+        AuditError: nothing answers there, or this process is connected to another one.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     # what Ray says of lost workers would stand on stdout, where report.json may go
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
-    try:
-        import ray
-    except ImportError as error:
-        raise AuditError(
-            "--engine ray: Ray is not installed",
-            hint="Install it (pip install 'dataedge[ray]'), or use --engine local",
-        ) from error
+    import ray
+
+    wanted = address or os.environ.get("RAY_ADDRESS") or "local"
     if ray.is_initialized():
-        return ray
-    settings = {k: v for k, v in os.environ.items() if k.startswith("HF_HUB_")}
+        found = ray.get_runtime_context().gcs_address
+        if wanted not in ("local", found):
+            raise AuditError(
+                f"--ray-address {wanted}: this process is connected to the cluster at {found}",
+                hint=f"Call `ray.shutdown()` first, or name --ray-address {found}",
+            )
+        return _Connection(ray, found, ours=False)
+    if wanted != "local":
+        _check_answers(wanted)
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
-            address=address,
+            address=wanted,
             namespace="dataedge",
-            runtime_env={"env_vars": settings} if settings else None,
-            include_dashboard=None if address else False,
+            include_dashboard=False if wanted == "local" else None,
             log_to_driver=False,
             logging_level="error",
         )
-    except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        named = f"--ray-address {address}" if address else "--engine ray"
+    except (OSError, ValueError, RuntimeError) as error:
+        raise AuditError(f"--ray-address {wanted}: {_first_line(error)}", hint=_START) from error
+    finally:
+        if current_thread() is main_thread():
+            signal.signal(signal.SIGTERM, before)  # Ray has put its own there
+    return _Connection(ray, ray.get_runtime_context().gcs_address, ours=True)
+
+
+def _check_answers(address: str) -> None:
+    """Whether something listens there: Ray itself would wait for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
         raise AuditError(
-            f"{named}: {_first_line(error)}",
-            hint="Start the cluster (`ray start --head`) and name its head: --ray-address HOST:6379",
+            f"--ray-address {address}: {error.strerror or error}"
+            if isinstance(error, OSError)
+            else f"--ray-address {address}: it is not of the form HOST:PORT",
+            hint=_START,
         ) from error
-    return ray
 
 
 def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def check_engine(config: AuditConfig, passed: Collection[str]) -> None:
+    """Whether the engine that is named can be used; nothing is connected.
+
+    Args:
+        config: names it.
+        passed: the options that were given.
+
+    Raises:
+        AuditError: it is not installed, or options are given that only the other one has.
+    """
+    if config.engine == "ray":
+        if find_spec("ray") is None:
+            raise AuditError(
+                "--engine ray: Ray is not installed",
+                hint="Install it (pip install 'dataedge[ray]'), or use --engine local",
+            )
+    elif "engine" not in passed and (given := [name for name in passed if name.startswith("ray_")]):
+        flag = f"--{given[0].replace('_', '-')}"
+        raise AuditError(
+            f"{flag} is for --engine ray", hint=f"Add --engine ray, or leave out {flag}"
+        )
 
 
 def engine_of(config: AuditConfig) -> Callable[[Store, Progress], Engine]:

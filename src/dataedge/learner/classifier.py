@@ -169,7 +169,8 @@ class Learner:
         Z = self._basis.of(X)
         gauss = self._gaussian.predict(Z, self.shrink)
         ridge = self._ridge.predict(Z, self.penalty)
-        vote = self._vote(gauss, *self._neighbours.search(self._basis.unit(Z), self.n_neighbors))
+        found = self._neighbours.search(self._basis.unit(Z), self.n_neighbors, self._keep)
+        vote = self._vote(gauss, *found)
         return self._floored(geometric_mean(self.weights, [gauss, ridge, vote], self._log_prior))
 
     def refit_without(self, mask: NDArray[np.bool_]) -> Floats:

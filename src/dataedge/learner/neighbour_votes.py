@@ -90,14 +90,19 @@ class Neighbours:
         """Neighbours (−1 where none) and cosines of fitted items, nearest kept ones first."""
         self.find(np.asarray(rows))
         near, similar = self._near[rows], self._similar[rows]
-        if keep.all():
-            return near, similar
-        near = np.where(keep[near], near, -1)
-        order = np.argsort(near < 0, axis=1, kind="stable")
-        return np.take_along_axis(near, order, 1), np.take_along_axis(similar, order, 1)
+        return (near, similar) if keep.all() else kept_first(near, similar, keep)
 
-    def search(self, vectors: NDArray[np.float32], k: int) -> tuple[Ints, Floats]:
-        """Neighbours and cosines of new unit vectors (m, d), shapes (m, k)."""
+    def search(
+        self, vectors: NDArray[np.float32], k: int, keep: NDArray[np.bool_]
+    ) -> tuple[Ints, Floats]:
+        """Neighbours (−1 where none) and cosines of new unit vectors (m, d), shapes (m, ≥ k).
+
+        The nearest that are kept come first.
+        """
+        near, similar = self._search(vectors, k if keep.all() else min(4 * k, len(keep)))
+        return (near, similar) if keep.all() else kept_first(near, similar, keep)
+
+    def _search(self, vectors: NDArray[np.float32], k: int) -> tuple[Ints, Floats]:
         if self._lists is None:
             similar, near = self._pairs.search(vectors, k)
         else:
@@ -106,6 +111,18 @@ class Neighbours:
             for batch in self._lists.near(vectors, k):
                 near[batch.queries], similar[batch.queries] = batch.rows, batch.cosine
         return near, np.where(near >= 0, similar, 0.0)  # fewer than k: faiss fills with −max
+
+
+def kept_first(near: Ints, similar: Floats, keep: NDArray[np.bool_]) -> tuple[Ints, Floats]:
+    """Neighbours without those that are not kept, which become −1 at the end of their row.
+
+    Example:
+        >>> kept_first(np.array([[2, 0, 1]]), np.array([[0.9, 0.8, 0.7]]), np.array([True, True, False]))
+        (array([[ 0,  1, -1]]), array([[0.8, 0.7, 0.9]]))
+    """
+    near = np.where(keep[near], near, -1)
+    order = np.argsort(near < 0, axis=1, kind="stable")
+    return np.take_along_axis(near, order, 1), np.take_along_axis(similar, order, 1)
 
 
 def votes(near: Ints, similar: Floats, y: Ints, n_classes: int, k: int) -> Floats:

@@ -60,6 +60,8 @@ class Suspects(NamedTuple):
     pruned: Positions
 
 
+MOSTLY = 0.8
+"""Share of the rows on the train side from which on enough of a row's neighbours are on it."""
 FEATURE_CHOICE = Step("feature_choice", 1)
 LABEL_QUALITY = Step("label_quality", 1, (LabelReview, label_noise.LabelQuality))
 ANNOTATORS = Step("annotators", 1, (annotators.Crowd,))
@@ -83,7 +85,7 @@ def suspect_labels(workspace: Workspace) -> Suspects:
     judged = _reviewed(workspace, described, index, learner)
     alone = (
         _reviewed(workspace, described, train, of_train, among=index)
-        if len(index) > EXACT_ROWS
+        if len(index) > EXACT_ROWS and len(train) > MOSTLY * len(index)
         else _reviewed(workspace, described, train, lambda: _fitted(workspace, described, train))
     )
     pruned = positions(train[alone.quality.suspect])
