@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -18,15 +17,13 @@ from dataedge.cli.options import (
     Json,
     Quiet,
     Source,
-    completed,
     configured,
 )
 from dataedge.cli.probes import app as probes_app
-from dataedge.errors import AuditError, ExitCode, machine_trouble
+from dataedge.cli.process import TerminatedError, remember, run_command
+from dataedge.cli.shown import print_audit, write_json
+from dataedge.errors import AuditError, ExitCode
 from dataedge.load import READING
-
-if TYPE_CHECKING:
-    from dataedge.api import Audit
 
 app = typer.Typer(
     add_completion=False,
@@ -64,7 +61,7 @@ def audit(
     **options: Any,
 ) -> None:
     """Audit a dataset: verdict, ladder, measures, reasons, what to do next."""
-    _remember(debug)
+    remember(debug)
     from dataedge.api import audit as run
 
     try:
@@ -76,14 +73,14 @@ def audit(
             hint="Go on with: `dataedge " + " ".join(sys.argv[1:]).replace(" --fresh", "") + "`",
             code=ExitCode.TERMINATED if ended else ExitCode.INTERRUPTED,
         ) from error
-    _print(done, json, details=details)
+    print_audit(done, json, details=details)
 
 
 @app.command()
 @configured("delta", "delta_balanced", "delta_r2", "target", "count")
 def plan(source: Source, debug: Debug = False, **options: Any) -> None:
     """What an audit would do: rows, tokens, forward passes, time. Runs nothing."""
-    _remember(debug)
+    remember(debug)
     from dataedge.cli.plan import plan as make_plan
 
     for line in make_plan(source, options).lines():
@@ -103,7 +100,7 @@ def check(
     **options: Any,
 ) -> None:
     """What a fine-tune would trip over, with file and row: seconds, no model. Exit 1 if there is an error."""
-    _remember(debug)
+    remember(debug)
     import json as json_
 
     from dataedge.check.run import check as run
@@ -136,7 +133,7 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Print a finished audit again, or write its page or charts."""
-    _remember(debug)
+    remember(debug)
     from dataedge.api import open as open_audit
     from dataedge.cli.render import write_images, write_page
 
@@ -149,9 +146,9 @@ def report(
     for line in written:
         typer.echo(line, nl=html != "-")
     if not written:
-        _print(found, json, details=details)
+        print_audit(found, json, details=details)
     elif json:
-        _write_json(found, json)
+        write_json(found, json)
 
 
 @app.command()
@@ -174,7 +171,7 @@ def gate(
     debug: Debug = False,
 ) -> None:
     """Hold an audit against criteria: exit 0 if all pass, 1 if one fails, 3 if one was not measured."""
-    _remember(debug)
+    remember(debug)
     from dataedge.api import open as open_audit
     from dataedge.cli.gate import hold
 
@@ -193,7 +190,7 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Two audits side by side: before and after cleaning, two datasets, two base models."""
-    _remember(debug)
+    remember(debug)
     from dataedge.api import open as open_audit
     from dataedge.comparison.compare import compare as make_comparison
 
@@ -261,7 +258,7 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write suspects to decide on, a cleaned copy of the data, a fine-tune's settings, or an evaluation."""
-    _remember(debug)
+    remember(debug)
     from dataedge.api import open as open_audit
     from dataedge.cli.export import write_clean, write_review
     from dataedge.export.evaluation import write_evaluation
@@ -299,7 +296,7 @@ def items(
     debug: Debug = False,
 ) -> None:
     """Print the items of a view, most telling first: a table on a terminal, CSV into a pipe or file."""
-    _remember(debug)
+    remember(debug)
     from dataedge.api import open as open_audit
 
     if csv and jsonl:
@@ -341,109 +338,6 @@ def schema() -> None:
     typer.echo(json_.dumps(Report.model_json_schema(), indent=2))
 
 
-def _write_json(audit_: Audit, json: str) -> None:
-    from pathlib import Path
-
-    from dataedge.finished_audit import json_text
-
-    if json == "-":
-        typer.echo(json_text(audit_.report))
-        return
-    try:
-        Path(json).write_text(json_text(audit_.report) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise AuditError(
-            f"--json {json}: {error.strerror}",
-            hint="Name a file that can be written: --json FILE, or - for stdout",
-        ) from error
-
-
-def _print(audit_: Audit, json: str | None, *, details: bool) -> None:
-
-    from dataedge.finished_audit import PAGE, json_text
-    from dataedge.report.terminal import show, show_details
-
-    if json == "-":
-        typer.echo(json_text(audit_.report))
-        return
-    where = []
-    if json:
-        _write_json(audit_, json)
-        where.append(json)
-    page = audit_.directory / PAGE
-    where[:0] = [str(page)] if page.is_file() else []
-    if not details:
-        where.append(f"every figure: `dataedge report {audit_.directory} --details`")
-    show(audit_.report, where, sys.stdout)
-    if details:
-        show_details(audit_.report, _worst(audit_), sys.stdout)
-
-
-def _worst(audit_: Audit, k: int = 5) -> list[dict[str, Any]]:
-    view = next((v for v in ("suspects", "responses", "hard") if audit_.report.views.get(v)), None)
-    if view is None:
-        return []
-    rows = audit_.view(view, k).rows
-    return [
-        {
-            "item": row["item"],
-            "given": row["target"] if view == "suspects" else "",
-            "proposed": row.get("proposed"),
-            "reason": row.get("reason") or view,
-            "text": " | ".join(row["texts"]),
-        }
-        for row in rows
-    ]
-
-
-_state = {"debug": False}
-
-
-def _remember(debug: bool) -> None:
-    _state["debug"] = debug
-
-
-class TerminatedError(KeyboardInterrupt):
-    """SIGTERM, which a scheduler sends before it takes the machine away: ended like Ctrl-C."""
-
-
-def _terminated(*_: object) -> None:
-    raise TerminatedError
-
-
 def main() -> None:
-    """Run the command; every failure is a sentence, a hint and an exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
-    try:
-        code = app(completed(sys.argv[1:]), standalone_mode=False)
-        if isinstance(code, int) and code:
-            sys.exit(code)
-    except AuditError as error:
-        _fail(error.message, error.hint, error.code, error)
-    except TerminatedError:
-        sys.exit(int(ExitCode.TERMINATED))
-    except KeyboardInterrupt:
-        sys.exit(int(ExitCode.INTERRUPTED))
-    except Exception as error:  # noqa: BLE001
-        if hasattr(error, "format_message"):
-            show_usage = getattr(error, "ctx", None)
-            command = show_usage.command_path if show_usage else "dataedge"
-            _fail(error.format_message(), f"See `{command} --help`", ExitCode.USAGE, error)
-        if trouble := machine_trouble(error):
-            _fail(trouble.message, trouble.hint, trouble.code, error)
-        name = type(error).__name__
-        _fail(
-            f"unexpected {name}: {error}",
-            "Run it again with --debug and report what it prints",
-            ExitCode.NO_CONCLUSION,
-            error,
-        )
-
-
-def _fail(message: str, hint: str, code: ExitCode, error: BaseException) -> None:
-    if _state["debug"]:
-        import traceback
-
-        traceback.print_exception(error, file=sys.stderr)
-    typer.echo(f"error: {message}\nhint: {hint}", err=True)
-    sys.exit(int(code))
+    """Run the command."""
+    run_command(app)
