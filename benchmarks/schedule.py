@@ -101,8 +101,8 @@ def simulate(plan: Plan, seed: int = 0) -> Run:
 class _Simulation:
     """The state between two events.
 
-    A worker computes one batch and has at most one more that lies ready. When the storing process is free it takes
-    in all results that have come, gives their workers more to do, and stores them together.
+    A worker computes one batch and has at most one more that lies ready. When the storing process is free it
+    takes in all results that have come, gives their workers more to do, and stores them together.
     """
 
     def __init__(self, plan: Plan, seed: int) -> None:

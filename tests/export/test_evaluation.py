@@ -18,7 +18,7 @@ from dataedge.errors import AuditError
 from dataedge.export.evaluation import BAR_FILE, ITEMS, SUITES_BY_NAME, write_evaluation
 from dataedge.export.held_out import HeldOut, held_out
 from dataedge.ladder.exact_match import EXACT_MATCH
-from dataedge.ladder.rungs import BALANCED, BITS
+from dataedge.ladder.units import BALANCED, BITS
 from tests.words import PLACES, THINGS
 
 

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from dataedge.ladder.number import LearnedNumbers, NumberLadder, absolute
-from dataedge.ladder.rungs import R2, Outcome, Rungs
+from dataedge.ladder.outcome import Outcome
+from dataedge.ladder.rungs import Rungs
 from dataedge.ladder.stack import Stacked, stack_numbers
+from dataedge.ladder.units import R2
 from dataedge.prompt.number_pool import PooledNumbers
 
 

@@ -8,9 +8,11 @@ import numpy as np
 
 from dataedge.engine.values import pack, unpack
 from dataedge.ladder.number_refits import PARTS, REWEIGHTS, Expectations, Ladder
+from dataedge.ladder.outcome import Outcome
 from dataedge.ladder.refits import REFITTED, Gains, Items, Refits
-from dataedge.ladder.rungs import R2, Outcome, Rungs
+from dataedge.ladder.rungs import Rungs
 from dataedge.ladder.stack import stack_numbers
+from dataedge.ladder.units import R2
 from dataedge.learner.regression import Regression
 from dataedge.positions import positions
 from dataedge.prompt.number_pool import pool_numbers

@@ -12,8 +12,10 @@ from dataedge.engine.values import pack, unpack
 from dataedge.intervals import proportion
 from dataedge.ladder import label_refits as module
 from dataedge.ladder.label_refits import Ladder, Panel
+from dataedge.ladder.outcome import Outcome
 from dataedge.ladder.refits import REFITTED, Answers, Items, Refits
-from dataedge.ladder.rungs import BALANCED, Outcome, Rungs
+from dataedge.ladder.rungs import Rungs
+from dataedge.ladder.units import BALANCED
 from dataedge.learner.classifier import Learner
 from dataedge.prompt.pool import pool_prompts
 from dataedge.widened_intervals import Added, Carried, Measured, carried, widened

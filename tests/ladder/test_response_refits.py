@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dataedge.engine.values import pack, unpack
+from dataedge.ladder.outcome import Outcome
 from dataedge.ladder.prompt_information import OtherPrompts
 from dataedge.ladder.refits import REFITTED, Gains, Items, Refits
 from dataedge.ladder.response_refits import (
@@ -17,8 +18,9 @@ from dataedge.ladder.response_refits import (
     Ladder,
     Sides,
 )
-from dataedge.ladder.rungs import BITS, Outcome, Rungs
+from dataedge.ladder.rungs import Rungs
 from dataedge.ladder.task_style import split
+from dataedge.ladder.units import BITS
 from dataedge.positions import positions
 from dataedge.prompt.scores import Answer
 

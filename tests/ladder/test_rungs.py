@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataedge.ladder.rungs import Outcome, Rungs, choose, keep, valid_items
+from dataedge.ladder.outcome import Outcome, choose, keep, valid_items
+from dataedge.ladder.rungs import Rungs
 from dataedge.ladder.tuned import with_preference
 from dataedge.prompt.search import Trial
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dataedge.figures import Figure
+from dataedge.ladder.outcome import Outcome
 from dataedge.ladder.prompt_information import (
     CONTEXTS,
     FEWEST_CLUSTERS,
@@ -19,7 +20,7 @@ from dataedge.ladder.prompt_information import (
     prompt_information,
     without_prompt,
 )
-from dataedge.ladder.rungs import Outcome, Rungs
+from dataedge.ladder.rungs import Rungs
 from dataedge.ladder.task_style import Split, Spread, carrying, split
 from dataedge.verdict.edge_rule import Evidence
 from dataedge.widened_intervals import carried

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from dataedge.ladder.rungs import Outcome
+    from dataedge.ladder.outcome import Outcome
 
 N = 60
 CONTEXT = 96

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from dataedge.intervals import mean_of_classes
-from dataedge.ladder.rungs import BALANCED, Outcome, Rungs
+from dataedge.ladder.outcome import Outcome
+from dataedge.ladder.rungs import Rungs
+from dataedge.ladder.units import BALANCED
 from dataedge.tasks.classify import leads
 from dataedge.verdict.decision import decide
 from dataedge.verdict.edge_rule import Evidence

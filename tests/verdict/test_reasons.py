@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from dataedge.figures import Figure
+from dataedge.ladder.outcome import Outcome
 from dataedge.ladder.prompt_curve import Point, PromptCurve, curve_of, divided
-from dataedge.ladder.rungs import Outcome, Rungs
+from dataedge.ladder.rungs import Rungs
 from dataedge.positions import positions
 from dataedge.prompt.latency import Request, Seconds
 from dataedge.verdict.costs import Prices, cost

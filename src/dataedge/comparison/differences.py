@@ -15,7 +15,7 @@ from scipy.special import ndtri
 
 from dataedge.figures import Figure, bootstrap
 from dataedge.intervals import mean_of_classes, paired_proportions
-from dataedge.ladder.rungs import BALANCED, LOWER, PROPORTIONS
+from dataedge.ladder.units import BALANCED, LOWER, PROPORTIONS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,7 +17,7 @@ from dataedge.errors import AuditError
 from dataedge.export.held_out import BAR, held_out
 from dataedge.files import require_unused, whole_folder
 from dataedge.ladder.exact_match import ANSWER_TOKENS, EXACT_MATCH
-from dataedge.ladder.rungs import BALANCED, BITS, LOWER
+from dataedge.ladder.units import BALANCED, BITS, LOWER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -10,7 +10,7 @@ from dataedge.config import name_of
 from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Dataset, Item, Task
 from dataedge.ladder.exact_match import EXACT_MATCH
-from dataedge.ladder.rungs import BALANCED, BITS, LOWER
+from dataedge.ladder.units import BALANCED, BITS, LOWER
 from dataedge.models.lazy import ModelAbilities
 from dataedge.prompt.library import load_probes, searched_probe
 from dataedge.prompt.templates import Prompter, Strategy, bare_strategy

@@ -12,8 +12,9 @@ from dataedge.figures import Figure
 from dataedge.intervals import paired_proportions, proportion
 from dataedge.ladder.label_prompts import LabelPrompts
 from dataedge.ladder.label_refits import Ladder
+from dataedge.ladder.outcome import Outcome, keep, valid_items
 from dataedge.ladder.refits import Answers, Refits
-from dataedge.ladder.rungs import Outcome, Repaired, Rungs, keep, valid_items
+from dataedge.ladder.rungs import Repaired, Rungs
 from dataedge.ladder.shuffled_labels import shuffled_control
 from dataedge.ladder.stack import stack
 from dataedge.learner.classifier import Learner

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.errors import AuditError, ExitCode
+from dataedge.ladder.outcome import Outcome, choose
 from dataedge.ladder.prompted import run_prompted
-from dataedge.ladder.rungs import Outcome, Rungs, choose
+from dataedge.ladder.rungs import Rungs
 from dataedge.positions import Positions, positions
 from dataedge.prepare.neighbours import nearest
 from dataedge.prompt.answer_match import SHORT_WORDS, normalised_match

@@ -9,6 +9,7 @@ import numpy as np
 
 from dataedge.engine import Step
 from dataedge.items import Task
+from dataedge.ladder.outcome import Outcome, better, keep, valid_items
 from dataedge.ladder.prompt_information import CONTEXTS, OtherPrompts, drawn_items, other_prompts
 from dataedge.ladder.refits import REFITTED, Gains, Refits
 from dataedge.ladder.response_prompts import (
@@ -20,7 +21,7 @@ from dataedge.ladder.response_prompts import (
     with_ngrams,
 )
 from dataedge.ladder.response_refits import DRAWS, Ladder, Sides
-from dataedge.ladder.rungs import FINE_TUNED, Outcome, Rungs, better, keep, valid_items
+from dataedge.ladder.rungs import FINE_TUNED, Rungs
 from dataedge.ladder.tuned import Question, TunedPrompt, with_preference
 from dataedge.learner.ngram import WEIGHTS, ByteUnigram
 from dataedge.positions import Positions, positions

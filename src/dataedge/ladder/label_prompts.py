@@ -9,7 +9,7 @@ import numpy as np
 
 from dataedge.engine import Step
 from dataedge.ladder.label_refits import Panel
-from dataedge.ladder.rungs import Outcome
+from dataedge.ladder.outcome import Outcome
 from dataedge.positions import Positions, positions
 from dataedge.prompt import calibration, panel
 from dataedge.prompt.pool import Pooled, pool_prompts

@@ -16,8 +16,9 @@ import numpy as np
 from dataedge.items import Task
 from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
 from dataedge.ladder.label_prompts import POOL
+from dataedge.ladder.outcome import Outcome
 from dataedge.ladder.refits import Answers, Refits
-from dataedge.ladder.rungs import BALANCED, Outcome, Rungs
+from dataedge.ladder.units import BALANCED
 from dataedge.positions import Positions, positions
 from dataedge.prompt import panel
 from dataedge.prompt.calibration import log_label_prior, log_softmax
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.ladder.label_prompts import Asked
+    from dataedge.ladder.rungs import Rungs
     from dataedge.learner.item_features import Description
     from dataedge.prompt.search import Trial
     from dataedge.prompt.templates import Strategy

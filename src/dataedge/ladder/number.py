@@ -16,8 +16,9 @@ from dataedge.figures import Figure, mean_figure
 from dataedge.ladder import number_refits
 from dataedge.ladder.number_prompts import AskedNumbers, NumberPrompts
 from dataedge.ladder.refits import Gains, Refits
-from dataedge.ladder.rungs import ABSOLUTE, R2, Repaired, Rungs
+from dataedge.ladder.rungs import Repaired, Rungs
 from dataedge.ladder.stack import SHARES, Stacked, stack_numbers
+from dataedge.ladder.units import ABSOLUTE, R2
 from dataedge.learner import regression
 from dataedge.learner.regression import Regression
 from dataedge.learning_curve.more_data import sample_clusters
@@ -26,7 +27,7 @@ from dataedge.positions import Positions, positions
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from dataedge.ladder.rungs import Outcome
+    from dataedge.ladder.outcome import Outcome
     from dataedge.learner.item_features import Description
     from dataedge.prompt.number_pool import PooledNumbers
     from dataedge.prompt.workspace import Workspace

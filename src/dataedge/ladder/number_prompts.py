@@ -10,7 +10,7 @@ import numpy as np
 
 from dataedge.engine import Step
 from dataedge.ladder.number_refits import Expectations
-from dataedge.ladder.rungs import Outcome
+from dataedge.ladder.outcome import Outcome
 from dataedge.positions import positions
 from dataedge.prompt import panel
 from dataedge.prompt.answer_match import last_number

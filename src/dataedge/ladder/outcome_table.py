@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from dataedge.ladder.rungs import BALANCED
+from dataedge.ladder.units import BALANCED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dataedge.figures import Figure
-from dataedge.ladder.rungs import keep
+from dataedge.ladder.outcome import keep
 from dataedge.positions import positions
 from dataedge.prompt.scores import Tokens, ask_tokens
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.items import Item
-    from dataedge.ladder.rungs import Outcome, Rungs
+    from dataedge.ladder.outcome import Outcome
+    from dataedge.ladder.rungs import Rungs
     from dataedge.positions import Positions
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace

@@ -13,7 +13,7 @@ from dataedge.prompt.templates import Strategy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dataedge.ladder.rungs import Outcome
+    from dataedge.ladder.outcome import Outcome
     from dataedge.prompt.templates import Shots
     from dataedge.prompt.workspace import Workspace
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dataedge.engine import Step
+from dataedge.ladder.outcome import Outcome
 from dataedge.ladder.prompted import Prompted, run_prompted
-from dataedge.ladder.rungs import Outcome
 from dataedge.ladder.tuned import TunedPrompt
 from dataedge.learner.ngram import NGram, interpolated
 from dataedge.positions import Positions, positions

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from dataedge.ladder.rungs import FINE_TUNED, better
+from dataedge.ladder.outcome import better
+from dataedge.ladder.rungs import FINE_TUNED
 from dataedge.prompt.templates import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dataedge.ladder.rungs import Outcome
+    from dataedge.ladder.outcome import Outcome
     from dataedge.positions import Positions
     from dataedge.prompt.scores import Answer
 

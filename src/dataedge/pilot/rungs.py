@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dataedge.ladder.classify import Learned
-from dataedge.ladder.rungs import FINE_TUNED, Outcome, better, keep
+from dataedge.ladder.outcome import Outcome, better, keep
+from dataedge.ladder.rungs import FINE_TUNED
 from dataedge.ladder.tuned import TunedPrompt, with_preference
 from dataedge.pilot import run as pilot
 from dataedge.pilot.recipe import Recipe

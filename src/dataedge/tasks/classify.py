@@ -12,7 +12,7 @@ from dataedge.figures import Figure
 from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
 from dataedge.ladder.outcome_table import outcome_table
 from dataedge.ladder.prompt_curve import prompt_curve
-from dataedge.ladder.rungs import BALANCED
+from dataedge.ladder.units import BALANCED
 from dataedge.learning_curve.checks import CurvePoints
 from dataedge.learning_curve.curve import Curve
 from dataedge.learning_curve.forecast import Forecast

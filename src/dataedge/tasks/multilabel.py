@@ -18,7 +18,7 @@ from dataedge.ladder.multilabel import (
 )
 from dataedge.ladder.outcome_table import outcome_table
 from dataedge.ladder.prompt_curve import prompt_curve
-from dataedge.ladder.rungs import BALANCED
+from dataedge.ladder.units import BALANCED
 from dataedge.load.label_lists import NONE
 from dataedge.measure import definedness, novelty
 from dataedge.positions import per_item, positions

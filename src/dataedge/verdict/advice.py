@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dataedge.figures import Figure
-from dataedge.ladder.rungs import ABSOLUTE, BITS, R2
+from dataedge.ladder.units import ABSOLUTE, BITS, R2
 from dataedge.verdict.edge_rule import FEWEST_CLUSTERS, surely_above, surely_below
 from dataedge.widened_intervals import carried
 

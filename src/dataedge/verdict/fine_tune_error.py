@@ -18,7 +18,7 @@ import numpy as np
 
 from dataedge.figures import Figure
 from dataedge.items import Task
-from dataedge.ladder.rungs import BALANCED, BITS
+from dataedge.ladder.units import BALANCED, BITS
 from dataedge.widened_intervals import Measured, carried
 
 if TYPE_CHECKING:

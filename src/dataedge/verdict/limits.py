@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from dataedge.figures import Figure, bootstrap
-from dataedge.ladder.rungs import BITS, R2, Repaired
+from dataedge.ladder.rungs import Repaired
+from dataedge.ladder.units import BITS, R2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
