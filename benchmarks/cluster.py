@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -314,13 +315,10 @@ class killed_worker:  # noqa: N801
     def at_work(self) -> Iterator[int]:
         """Processes of workers that compute."""
         while not self.over:
-            found = subprocess.run(
-                ["pgrep", "-f", "^ray::_Worker.compute"],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            yield from map(int, found.stdout.split())
+            for place in Path("/proc").glob("[0-9]*/cmdline"):
+                with suppress(OSError):
+                    if place.read_bytes().startswith(b"ray::_Worker.compute"):
+                        yield int(place.parent.name)
             time.sleep(0.05)
 
 

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +39,6 @@ from dataedge.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from dataedge.report.model import Report
 
@@ -330,10 +331,12 @@ def test_a_machine_that_is_switched_off_leaves_the_rest_to_the_other(
 
 def workers() -> list[int]:
     """Processes of workers, whatever they do."""
-    found = subprocess.run(
-        ["pgrep", "-f", "^ray::_Worker"], capture_output=True, text=True, check=False
-    )
-    return [int(line) for line in found.stdout.split()]
+    found = []
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if place.read_bytes().startswith(b"ray::_Worker"):
+                found.append(int(place.parent.name))
+    return found
 
 
 def kill_one(killed: list[int]) -> None:
