@@ -340,8 +340,8 @@ def workers() -> list[int]:
 
 
 def kill_one(killed: list[int]) -> None:
-    """Kill a worker; there is one within two minutes."""
-    for _ in range(2400):
+    """Kill a worker; there is one within five minutes, on a busy machine too."""
+    for _ in range(6000):
         if found := workers():
             killed.append(found[0])
             os.kill(found[0], signal.SIGKILL)
