@@ -37,7 +37,8 @@ import pyarrow as pa
 from dataedge.config import AuditConfig
 from dataedge.engine import unit_id
 from dataedge.engine.local import Engine
-from dataedge.engine.ray import Cluster, RayEngine
+from dataedge.engine.ray import RayEngine
+from dataedge.engine.ray.cluster import Cluster
 from dataedge.models.proven import lazy_base_model
 from dataedge.prepare.vectors import Embed, embed
 from dataedge.progress import Progress
@@ -317,7 +318,7 @@ class killed_worker:  # noqa: N801
         while not self.over:
             for place in Path("/proc").glob("[0-9]*/cmdline"):
                 with suppress(OSError):
-                    if place.read_bytes().startswith(b"ray::_Worker.compute"):
+                    if place.read_bytes().startswith(b"ray::Worker.compute"):
                         yield int(place.parent.name)
             time.sleep(0.05)
 

@@ -34,7 +34,9 @@ import numpy as np
 import pyarrow as pa
 
 from cluster import stored_per_second
-from dataedge.engine.ray import AHEAD, Cluster, RayEngine, Share
+from dataedge.engine.ray import RayEngine
+from dataedge.engine.ray.cluster import Cluster, Share
+from dataedge.engine.ray.pool import AHEAD
 from dataedge.progress import Progress
 from dataedge.store import Store
 from record import provenance

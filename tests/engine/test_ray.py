@@ -20,15 +20,9 @@ import pytest
 import dataedge
 from dataedge.config import AuditConfig, make_config
 from dataedge.engine.local import Engine
-from dataedge.engine.ray import (
-    Cluster,
-    RayEngine,
-    Share,
-    _check_answers,
-    batch_rows,
-    check_engine,
-    engine_of,
-)
+from dataedge.engine.ray import RayEngine, check_engine, engine_of
+from dataedge.engine.ray.cluster import Cluster, Share, check_answers
+from dataedge.engine.ray.tasks import batch_rows
 from dataedge.errors import AuditError
 from dataedge.models.proven import lazy_base_model
 from dataedge.prepare.vectors import Embed, embed
@@ -172,7 +166,7 @@ def test_what_a_stage_says_of_itself_is_said_here(engine: RayEngine) -> None:
 
 @pytest.mark.long
 def test_more_than_a_machine_has_is_said(machines: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("dataedge.engine.ray.PATIENCE", 3.0)
+    monkeypatch.setattr("dataedge.engine.ray.pool.PATIENCE", 3.0)
     with Store(tmp_path) as store:
         big = RayEngine(
             store, QUIET, cluster=Cluster(machines.address, {"base_model": Share(cpus=64)})
@@ -225,7 +219,7 @@ def test_a_batch_of_failures_is_no_reason_to_stop_before_it_is_as_large_as_on_on
 def test_where_nothing_answers_that_is_said_at_once(address: str, said: str) -> None:
     started = time.perf_counter()
     with pytest.raises(AuditError, match=said):
-        _check_answers(address)
+        check_answers(address)
     assert time.perf_counter() - started < 30
 
 
@@ -334,7 +328,7 @@ def workers() -> list[int]:
     found = []
     for place in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            if place.read_bytes().startswith(b"ray::_Worker"):
+            if place.read_bytes().startswith(b"ray::Worker"):
                 found.append(int(place.parent.name))
     return found
 

@@ -157,13 +157,15 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     """
     from dataedge.api import read
     from dataedge.config import make_config, name_of
+    from dataedge.engine.ray import check_engine
     from dataedge.models import connection, identity
     from dataedge.pilot.run import check_possible
     from dataedge.prompt.library import load_probes, searched_probe
     from dataedge.store import FILE
 
     path = Path(str(source))
-    config, _ = make_config(options, path if path.exists() else None)
+    config, passed = make_config(options, path if path.exists() else None)
+    check_engine(config, passed)
     dataset = read(source, config)
     model, _ = identity(config)
     server = connection(config)
