@@ -29,7 +29,6 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,25 +37,17 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 
 import classification_sets as sets
-from dataedge.config import make_config
-from dataedge.engine.local import Engine
-from dataedge.items import Dataset, Item, Task
+import set_workspace
 from dataedge.ladder.label_prompts import LabelPrompts
-from dataedge.models.proven import lazy_base_model
-from dataedge.prepare.splits import Splits
-from dataedge.prepare.vectors import Embed, embed
-from dataedge.progress import Progress
 from dataedge.prompt import panel
 from dataedge.prompt.calibration import log_softmax
-from dataedge.prompt.library import load_probes, searched_probe
 from dataedge.prompt.scores import Choices, ask_choices
 from dataedge.prompt.search import schedule
-from dataedge.prompt.workspace import Workspace
 from dataedge.store import Store
 from record import provenance
 
 if TYPE_CHECKING:
-    from dataedge.models.lazy import LazyModel, ModelAbilities
+    from dataedge.prompt.workspace import Workspace
 
 ROWS, SEEDS, HELD_OUT = (48, 96, 384), 3, 160
 QUICK = (("clinc:5", 48), ("banking:5", 96), ("rustsec", 96), ("scope", 48))
@@ -146,65 +137,27 @@ def run(keep: Path, name: str, rows: int, seed: int, held_out: int) -> Cell:
 
 def measure(keep: Path, name: str, rows: int, seed: int, held_out: int) -> Cell:
     """The cell, asked anew as far as the store does not know it."""
-    read = sets.load(name, 0)
-    pairs = list(zip(read.texts, read.labels, strict=True))
-    held, rest = pairs[:held_out], pairs[held_out:]
-    train = random.Random(seed).sample(rest, min(rows, len(rest)))
-    items = tuple(Item((text,), label, i + 1) for i, (text, label) in enumerate(train + held))
-    order = np.random.default_rng(seed).permutation(held_out) + len(train)
-    splits = Splits(
-        np.arange(len(train)),
-        np.sort(order[: held_out // 4]),
-        np.sort(order[held_out // 4 :]),
-        np.zeros(0, np.int64),
-        "made",
-    )
-    columns: dict[str, Any] = {"text": "text", "label": read.column}
-    dataset = Dataset(name, Task.CLASSIFY, items, len(items), columns)
-    config, _ = make_config({}, None)
+    column = sets.load(name, 0).column
     with Store(keep / f"store-{name.replace(':', '-')}-{held_out}") as store:
-        model, abilities = base_model()
-        engine = Engine(store, Progress(quiet=True))
-        vectors = embed(engine, Embed(config.embedder), [i.text for i in items])
-        probes = load_probes()
-        workspace = Workspace(
-            engine,
-            model,
-            abilities,
-            searched_probe("classify", probes),
-            dataset,
-            splits,
-            np.arange(len(items)),
-            vectors,
-            (vectors,),
-            seed,
-            probes,
-        )
+        workspace = set_workspace.workspace(store, name, rows, seed, held_out)
         asking = LabelPrompts(workspace)
         outcomes = asking.ask(retrieved=False).outcomes
         accuracy = {rung: float(outcomes[rung].gain.mean()) for rung in outcomes}
         y = workspace.label_numbers
-        most = int(np.bincount(y[splits.train], minlength=asking.K).argmax())
+        most = int(np.bincount(y[workspace.splits.train], minlength=asking.K).argmax())
         return Cell(
             name,
             rows,
             seed,
             asking.K,
-            float((y[splits.evaluation] == most).mean()),
-            hindsight(workspace, read.column),
+            float((y[workspace.splits.evaluation] == most).mean()),
+            hindsight(workspace, column),
             accuracy["zero_shot"],
             accuracy.get("few_shot", accuracy["zero_shot"]),
             accuracy["without_data"],
             relative_time(workspace),
             provenance()["date"],
         )
-
-
-@cache
-def base_model() -> tuple[LazyModel, ModelAbilities]:
-    """The embedded model, opened once."""
-    model = lazy_base_model(make_config({}, None)[0])
-    return model, model.abilities()
 
 
 def hindsight(s: Workspace, column: str) -> float:

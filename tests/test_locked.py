@@ -19,7 +19,7 @@ from dataedge.store import FILE, Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-SECRET = "the launch code is 0000"
+SECRET = "the launch code is: not for sale"
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_a_hostile_store_reads_no_file(
         except (AuditError, duckdb.PermissionException) as error:
             printed += str(error)
     assert SECRET not in printed
-    assert "0000" not in printed
+    assert "not for sale" not in printed
     assert "disabled by configuration" in printed or "not in this store" in printed
 
 
