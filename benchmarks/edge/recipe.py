@@ -39,8 +39,8 @@ from record import provenance
 from set_workspace import workspace
 
 SETS = (
-    *(("banking:8", 48), ("clinc:20", 96), ("exercise:equipment", 96), ("mmlu:8", 48)),
-    *(("banking:20", 384), ("exercise:equipment", 384)),
+    *(("banking:8", 48), ("clinc:20", 96), ("mmlu:8", 48), ("banking:20", 192)),
+    ("exercise:equipment", 96),
 )
 """Sets, and train rows of each."""
 DRAW = 1
@@ -68,7 +68,7 @@ class Candidate(NamedTuple):
         return f"{self.learning_rate:g}, {self.steps} steps"
 
 
-RATES = (1e-3, 5e-4, 2e-3)
+RATES = (2e-3, 5e-4, 4e-3, 1e-3)
 LENGTHS = ((4, 100, 12), (8, 200, 24))
 CANDIDATES = tuple(Candidate(rate, *length) for length in LENGTHS for rate in RATES)
 
@@ -85,7 +85,13 @@ def main() -> int:
     rows: list[dict[str, Any]] = []
     if given.out and given.out.is_file():
         rows = json.loads(given.out.read_text())["table"]
-    every = [(candidate, *one) for candidate in CANDIDATES for one in SETS]
+    every = [
+        (candidate, *one)
+        for length in LENGTHS
+        for one in SETS
+        for candidate in CANDIDATES
+        if candidate[1:] == length
+    ]
     if given.quick:
         every = [(candidate, *SETS[0]) for candidate in CANDIDATES[:2]]
     done = {(r["set"], r["rows"], candidate_of(r)) for r in rows}

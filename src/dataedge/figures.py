@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import numpy as np
 
@@ -25,6 +25,15 @@ BLOCK_CELLS = 20_000_000
 """Weights held at a time: 160 MB, whatever the number of items."""
 KEPT_CELLS = 8_000_000
 """Draws up to which they are kept for the next figure on the same clusters: 16 MB."""
+
+
+class Interval(NamedTuple):
+    """A value and its ends, where all are there."""
+
+    value: float
+    low: float
+    high: float
+
 
 Status = Literal["ok", "skipped", "underpowered", "refused", "failed"]
 
@@ -63,6 +72,17 @@ class Figure:
     def described(self) -> dict[str, Any]:
         """The detail, with what a kind of figure knows beyond it: for the report."""
         return dict(self.detail)
+
+    @property
+    def ends(self) -> Interval:
+        """Value, lower and upper end.
+
+        Raises:
+            ValueError: one of them is not there.
+        """
+        if self.value is None or self.low is None or self.high is None:
+            raise ValueError(f"a figure without an interval: {self.reason}")
+        return Interval(self.value, self.low, self.high)
 
     @property
     def brief(self) -> dict[str, Any]:

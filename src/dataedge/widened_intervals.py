@@ -73,6 +73,72 @@ class Carried:
         return replace(self, **{**parts, "fine_tune": share})
 
 
+def extended(figure: Figure, more: Figure, bounds: tuple[float, float]) -> Measured:
+    """The sum of a figure and of what is told to come on top of it.
+
+    Each end lies as far off as the root of the sum of two squares (Zou & Donner 2008).
+
+    Args:
+        figure: with its interval.
+        more: in the same direction, with an interval of its own.
+        bounds: of the unit.
+
+    Raises:
+        ValueError: one of the two has no value or no interval.
+
+    Example:
+        >>> found = extended(Figure(0.1, 0.06, 0.14), Figure(0.02, 0.0, 0.05), (-1.0, 1.0))
+        >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
+        (0.12, 0.075, 0.17)
+    """
+    (value, low, high), (plus, least, most) = figure.ends, more.ends
+    below, above = np.hypot(value - low, plus - least), np.hypot(high - value, most - plus)
+    own = 1.0 - ((value - low) ** 2 + (high - value) ** 2) / max(below**2 + above**2, 1e-300)
+    shown = {f.name: getattr(figure, f.name) for f in fields(Figure)}
+    total = min(max(value + plus, bounds[0]), bounds[1])
+    ends = {
+        "value": total,
+        "low": float(max(total - below, bounds[0])),
+        "high": float(min(total + above, bounds[1])),
+        "detail": {**figure.detail, **more.detail},
+    }
+    return Measured(**{**shown, **ends}, carried=carried(figure).beside(max(own, 0.0)))
+
+
+def weighed(one: Figure, other: Figure) -> Measured:
+    """The mean of two figures of the same thing, each with the weight of its inverse variance.
+
+    They were measured on the same items, so their errors are taken to go together: the ends are weighed as
+    the values are, and the interval is never narrower than the narrower of the two.
+
+    Args:
+        one: with its interval.
+        other: in the same unit.
+
+    Raises:
+        ValueError: one of the two has no value or no interval.
+
+    Example:
+        >>> found = weighed(Figure(0.1, 0.05, 0.15), Figure(0.2, 0.1, 0.3))
+        >>> round(found.value, 3), round(found.low, 3), round(found.high, 3)
+        (0.12, 0.06, 0.18)
+    """
+    pair = (one.ends, other.ends)
+    precision = [1.0 / max(high - low, 1e-12) ** 2 for _, low, high in pair]
+    share = precision[0] / sum(precision)
+    value, low, high = (float(share * a + (1.0 - share) * b) for a, b in zip(*pair, strict=True))
+    shown = {f.name: getattr(one, f.name) for f in fields(Figure)}
+    mixed = {
+        f.name: share * getattr(carried(one), f.name)
+        + (1 - share) * getattr(carried(other), f.name)
+        for f in fields(Carried)
+        if f.name != "refits"
+    }
+    ends = {"value": value, "low": low, "high": high, "detail": {**one.detail, "weight": share}}
+    refits = max(carried(one).refits, carried(other).refits)
+    return Measured(**{**shown, **ends}, carried=Carried(**mixed, refits=refits))
+
+
 def _listed(parts: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 

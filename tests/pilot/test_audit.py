@@ -17,8 +17,9 @@ from dataedge.cli.plan import plan
 from dataedge.engine.values import digest
 from dataedge.errors import AuditError
 from dataedge.pilot import run, rungs
-from dataedge.pilot.fine_tune import Example
+from dataedge.pilot.fine_tune import Example, Trained
 from dataedge.pilot.recipe import Recipe
+from dataedge.report import sentences
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,6 +97,71 @@ def test_a_second_run_tunes_nothing(
     monkeypatch.setattr(run, "own_copy", lambda _: pytest.fail("opened to be tuned"))
     again = dataedge.audit(topics, out=str(out), **options)  # type: ignore[arg-type]
     assert again.report.tuning_gain == audited.report.tuning_gain
+
+
+def test_a_part_of_the_rows_tells_what_all_would(
+    topics: Path,
+    tmp_path: Path,
+    options: dict[str, object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tuned on 40 rows and on 10, it is forecast for all, and weighed with what the proxy predicts."""
+    given = Recipe(learning_rate=2e-2, epochs=6, steps=0, rows=40)
+    monkeypatch.setattr(rungs, "Recipe", lambda: given)
+    out = str(tmp_path / "part")
+    report = dataedge.audit(topics, out=out, **options).report  # type: ignore[arg-type]
+    ladder = {r.rung: r for r in report.ladder}
+    part, whole = ladder["tuned"], ladder["tuned_all"]
+    assert part.detail["train_items"] == 40
+    assert whole.detail["train_items"] == report.dataset.splits["train"] > 50
+    assert whole.value >= part.value
+    assert whole.high - whole.low > part.high - part.low or whole.high == 1.0
+    gain, base = report.tuning_gain, ladder["prompted"].value
+    between = sorted([whole.value - base, ladder["learned"].value - base])
+    assert between[0] - 1e-9 <= gain.value <= between[1] + 1e-9 or gain.basis == "measured"
+    told = next(sentences.tuning(report))
+    assert told.startswith("Fine-tuned on 40 rows it answers")
+    assert f"on {whole.detail['train_items']} it should answer" in told
+    monkeypatch.setattr(run, "own_copy", lambda _: pytest.fail("opened to be tuned"))
+    again = dataedge.audit(topics, out=out, **options).report  # type: ignore[arg-type]
+    assert again.tuning_gain == gain
+    assert again.ladder == report.ladder
+
+
+def test_a_part_of_the_responses_tells_what_all_would(
+    pairs: Path, tmp_path: Path, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = Recipe(learning_rate=2e-2, epochs=3, steps=0, rows=32)
+    monkeypatch.setattr(rungs, "Recipe", lambda: given)
+    usual = {k: v for k, v in options.items() if k != "probes"}
+    report = dataedge.audit(pairs, out=str(tmp_path / "part"), **usual).report  # type: ignore[arg-type]
+    ladder = {r.rung: r for r in report.ladder}
+    part, whole = ladder["tuned"], ladder["tuned_all"]
+    assert part.detail["train_items"] == 32 < whole.detail["train_items"]
+    assert 0 < whole.value <= part.value  # bits per byte: fewer are better
+    assert "takes" in next(sentences.tuning(report))
+
+
+def test_fine_tunes_that_tell_nothing_of_a_curve_are_followed_by_none() -> None:
+    def found(**changes: object) -> run.PilotRun[None]:
+        usual = {"rows": 40, "epochs": 2, "best": 1, "losses": [], "tokens": 1, "seconds": 1.0}
+        return run.PilotRun(None, Trained(**{**usual, "stopped": False, **changes}), 0.0, 0.0, {})  # type: ignore[arg-type]
+
+    model = SimpleNamespace(splits=SimpleNamespace(train=np.arange(200)))
+    spent = run.budget(200, Recipe(rows=40), 10.0)
+    assert (spent.first, spent.second) == pytest.approx((7.0, 3.0))
+    for first in (found(best=0), found(stopped=True)):
+        assert run.run_second(model, spent, first, lambda _: None, asked=[]) is None  # type: ignore[arg-type]
+    whole = run.budget(40, Recipe(rows=40), 10.0)
+    assert whole == (10.0, 0.0, None)
+    assert run.run_second(model, whole, found(), lambda _: None, asked=[]) is None  # type: ignore[arg-type]
+
+
+def test_plan_counts_the_second_fine_tune() -> None:
+    usual = Recipe()
+    assert run.plan(400, 10.0).tokens == 400 * 10 * usual.passes(400)
+    both = 512 * usual.passes(512) + 128 * usual.passes(128)
+    assert run.plan(4_000, 10.0) == (512, 10 * both)
 
 
 def test_an_answer_that_was_mended_is_asked_about_anew() -> None:

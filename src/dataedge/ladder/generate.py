@@ -24,6 +24,7 @@ from dataedge.ladder.response_refits import DRAWS, Ladder, Sides
 from dataedge.ladder.rungs import FINE_TUNED, Rungs
 from dataedge.ladder.tuned import Question, TunedPrompt, with_preference
 from dataedge.learner.ngram import WEIGHTS, ByteUnigram
+from dataedge.learning_curve.fine_tune_curve import MoreRows, Size, gain_of_more_rows
 from dataedge.positions import Positions, positions
 from dataedge.prompt.mixture import align, mixed
 from dataedge.prompt.templates import MAX_CHARACTERS
@@ -141,6 +142,7 @@ class GenerateLadder(ResponsePrompts):
             refits=self._refits(asked, base, outcomes, ngrams).items(valid),
             tuned_counts=tuned is not None
             and (tuned.whole or better(outcomes, (FINE_TUNED, "learned")) == FINE_TUNED),
+            beyond=self._beyond(tuned, index) if tuned else None,
         )
         return GenerateRun(
             rungs,
@@ -171,6 +173,27 @@ class GenerateLadder(ResponsePrompts):
         alone = PromptMixture.alone(tuned)
         found = self.outcome(alone, self.bits(alone, self.s.development), **tuned.detail)
         return replace(found, how=tuned.how, strategy=tuned)
+
+    def _beyond(self, tuned: TunedPrompt, index: Positions) -> MoreRows | None:
+        """What it would gain by the train rows it was not tuned on."""
+        if tuned.fewer is None:
+            return None
+        few, many = (
+            Size(one.rows, self.bits(PromptMixture.alone(one), index))
+            for one in (tuned.fewer, tuned)
+        )
+        if not np.isfinite([few.errors, many.errors]).all():
+            return None
+        return gain_of_more_rows(
+            few,
+            many,
+            len(self.s.splits.train),
+            self.bytes[index],
+            self.s.clusters[index],
+            "bits",
+            unit="bits/byte",
+            seed=self.s.seed,
+        )
 
     def _refits(
         self, asked: AskedText, base: PromptMixture, outcomes: dict[str, Outcome], ngrams: NGrams

@@ -17,13 +17,14 @@ from dataedge.ladder.outcome import better, keep
 from dataedge.ladder.refits import CONSTANT, Items
 from dataedge.ladder.units import BALANCED, BITS, LOWER, PROPORTIONS, R2
 from dataedge.positions import positions
-from dataedge.widened_intervals import widened
+from dataedge.widened_intervals import extended, widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.ladder.outcome import Outcome
     from dataedge.ladder.refits import Refits
+    from dataedge.learning_curve.fine_tune_curve import MoreRows
     from dataedge.positions import Positions
     from dataedge.prompt.templates import Strategy
     from dataedge.widened_intervals import Added
@@ -37,6 +38,7 @@ RUNGS = (
     "prompted",
     "learned",
     "tuned",
+    "tuned_all",
     "with_data",
     "repaired",
     "more_data",
@@ -45,7 +47,9 @@ Basis = Literal["estimated", "measured"]
 """Whether a figure rests on a proxy learner, or on a real fine-tune."""
 FINE_TUNED = "tuned"
 """The rung of a pilot: measured, where `learned` is what a proxy predicts."""
-NOT_ALWAYS = (FINE_TUNED, "repaired", "more_data")
+ALL_ROWS = "tuned_all"
+"""The rung that `tuned` would be with all train rows: a forecast."""
+NOT_ALWAYS = (FINE_TUNED, ALL_ROWS, "repaired", "more_data")
 """Rungs that not every audit has."""
 
 
@@ -100,6 +104,8 @@ class Rungs:
     refits: Refits[Any] | None = None
     tuned_counts: bool = True
     """Whether `tuned` is what a fine-tune reaches; otherwise it only stands beside `learned`."""
+    beyond: MoreRows | None = None
+    """What `tuned` would gain by the train rows it was not tuned on; None where that is not told."""
 
     @property
     def sign(self) -> float:
@@ -124,6 +130,8 @@ class Rungs:
         """A rung's value in the task's own unit, with its interval."""
         if rung in self.special:
             return self.special[rung]
+        if rung == ALL_ROWS and self.told_beyond:
+            return self._on_all_rows()
         outcome = self.outcomes.get(rung)
         if outcome is None:
             return Figure.missing(self.missing.get(rung, "not reached"), self.unit)
@@ -150,6 +158,25 @@ class Rungs:
             return Figure.missing(self.missing.get(gone, f"{gone} was not measured"), self.unit)
         difference = self.counted(self.outcomes[upper]) - self.counted(self.outcomes[lower])
         return self._carrying(self.paired(difference, **detail), upper, lower)
+
+    @property
+    def told_beyond(self) -> MoreRows | None:
+        """What `tuned` would gain by further rows, in the ladder's unit."""
+        there = self.beyond is not None and self.beyond.unit == self.unit
+        return self.beyond if there and self.beyond and self.beyond.value is not None else None
+
+    def _on_all_rows(self) -> Figure:
+        """`tuned` and what it would gain by the train rows it was not tuned on."""
+        tuned = self.figure(FINE_TUNED)
+        if self.told_beyond is None or tuned.value is None:
+            return Figure.missing("no pilot tells of it", self.unit)
+        how = f"{self.outcomes[FINE_TUNED].how}; the rest is a forecast"
+        of = {"how": how, **self.told_beyond.described}
+        if self.sign < 0:  # smaller is better, down to 0
+            value, low, high = self.told_beyond.ends
+            less = replace(self.told_beyond, value=-value, low=-high, high=-low)
+            return replace(extended(tuned, less, (0.0, np.inf)), detail=of)
+        return replace(extended(tuned, self.told_beyond, self.bounds(None)), detail=of)
 
     def _carrying(self, figure: Figure, upper: str, lower: str | None = None) -> Figure:
         """The figure of a rung, or of a difference, with what refits add to its interval."""
@@ -215,7 +242,7 @@ class Rungs:
 
     def ladder(self) -> dict[str, Figure]:
         """All rungs in order."""
-        there = {*self.special, *self.outcomes}
+        there = {*self.special, *self.outcomes, *([ALL_ROWS] if self.told_beyond else [])}
         shown = [r for r in RUNGS if r not in NOT_ALWAYS or r in there]
         return {rung: self.figure(rung) for rung in shown}
 
@@ -244,6 +271,7 @@ class Rungs:
             clusters=self.clusters[mask],
             outcomes={**keep(self.outcomes, mask), **outcomes},
             special={},
+            beyond=None,
             classes=None if self.classes is None else self.classes[mask],
             refits=None,  # they are of all items
         )

@@ -37,6 +37,8 @@ class TunedPrompt(Strategy):
         how: the fine-tune in words.
         detail: its figures, for the report.
         whole: it was tuned to the end on nearly all train items.
+        rows: train items it was tuned on.
+        fewer: the same fine-tuned on fewer rows, from which a learning curve is told; None without one.
         short: nobody asked for it, and it was asked about responses behind their own prompts alone.
     """
 
@@ -45,6 +47,8 @@ class TunedPrompt(Strategy):
     detail: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     whole: bool = False
     short: bool = False
+    rows: int = 0
+    fewer: TunedPrompt | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from dataedge.engine import Step
 from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Task
+from dataedge.learning_curve.fine_tune_curve import FEWER
 from dataedge.models import connection
 from dataedge.pilot.fine_tune import (
     Example,
@@ -47,7 +48,12 @@ REFUSED = (Task.NUMBER, Task.MULTILABEL)
 """Tasks that a pilot does not tune on."""
 SHARE_OF_TIME = 0.85
 """Of the minutes given, for training; the rest is for asking the tuned model."""
-
+NEARLY_ALL = 0.8
+"""Share of the train rows from which a pilot counts as a fine-tune on all of them."""
+SECOND = 0.3
+"""Share of the minutes for the second fine-tune, on fewer rows, where the first is on a part of them."""
+FEWEST_ROWS = 8
+"""Of the second one: with fewer no curve is told from it."""
 
 SHORT = 2.0
 """Minutes that a fine-tune may take which nobody asked for."""
@@ -113,11 +119,84 @@ class Plan(NamedTuple):
     tokens: int
 
 
-def plan(train: int, item_tokens: float, recipe: Recipe | None = None) -> Plan:
-    """What a pilot on so many train items of so many tokens trains on, if time allows."""
-    recipe = recipe or Recipe()
+def plan(train: int, item_tokens: float, short: Recipe | None = None) -> Plan:
+    """What a pilot on so many train items of so many tokens trains on, if time allows.
+
+    Args:
+        train: items there are.
+        item_tokens: mean tokens of one.
+        short: of the one that is run unasked; the usual one, and the second beside it, if None.
+    """
+    recipe = short or Recipe()
     rows = min(train, recipe.rows)
-    return Plan(rows, int(rows * item_tokens * recipe.passes(rows)))
+    trained = rows * recipe.passes(rows)
+    second = None if short else second_recipe(train, recipe)
+    if second:
+        trained += second.rows * second.passes(second.rows)
+    return Plan(rows, int(trained * item_tokens))
+
+
+def second_recipe(train: int, recipe: Recipe) -> Recipe | None:
+    """The same on fewer rows, to tell what the rows that a pilot is not tuned on would add.
+
+    Returns:
+        None where it is tuned on nearly all, or on too few to tell anything.
+
+    Example:
+        >>> second_recipe(2_000, Recipe()).rows
+        128
+        >>> second_recipe(600, Recipe()) is None
+        True
+    """
+    rows = min(train, recipe.rows) // FEWER
+    if recipe.rows >= NEARLY_ALL * train or rows < FEWEST_ROWS:
+        return None
+    return replace(recipe, rows=rows)
+
+
+class Budget(NamedTuple):
+    """How the minutes of a pilot are spent.
+
+    Attributes:
+        first: minutes of the fine-tune.
+        second: of the one on fewer rows.
+        fewer: how that one is made; None where there is none.
+    """
+
+    first: float
+    second: float
+    fewer: Recipe | None
+
+
+def budget(train: int, recipe: Recipe, minutes: float) -> Budget:
+    """The minutes of a pilot that was asked for, by the train items there are."""
+    fewer = second_recipe(train, recipe)
+    second = SECOND * minutes if fewer else 0.0
+    return Budget(minutes - second, second, fewer)
+
+
+def run_second(
+    workspace: Workspace,
+    spent: Budget,
+    first: PilotRun[Answers],
+    read: Callable[[LocalModel], Answers],
+    *,
+    asked: Sequence[str],
+) -> PilotRun[Answers] | None:
+    """The fine-tune on fewer rows.
+
+    Returns:
+        None where it tells nothing of a learning curve: one of the two was stopped by time, or came to
+        nothing.
+    """
+
+    def tells(found: PilotRun[Answers]) -> bool:
+        return found.trained.best > 0 and not found.trained.stopped
+
+    if spent.fewer is None or not tells(first):
+        return None
+    second = run(workspace, spent.fewer, spent.second, read, asked=asked)
+    return second if tells(second) else None
 
 
 def check_possible(config: AuditConfig, task: Task) -> None:

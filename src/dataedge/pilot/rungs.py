@@ -11,6 +11,7 @@ from dataedge.ladder.classify import Learned
 from dataedge.ladder.outcome import Outcome, better, keep
 from dataedge.ladder.rungs import FINE_TUNED
 from dataedge.ladder.tuned import TunedPrompt, with_preference
+from dataedge.learning_curve.fine_tune_curve import Size, gain_of_more_rows
 from dataedge.pilot import run as pilot
 from dataedge.pilot.recipe import Recipe
 from dataedge.pilot.run import Said
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
     from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
     from dataedge.ladder.generate import GenerateLadder
     from dataedge.ladder.rungs import Basis, Rungs
+    from dataedge.ladder.tuned import Question
     from dataedge.models.local.model import LocalModel
     from dataedge.pilot.run import PilotRun
-
-NEARLY_ALL = 0.8
-"""Share of the train rows from which a pilot counts as a fine-tune on all of them."""
 
 
 class Piloted(NamedTuple):
@@ -48,20 +47,27 @@ def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConf
     s, rungs = ladder.s, ladder_run.rungs
     strategy = s.bare_strategy()
     choices = s.prompter.choices(strategy)
+    train = len(s.splits.train)
 
     def read(model: LocalModel) -> Said:
         sides = (s.prompts(strategy, side) for side in (s.development, s.evaluation))
         return Said(*(model.score_choices(prompts, choices) for prompts in sides))
 
-    found = pilot.run(s, Recipe(), config.pilot or 0.0, read, asked=choices, save=Place.of(config))
-    labels = ladder.y[s.development]
-    usual: dict[str, Any] = {"log_prior": ladder.log_prior, "kinds": ("none",)}
-    development = calibration.out_of_fold(found.said.development, labels, **usual)
-    fitted = calibration.fit(found.said.development, labels, **usual)
-    tuned = Learned(development, fitted.log_proba(found.said.evaluation))
+    def calibrated(said: Said) -> Learned:
+        labels = ladder.y[s.development]
+        usual: dict[str, Any] = {"log_prior": ladder.log_prior, "kinds": ("none",)}
+        fitted = calibration.fit(said.development, labels, **usual)
+        development = calibration.out_of_fold(said.development, labels, **usual)
+        return Learned(development, fitted.log_proba(said.evaluation))
+
+    recipe = Recipe()
+    spent = pilot.budget(train, recipe, config.pilot or 0.0)
+    found = pilot.run(s, recipe, spent.first, read, asked=choices, save=Place.of(config))
+    second = pilot.run_second(s, spent, found, read, asked=choices)
+    tuned = calibrated(found.said)
     hits, bits = ladder.judge(tuned.evaluation, s.evaluation)
     outcome = Outcome(
-        how(found, len(s.splits.train)),
+        how(found, train),
         ladder.trial(None, tuned.development, s.development),
         hits,
         bits,
@@ -69,11 +75,59 @@ def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConf
         described(found),
         balanced=ladder.balanced(tuned.evaluation, s.evaluation),
     )
+    valid = np.isin(s.evaluation, rungs.index)
+    beyond = None
+    if second:
+        fewer, _ = ladder.judge(calibrated(second.said).evaluation, s.evaluation)
+        beyond = gain_of_more_rows(
+            Size(second.trained.rows, 1.0 - fewer[valid]),
+            Size(found.trained.rows, 1.0 - hits[valid]),
+            train,
+            rungs.weight,
+            rungs.clusters,
+            "accuracy",
+            unit=rungs.unit,
+            seed=s.seed,
+        )
     stacked = ladder.learned(tuned, ladder_run.prompted)
     stacked = replace(stacked, how=f"{outcome.how}; base model weight {stacked.base_weight:g}")
-    valid = np.isin(s.evaluation, rungs.index)
     both = keep({FINE_TUNED: outcome, "with_data": stacked}, valid)
-    return added(rungs, both, whole=nearly_all(found, len(s.splits.train)))
+    return added(replace(rungs, beyond=beyond), both, whole=nearly_all(found, train))
+
+
+class _Asked(NamedTuple):
+    """What a tuned model is asked about responses.
+
+    Attributes:
+        questions: which response behind which prompt.
+        prompts: as text.
+        targets: responses as text.
+    """
+
+    questions: list[Question]
+    prompts: list[str]
+    targets: list[str]
+
+    @classmethod
+    def of(cls, ladder: GenerateLadder, *, short: bool) -> _Asked:
+        """As a short fine-tune is asked, or as any other."""
+        s, questions = ladder.s, ladder.questions(short=short)
+        strategy = s.bare_strategy()
+        rows, behind = (positions(np.array(side)) for side in zip(*questions, strict=True))
+        targets = [s.prompter.answer(strategy, s.dataset.items[i].target) for i in rows]
+        return cls(questions, s.prompts(strategy, behind), targets)
+
+    @property
+    def said(self) -> list[str]:
+        """All of it, for the result's key."""
+        return [*self.prompts, *self.targets]
+
+    def read(self, model: LocalModel) -> list[Answer]:
+        """The answers of a tuned model."""
+        return [
+            Answer(one.tokens, one.logprobs, one.prompt_tokens, one.cut)
+            for one in model.score(self.prompts, self.targets)
+        ]
 
 
 def of_responses(ladder: GenerateLadder, config: AuditConfig) -> TunedPrompt | None:
@@ -84,26 +138,26 @@ def of_responses(ladder: GenerateLadder, config: AuditConfig) -> TunedPrompt | N
     """
     s, short = ladder.s, config.pilot is None
     recipe = pilot.short_recipe(s, config) if short else Recipe()
-    # twice the time, so that it is not cut short where the machine has become busy
-    minutes = 2 * pilot.SHORT if config.pilot is None else config.pilot
-    if recipe is None or not minutes:
+    if recipe is None or config.pilot == 0:
         return None
-    questions, strategy = ladder.questions(short=short), s.bare_strategy()
-    rows, behind = (positions(np.array(side)) for side in zip(*questions, strict=True))
-    prompts = s.prompts(strategy, behind)
-    targets = [s.prompter.answer(strategy, s.dataset.items[i].target) for i in rows]
-
-    def read(model: LocalModel) -> list[Answer]:
-        return [
-            Answer(one.tokens, one.logprobs, one.prompt_tokens, one.cut)
-            for one in model.score(prompts, targets)
-        ]
-
-    found = pilot.run(s, recipe, minutes, read, asked=[*prompts, *targets], save=Place.of(config))
     train = len(s.splits.train)
+    # twice the time, so that it is not cut short where the machine has become busy
+    spent = pilot.Budget(2 * pilot.SHORT, 0.0, None)
+    if config.pilot is not None:
+        spent = pilot.budget(train, recipe, config.pilot)
+    asked = _Asked.of(ladder, short=short)
+    found = pilot.run(s, recipe, spent.first, asked.read, asked=asked.said, save=Place.of(config))
+    own = _Asked.of(ladder, short=True)
+    second = pilot.run_second(s, spent, found, own.read, asked=own.said)
+    fewer = None
+    if second:
+        told = dict(zip(own.questions, second.said, strict=True))
+        fewer = TunedPrompt(s.bare_strategy().template, said=told, rows=second.trained.rows)
     return TunedPrompt(
-        strategy.template,
-        said=dict(zip(questions, found.said, strict=True)),
+        s.bare_strategy().template,
+        said=dict(zip(asked.questions, found.said, strict=True)),
+        rows=found.trained.rows,
+        fewer=fewer,
         how=how(found, train),
         detail=described(found),
         whole=nearly_all(found, train),
@@ -136,7 +190,7 @@ def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:
 def nearly_all(found: PilotRun[Any], train: int) -> bool:
     """Whether it was tuned to the end, learned something, and saw nearly all rows."""
     done = found.trained
-    return done.rows >= NEARLY_ALL * train and not done.stopped and done.best > 0
+    return done.rows >= pilot.NEARLY_ALL * train and not done.stopped and done.best > 0
 
 
 def how(found: PilotRun[Any], train: int) -> str:

@@ -50,7 +50,7 @@ REASON_ANSWERS = {
     "unknown": ("open", "dim"),
 }
 BAR = 20
-BARS = ("chance", "without_data", "prompted", "learned", "tuned", "with_data")
+BARS = ("chance", "without_data", "prompted", "learned", "tuned", "tuned_all", "with_data")
 """Rungs that have a bar."""
 NOTES = 2
 """Notes that are shown; the others stand under `--details`."""

@@ -38,8 +38,8 @@ class RungModel(FigureModel):
     """One rung of the ladder."""
 
     rung: str
-    """chance, zero_shot, few_shot, without_data, retrieved, learned, with_data, repaired,
-    more_data."""
+    """chance, zero_shot, few_shot, without_data, retrieved, prompted, learned, tuned, tuned_all, with_data,
+    repaired, more_data."""
 
 
 class CarriedModel(_Part):

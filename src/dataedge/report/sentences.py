@@ -27,6 +27,7 @@ RUNG_NAMES = {
     "prompted": "prompting with rows of the data",
     "learned": "learning from the data",
     "tuned": "fine-tuned, measured",
+    "tuned_all": "fine-tuned on all rows, forecast",
     "with_data": "learning and prompting together",
     "repaired": "learning, suspects left out",
     "more_data": "learning from twice the rows, forecast",
@@ -44,8 +45,9 @@ def rung_name(rung: RungModel) -> str:
     """A rung as a person calls it; of a fine-tune also how much it was tuned on."""
     if rung.rung == "chance" and rung.unit == "accuracy":
         return "always the commonest answer"
-    rows = rung.detail.get("train_items") if rung.rung == "tuned" else None
-    return f"fine-tuned on {rows:,} rows" if rows else RUNG_NAMES[rung.rung]
+    rows = rung.detail.get("train_items") if rung.rung in ("tuned", "tuned_all") else None
+    forecast = ", forecast" if rung.rung == "tuned_all" else ""
+    return f"fine-tuned on {rows:,} rows{forecast}" if rows else RUNG_NAMES[rung.rung]
 
 
 TUNED_DOES = {"bits/byte": "take {} bits per byte", "R²": "explain {} of the variance"}
@@ -117,7 +119,12 @@ def tuning(report: Report) -> Iterator[str]:
         return
     low, high = points(found.low, found.unit), points(found.high, found.unit)
     measured = found.basis == "measured"
-    reached = {r.rung: r for r in report.ladder}.get("tuned" if measured else "learned")
+    rungs = {r.rung: r for r in report.ladder}
+    part, whole = rungs.get("tuned"), rungs.get("tuned_all")
+    if part and whole and part.value is not None and whole.value is not None:
+        yield _on_all_rows(part, whole, found)
+        return
+    reached = rungs.get("tuned" if measured else "learned")
     if reached is None or reached.value is None:
         return
     does = TUNED_DOES.get(reached.unit, "answer {} right").format(
@@ -127,6 +134,22 @@ def tuning(report: Report) -> Iterator[str]:
     yield (
         f"{which} {does}: {points(found.value, found.unit)} {unit_name(found.unit)} "
         f"({low} to {high}) over prompting with rows of the data."
+    )
+
+
+def _on_all_rows(part: RungModel, whole: RungModel, found: EdgeModel) -> str:
+    """What a pilot on a part of the rows reached, what all rows would, and what that gains."""
+    says = {"bits/byte": "takes {} bits per byte"}.get(part.unit, "answers {} right")
+    should = TUNED_DOES.get(part.unit, "answer {} right")
+    rows, all_rows = (r.detail["train_items"] for r in (part, whole))
+    reached = (level(r.value or 0.0, r.unit) for r in (part, whole))
+    now, then = (form.format(value) for form, value in zip((says, should), reached, strict=True))
+    low, high = points(found.low or 0.0, found.unit), points(found.high or 0.0, found.unit)
+    weighed = "" if found.basis == "measured" else ", what learning predicts weighed in"
+    return (
+        f"Fine-tuned on {rows:,} rows it {now}, on {all_rows:,} it should {then}: "
+        f"{points(found.value or 0.0, found.unit)} {unit_name(found.unit)} ({low} to {high}) over prompting "
+        f"with rows of the data{weighed}."
     )
 
 

@@ -12,6 +12,7 @@ from dataedge.pilot import run as pilot
 from dataedge.prepare.splits import LARGEST_SHARE
 from dataedge.verdict.edge_rule import Evidence, NextSteps
 from dataedge.verdict.fine_tune_error import error_of
+from dataedge.widened_intervals import extended, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,11 +80,10 @@ def evidence_of(
     # of text the edge of the table is that of the task part; with_data is learned there
     whole: Gain = "edge" if edge is None else "tuning_gain"
     counted: Gain = "edge" if counts_task else whole
-    tuning = rungs.difference(rungs.fine_tuned, "prompted")
     over_chance = rungs.difference("with_data", "chance")
     return Evidence(
         foretold(workspace, rungs, total if edge is None else edge, edge_basis, counted),
-        foretold(workspace, rungs, tuning, rungs.tuning_basis, "tuning_gain"),
+        tuning_gain_of(workspace, rungs),
         foretold(workspace, rungs, over_chance, edge_basis, whole),
         rungs.difference("retrieved", "without_data"),
         rungs.difference("without_data", "chance"),
@@ -97,6 +97,27 @@ def evidence_of(
         total=foretold(workspace, rungs, total, edge_basis, whole) if counts_task else None,
         ngrams=ngrams,
     )
+
+
+def tuning_gain_of(workspace: Workspace, rungs: Rungs) -> Figure:
+    """What a fine-tune on all train rows gains over the best prompting, retrieval included.
+
+    A pilot on a part of the rows tells what the others would add, and its word and the prediction of the
+    proxy are weighed by their inverse variances; where development items already prefer the pilot on a part
+    to the proxy on all, the proxy has nothing to say.
+
+    Args:
+        workspace: the data, its sides and vectors, and the base model.
+        rungs: the ladder.
+    """
+    beyond = rungs.told_beyond
+    found = rungs.difference(rungs.fine_tuned, "prompted")
+    told = foretold(workspace, rungs, found, rungs.tuning_basis, "tuning_gain")
+    tuned = rungs.difference(FINE_TUNED, "prompted")
+    if beyond is None or tuned.value is None:
+        return told
+    further = extended(tuned, beyond, rungs.bounds("prompted"))
+    return further if rungs.fine_tuned == FINE_TUNED else weighed(further, told)
 
 
 def foretold(
