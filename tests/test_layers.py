@@ -10,7 +10,7 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "dataedge"
 LISTING = (
-    ("errors",), ("apart",), ("files",), ("items",), ("positions",), ("figures",), ("intervals",), ("widened_intervals",), ("progress",), ("runs",), ("config",), ("load",),
+    ("errors",), ("apart",), ("files",), ("items",), ("positions",), ("figures",), ("intervals",), ("widened_intervals",), ("figure_arithmetic",), ("progress",), ("runs",), ("config",), ("load",),
     ("engine", "store"), ("salvage",), ("models",), ("prepare",), ("prompt",), ("learner",), ("learning_curve",),
     ("ladder",), ("measure",), ("check",), ("exposure",), ("pilot",), ("verdict",), ("tasks",), ("report",), ("pipeline",),
     ("finished_audit",), ("export",), ("comparison",), ("api",), ("cli",), ("__init__",),

@@ -68,15 +68,13 @@ def arms() -> list[Arm]:
     ]
     padded = [*changed, *[None] * len(plain)]
     mixed = [a for pair in zip(plain, padded, strict=False) for a in pair if a]
-    texts = [
-        Arm(name, n, variant) for variant in VARIANTS[:2] for n in TEXT_SIZES for name in TEXTS
-    ]
-    return [*mixed, *texts]
+    long = [Arm(name, n, variant) for variant in VARIANTS[:2] for n in TEXT_SIZES for name in TEXTS]
+    return [*mixed, *long]
 
 
 def write(arm: Arm, folder: Path) -> None:
     """The arm as a folder with a train side and a test side, which is never changed."""
-    columns, pairs = _texts(arm) if arm.task == "generate" else _labels(arm)
+    columns, pairs = texts(arm) if arm.task == "generate" else _labels(arm)
     held, rest = pairs[: arm.test], pairs[arm.test :]
     rng = random.Random(f"{arm.name} {SEED}")
     train = rng.sample(rest, min(arm.rows, len(rest)))
@@ -111,7 +109,7 @@ def _labels(arm: Arm) -> tuple[tuple[str, str], list[tuple[str, str]]]:
     return ("text", read.column), list(zip(read.texts, read.labels, strict=True))
 
 
-def _texts(arm: Arm) -> tuple[tuple[str, str], list[tuple[str, str]]]:
+def texts(arm: Arm) -> tuple[tuple[str, str], list[tuple[str, str]]]:
     """Prompts and responses in an order of their own, each prompt once."""
     kind, _, name = arm.set.partition(":")
     if kind == "lib":

@@ -27,22 +27,25 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
+import arms
 import numpy as np
 
 import classification_sets as sets
-from dataedge.pilot.fine_tune import fine_tuned
+from dataedge.pilot.fine_tune import Example, fine_tuned
 from dataedge.pilot.recipe import Recipe
 from dataedge.pilot.run import examples_of, own_copy
 from dataedge.prompt import calibration
 from dataedge.store import Store
 from record import provenance
-from set_workspace import workspace
+from set_workspace import base_model, workspace
 
 SETS = (
     *(("banking:8", 48), ("clinc:20", 96), ("mmlu:8", 48), ("banking:20", 192)),
     ("exercise:equipment", 96),
 )
 """Sets, and train rows of each."""
+TEXTS = (("lib:requests", 64),)
+"""Prompts and responses that no arm has; few passes, as a short fine-tune has."""
 DRAW = 1
 """Of their classes; arms have draw 0."""
 HELD_OUT = 240
@@ -70,6 +73,8 @@ class Candidate(NamedTuple):
 
 RATES = (2e-3, 5e-4, 4e-3, 1e-3)
 LENGTHS = ((4, 100, 12), (8, 200, 24))
+SHORT = (4, 0, 4)
+"""Lengths of those on texts."""
 CANDIDATES = tuple(Candidate(rate, *length) for length in LENGTHS for rate in RATES)
 
 
@@ -92,6 +97,7 @@ def main() -> int:
         for candidate in CANDIDATES
         if candidate[1:] == length
     ]
+    every += [(Candidate(rate, *SHORT), *one) for one in TEXTS for rate in RATES]
     if given.quick:
         every = [(candidate, *SETS[0]) for candidate in CANDIDATES[:2]]
     done = {(r["set"], r["rows"], candidate_of(r)) for r in rows}
@@ -100,7 +106,8 @@ def main() -> int:
         keep.mkdir(parents=True, exist_ok=True)
         for candidate, name, n in every:
             if (name, n, candidate) not in done:
-                rows.append(tune(keep, candidate, name, n))
+                tuned = tune_text if (name, n) in TEXTS else tune
+                rows.append(tuned(keep, candidate, name, n))
                 show(rows[-1])
                 write(rows, len(every), given.out)
     return report(rows, len(every), given.out)
@@ -115,16 +122,27 @@ def tune(keep: Path, candidate: Candidate, name: str, n: int) -> dict[str, Any]:
         choices = s.prompter.choices(strategy)
         sides = [s.prompts(strategy, side) for side in (s.development, s.evaluation)]
         model = own_copy(s.lazy_model)
-        started = time.perf_counter()
-        with fine_tuned(model, train, held, candidate.recipe, seconds=1e9, seed=0) as trained:
-            spent = time.perf_counter() - started
-            development, evaluation = (model.score_choices(p, choices) for p in sides)
         y = s.label_numbers
         K = len(choices)
         prior: dict[str, Any] = {
             "log_prior": calibration.log_label_prior(y[s.splits.train], K),
             "kinds": ("none",),
         }
+        seen = []
+
+        def judge() -> float:
+            labels = y[s.development]
+            scores = model.score_choices(sides[0], choices)
+            said = calibration.out_of_fold(scores, labels, **prior)
+            seen.append(float(-said[np.arange(len(labels)), labels].mean() / np.log(2)))
+            return seen[-1]
+
+        started = time.perf_counter()
+        with fine_tuned(
+            model, train, held, candidate.recipe, seconds=1e9, seed=0, judge=judge
+        ) as trained:
+            spent = time.perf_counter() - started
+            development, evaluation = (model.score_choices(p, choices) for p in sides)
         fitted = calibration.fit(development, y[s.development], **prior)
         said, right = fitted.log_proba(evaluation), y[s.evaluation]
         return {
@@ -138,8 +156,37 @@ def tune(keep: Path, candidate: Candidate, name: str, n: int) -> dict[str, Any]:
             "passes": trained.epochs,
             "best_pass": trained.best,
             "development_losses": [round(loss, 4) for loss in trained.losses],
+            "development_bits": seen,
             "seconds": round(spent, 1),
         }
+
+
+def tune_text(_: Path, candidate: Candidate, name: str, n: int) -> dict[str, Any]:
+    """The same of responses, in bits per byte of held-out ones."""
+    arm = arms.Arm(name, n, "plain")
+    _, pairs = arms.texts(arm)
+    every = [Example(f"{prompt}\n", response) for prompt, response in pairs]
+    held, train = every[: arms.TEST_TEXTS], every[arms.TEST_TEXTS :][:n]
+    development, evaluation = held[: len(held) // 4], held[len(held) // 4 :]
+    model = own_copy(base_model()[0])
+    started = time.perf_counter()
+    with fine_tuned(model, train, development, candidate.recipe, seconds=1e9, seed=0) as trained:
+        spent = time.perf_counter() - started
+        scored = model.score([e.prompt for e in evaluation], [e.answer for e in evaluation])
+    size = sum(len(e.answer.encode()) for e in evaluation)
+    return {
+        "set": name,
+        "rows": len(train),
+        **candidate._asdict(),
+        "labels": 0,
+        "accuracy": None,
+        "bits": float(-sum(s.logprobs.sum() for s in scored) / np.log(2) / size),
+        "items": len(evaluation),
+        "passes": trained.epochs,
+        "best_pass": trained.best,
+        "development_losses": [round(loss, 4) for loss in trained.losses],
+        "seconds": round(spent, 1),
+    }
 
 
 def candidate_of(row: dict[str, Any]) -> Candidate:
@@ -151,7 +198,7 @@ def show(row: dict[str, Any]) -> None:
     """One line."""
     print(
         f"  {row['set']:20} {row['rows']:4} rows  {candidate_of(row).name:16}  "
-        f"accuracy {row['accuracy']:.3f}  bits {row['bits']:.3f}  best pass {row['best_pass']} of "
+        f"accuracy {row['accuracy'] or 0:.3f}  bits {row['bits']:.3f}  best pass {row['best_pass']} of "
         f"{row['passes']}  {row['seconds']:.0f} s",
         flush=True,
     )

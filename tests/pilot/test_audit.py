@@ -16,6 +16,7 @@ from dataedge.cli.options import completed
 from dataedge.cli.plan import plan
 from dataedge.engine.values import digest
 from dataedge.errors import AuditError
+from dataedge.learning_curve.fine_tune_curve import MoreRows, Size
 from dataedge.pilot import run, rungs
 from dataedge.pilot.fine_tune import Example, Trained
 from dataedge.pilot.recipe import Recipe
@@ -105,27 +106,46 @@ def test_a_part_of_the_rows_tells_what_all_would(
     options: dict[str, object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Tuned on 40 rows and on 10, it is forecast for all, and weighed with what the proxy predicts."""
-    given = Recipe(learning_rate=2e-2, epochs=6, steps=0, rows=40)
+    """What is told beyond 40 rows is weighed with what the proxy predicts; what it is, others test."""
+    given, asked = Recipe(learning_rate=2e-2, epochs=6, steps=0, rows=40), []
+
+    def gain(few: Size, many: Size, rows: int, *_: object, **__: object) -> MoreRows:
+        asked.append((few.rows, many.rows, rows))
+        return MoreRows(0.05, 0.0, 0.1, len(few.errors), "accuracy", rows=rows, of=many.rows)
+
     monkeypatch.setattr(rungs, "Recipe", lambda: given)
+    monkeypatch.setattr(rungs, "gain_of_more_rows", gain)
     out = str(tmp_path / "part")
     report = dataedge.audit(topics, out=out, **options).report  # type: ignore[arg-type]
-    ladder = {r.rung: r for r in report.ladder}
+    ladder, train = {r.rung: r for r in report.ladder}, report.dataset.splits["train"]
+    assert asked == [(10, 40, train)]
     part, whole = ladder["tuned"], ladder["tuned_all"]
-    assert part.detail["train_items"] == 40
-    assert whole.detail["train_items"] == report.dataset.splits["train"] > 50
-    assert whole.value >= part.value
-    assert whole.high - whole.low > part.high - part.low or whole.high == 1.0
-    gain, base = report.tuning_gain, ladder["prompted"].value
+    assert (part.detail["train_items"], whole.detail["train_items"]) == (40, train)
+    assert whole.value == pytest.approx(min(part.value + 0.05, 1.0))
+    assert whole.low == pytest.approx(part.low)
+    found, base = report.tuning_gain, ladder["prompted"].value
+    assert found.basis == "estimated"
     between = sorted([whole.value - base, ladder["learned"].value - base])
-    assert between[0] - 1e-9 <= gain.value <= between[1] + 1e-9 or gain.basis == "measured"
+    assert between[0] - 1e-9 <= found.value <= between[1] + 1e-9
     told = next(sentences.tuning(report))
     assert told.startswith("Fine-tuned on 40 rows it answers")
-    assert f"on {whole.detail['train_items']} it should answer" in told
+    assert f"on {train} it should answer" in told
     monkeypatch.setattr(run, "own_copy", lambda _: pytest.fail("opened to be tuned"))
     again = dataedge.audit(topics, out=out, **options).report  # type: ignore[arg-type]
-    assert again.tuning_gain == gain
+    assert again.tuning_gain == found
     assert again.ladder == report.ladder
+
+
+def test_why_nothing_is_told_of_all_rows_stands_in_the_report(
+    topics: Path, tmp_path: Path, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = Recipe(learning_rate=1e-6, epochs=1, steps=0, rows=40)
+    monkeypatch.setattr(rungs, "Recipe", lambda: given)
+    report = dataedge.audit(topics, out=str(tmp_path / "nothing"), **options).report  # type: ignore[arg-type]
+    whole = next(r for r in report.ladder if r.rung == "tuned_all")
+    assert whole.value is None
+    assert "nothing is told of all" in whole.reason
+    assert not any("on all" in line for line in sentences.tuning(report))
 
 
 def test_a_part_of_the_responses_tells_what_all_would(
@@ -142,26 +162,42 @@ def test_a_part_of_the_responses_tells_what_all_would(
     assert "takes" in next(sentences.tuning(report))
 
 
-def test_fine_tunes_that_tell_nothing_of_a_curve_are_followed_by_none() -> None:
+def test_a_second_one_is_run_where_it_can_tell_something(monkeypatch: pytest.MonkeyPatch) -> None:
     def found(**changes: object) -> run.PilotRun[None]:
-        usual = {"rows": 40, "epochs": 2, "best": 1, "losses": [], "tokens": 1, "seconds": 1.0}
+        usual = {"rows": 40, "epochs": 2, "best": 1, "losses": [], "tokens": 1, "seconds": 60.0}
         return run.PilotRun(None, Trained(**{**usual, "stopped": False, **changes}), 0.0, 0.0, {})  # type: ignore[arg-type]
 
     model = SimpleNamespace(splits=SimpleNamespace(train=np.arange(200)))
-    spent = run.budget(200, Recipe(rows=40), 10.0)
-    assert (spent.first, spent.second) == pytest.approx((7.0, 3.0))
-    for first in (found(best=0), found(stopped=True)):
-        assert run.run_second(model, spent, first, lambda _: None, asked=[]) is None  # type: ignore[arg-type]
-    whole = run.budget(40, Recipe(rows=40), 10.0)
-    assert whole == (10.0, 0.0, None)
-    assert run.run_second(model, whole, found(), lambda _: None, asked=[]) is None  # type: ignore[arg-type]
+    recipe, given = Recipe(rows=40, epochs=2, steps=0), []
+
+    def second(
+        first: run.PilotRun[None], minutes: float = 10.0, recipe: Recipe = recipe
+    ) -> run.Second[None]:
+        return run.run_second(model, recipe, minutes, first, lambda _: None, asked=[])  # type: ignore[arg-type]
+
+    def tuned(_: object, recipe: Recipe, minutes: float, *__: object, **___: object) -> object:
+        given.append((recipe.rows, minutes))
+        return found(rows=recipe.rows)
+
+    monkeypatch.setattr(run, "run", tuned)
+    assert "came to nothing" in second(found(best=0)).reason
+    assert "stopped by time" in second(found(stopped=True)).reason
+    assert second(found(), recipe=Recipe(rows=200)) == (None, "")
+    assert not given
+    # a quarter of the rows take a quarter of the minute, if the passes are as many
+    assert second(found(), minutes=1.4).reason.endswith("--pilot 2")
+    assert not given
+    assert second(found(), minutes=1.6).found is not None
+    [(rows, minutes)] = given
+    assert rows == 10
+    assert minutes == pytest.approx(1.6 - 1.0 / run.SHARE_OF_TIME)
 
 
 def test_plan_counts_the_second_fine_tune() -> None:
     usual = Recipe()
-    assert run.plan(400, 10.0).tokens == 400 * 10 * usual.passes(400)
-    both = 512 * usual.passes(512) + 128 * usual.passes(128)
-    assert run.plan(4_000, 10.0) == (512, 10 * both)
+    assert run.plan(400, 10.0) == (400, 400 * 10 * usual.passes(400), 0, 0)
+    assert run.plan(4_000, 10.0).tokens == 512 * 10 * usual.passes(512)
+    assert run.plan(4_000, 10.0)[2:] == (128, 128 * 10 * usual.passes(128))
 
 
 def test_an_answer_that_was_mended_is_asked_about_anew() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +61,29 @@ def test_it_learns_what_prompts_tell_and_the_model_is_as_before_afterwards(
         assert not trained.stopped
     assert np.array_equal(said(model, held), before)
     assert {type(m).__name__ for m in model.forward.net.modules()}.isdisjoint({"LoraModel"})
+
+
+@pytest.mark.parametrize(("worth", "kept"), [((1.0, 2.0), "last"), ((2.0, 1.0), "least loss")])
+def test_the_last_pass_is_kept_where_it_is_judged_better(
+    model: LocalModel, worth: tuple[float, float], kept: str
+) -> None:
+    """The loss of answers counts what is said beside the labels; what labels are told apart by may differ."""
+    held, judged = examples(30, 1, told=False), []
+
+    def judge() -> float:
+        judged.append(said(model, held))
+        return worth[len(judged) - 1]
+
+    long = replace(FAST, epochs=12)
+    with fine_tuned(
+        model, examples(24, 0, told=False), held, long, seconds=600, seed=0, judge=judge
+    ) as trained:
+        least = int(np.argmin(trained.losses))
+        assert 0 < least < trained.epochs, "the loss does not rise: nothing to choose between"
+        assert trained.best == (trained.epochs if kept == "last" else least)
+        assert np.array_equal(said(model, held), judged[0 if kept == "last" else 1])
+    assert len(judged) == 2
+    assert not np.allclose(*judged)
 
 
 def test_the_same_seed_gives_the_same_adapters_and_the_worlds_draws_are_left_alone(

@@ -69,12 +69,14 @@ class PilotWork:
 
     Attributes:
         rows: train items that it is tuned on.
-        seconds: of training; the passes that do not fit the budget are left out.
+        fewer: those of a second one that tells what all would reach; 0 where there is none, or no time.
+        seconds: of training and of asking development items; passes that do not fit are left out.
         minutes: the budget.
         asked_for: with --pilot.
     """
 
     rows: int
+    fewer: int
     seconds: float
     minutes: float
     asked_for: bool
@@ -83,8 +85,9 @@ class PilotWork:
     def line(self) -> str:
         """For the terminal."""
         asked = "" if self.asked_for else "; not with --no-pilot"
+        second = f" and on {self.fewer:,} of them" if self.fewer else ""
         return (
-            f"pilot           fine-tune on {self.rows:,} train items, about {_time(self.seconds)}; "
+            f"pilot           fine-tune on {self.rows:,} train items{second}, about {_time(self.seconds)}; "
             f"{self.minutes:g} minutes at most{asked}"
         )
 
@@ -208,7 +211,7 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
 
 def _pilot(config: AuditConfig, dataset: Dataset, held: int, data_tokens: int) -> PilotWork | None:
     """What a fine-tune would cost; development items come on top."""
-    from dataedge.pilot.run import SHORT, short_of
+    from dataedge.pilot.run import SHARE_OF_TIME, SHORT, short_of
     from dataedge.pilot.run import plan as planned
 
     train, each = len(dataset.items) - held, data_tokens / len(dataset.items) + SCAFFOLD_TOKENS
@@ -218,9 +221,11 @@ def _pilot(config: AuditConfig, dataset: Dataset, held: int, data_tokens: int) -
         minutes = SHORT if recipe else 0.0
     if not minutes:
         return None
-    rows, tokens = planned(train, each, recipe)
-    asked_for = config.pilot is not None
-    return PilotWork(rows, min(tokens / speed, 60.0 * minutes), minutes, asked_for)
+    work = planned(train, each, recipe)
+    seconds = [tokens / speed / SHARE_OF_TIME for tokens in (work.tokens, work.more_tokens)]
+    fewer = work.fewer if sum(seconds) < 60.0 * minutes else 0
+    spent = min(sum(seconds) if fewer else seconds[0], 60.0 * minutes)
+    return PilotWork(work.rows, fewer, spent, minutes, config.pilot is not None)
 
 
 def _sent(

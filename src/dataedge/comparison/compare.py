@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 ON_ITEMS: Final = (
     "chance", "zero_shot", "few_shot", "without_data", "retrieved", "prompted", "learned", "tuned",
-    "with_data",
+    "tuned_all", "with_data",
 )  # fmt: skip
 """Rungs that are compared."""
 EDGE: Final = ("with_data", "without_data")
@@ -62,9 +62,14 @@ def compare(first: Audit, second: Audit) -> Comparison:
         for name in ON_ITEMS
         if name in rungs[0] and name in rungs[1]
     ]
+    forecast = any(
+        r.rung == "tuned_all" and r.value is not None for side in (a, b) for r in side.ladder
+    )
+    told = _comparable(a, b, a.tuning_gain, b.tuning_gain)
     edge = [
         _gain("edge", *_comparable(a, b, a.edge, b.edge), EDGE, usable),
-        _gain("tuning gain", *_comparable(a, b, a.tuning_gain, b.tuning_gain), TUNING, usable),
+        # a forecast has no items of its own
+        _gain("tuning gain", *told, TUNING, None if forecast else usable),
     ]
     measures = [
         _measure(name, a.measures[name], b.measures[name])

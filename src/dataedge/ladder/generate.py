@@ -142,7 +142,7 @@ class GenerateLadder(ResponsePrompts):
             refits=self._refits(asked, base, outcomes, ngrams).items(valid),
             tuned_counts=tuned is not None
             and (tuned.whole or better(outcomes, (FINE_TUNED, "learned")) == FINE_TUNED),
-            beyond=self._beyond(tuned, index) if tuned else None,
+            more_rows=self._more_rows(tuned, outcomes, valid) if tuned else None,
         )
         return GenerateRun(
             rungs,
@@ -174,22 +174,22 @@ class GenerateLadder(ResponsePrompts):
         found = self.outcome(alone, self.bits(alone, self.s.development), **tuned.detail)
         return replace(found, how=tuned.how, strategy=tuned)
 
-    def _beyond(self, tuned: TunedPrompt, index: Positions) -> MoreRows | None:
+    def _more_rows(
+        self, tuned: TunedPrompt, outcomes: dict[str, Outcome], valid: NDArray[np.bool_]
+    ) -> MoreRows | None:
         """What it would gain by the train rows it was not tuned on."""
         if tuned.fewer is None:
-            return None
-        few, many = (
-            Size(one.rows, self.bits(PromptMixture.alone(one), index))
-            for one in (tuned.fewer, tuned)
-        )
-        if not np.isfinite([few.errors, many.errors]).all():
-            return None
+            return MoreRows.missing(tuned.alone, "bits/byte") if tuned.alone else None
+        index = positions(self.s.evaluation[valid])
+        few = self.bits(PromptMixture.alone(tuned.fewer), index)
+        told = np.isfinite(few)
         return gain_of_more_rows(
-            few,
-            many,
+            Size(tuned.fewer.rows, few[told]),
+            Size(tuned.rows, outcomes[FINE_TUNED].bits[valid][told]),
             len(self.s.splits.train),
-            self.bytes[index],
-            self.s.clusters[index],
+            outcomes["zero_shot"].bits[valid][told],
+            self.bytes[index][told],
+            self.s.clusters[index][told],
             "bits",
             unit="bits/byte",
             seed=self.s.seed,

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dataedge.figure_arithmetic import summed
 from dataedge.figures import Figure, mean_figure
 from dataedge.intervals import mean_of_classes, paired_proportions, proportion
 from dataedge.ladder.outcome import better, keep
 from dataedge.ladder.refits import CONSTANT, Items
 from dataedge.ladder.units import BALANCED, BITS, LOWER, PROPORTIONS, R2
 from dataedge.positions import positions
-from dataedge.widened_intervals import extended, widened
+from dataedge.widened_intervals import widened
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,8 +105,9 @@ class Rungs:
     refits: Refits[Any] | None = None
     tuned_counts: bool = True
     """Whether `tuned` is what a fine-tune reaches; otherwise it only stands beside `learned`."""
-    beyond: MoreRows | None = None
-    """What `tuned` would gain by the train rows it was not tuned on; None where that is not told."""
+    more_rows: MoreRows | None = None
+    """What `tuned` would gain by the train rows it was not tuned on, or why that is not told; None where
+    there are none, or no pilot was run."""
 
     @property
     def sign(self) -> float:
@@ -130,8 +132,8 @@ class Rungs:
         """A rung's value in the task's own unit, with its interval."""
         if rung in self.special:
             return self.special[rung]
-        if rung == ALL_ROWS and self.told_beyond:
-            return self._on_all_rows()
+        if rung == ALL_ROWS and self.more_rows:
+            return self._on_all_rows(self.more_rows)
         outcome = self.outcomes.get(rung)
         if outcome is None:
             return Figure.missing(self.missing.get(rung, "not reached"), self.unit)
@@ -160,23 +162,23 @@ class Rungs:
         return self._carrying(self.paired(difference, **detail), upper, lower)
 
     @property
-    def told_beyond(self) -> MoreRows | None:
-        """What `tuned` would gain by further rows, in the ladder's unit."""
-        there = self.beyond is not None and self.beyond.unit == self.unit
-        return self.beyond if there and self.beyond and self.beyond.value is not None else None
+    def forecast_gain(self) -> MoreRows | None:
+        """What `tuned` would gain by further rows, where that is told."""
+        found = self.more_rows
+        return found if found and found.value is not None and found.unit == self.unit else None
 
-    def _on_all_rows(self) -> Figure:
+    def _on_all_rows(self, more: MoreRows) -> Figure:
         """`tuned` and what it would gain by the train rows it was not tuned on."""
         tuned = self.figure(FINE_TUNED)
-        if self.told_beyond is None or tuned.value is None:
-            return Figure.missing("no pilot tells of it", self.unit)
+        if more.value is None or tuned.value is None:
+            return Figure.missing(more.reason or tuned.reason, self.unit, "refused")
         how = f"{self.outcomes[FINE_TUNED].how}; the rest is a forecast"
-        of = {"how": how, **self.told_beyond.described}
+        detail = {"how": how, **more.described}
         if self.sign < 0:  # smaller is better, down to 0
-            value, low, high = self.told_beyond.ends
-            less = replace(self.told_beyond, value=-value, low=-high, high=-low)
-            return replace(extended(tuned, less, (0.0, np.inf)), detail=of)
-        return replace(extended(tuned, self.told_beyond, self.bounds(None)), detail=of)
+            value, low, high = more.ends
+            more = replace(more, value=-value, low=-high, high=-low)
+        bounds = (0.0, np.inf) if self.sign < 0 else self.bounds(None)
+        return replace(summed(tuned, more, bounds), detail=detail)
 
     def _carrying(self, figure: Figure, upper: str, lower: str | None = None) -> Figure:
         """The figure of a rung, or of a difference, with what refits add to its interval."""
@@ -242,7 +244,7 @@ class Rungs:
 
     def ladder(self) -> dict[str, Figure]:
         """All rungs in order."""
-        there = {*self.special, *self.outcomes, *([ALL_ROWS] if self.told_beyond else [])}
+        there = {*self.special, *self.outcomes, *([ALL_ROWS] if self.more_rows else [])}
         shown = [r for r in RUNGS if r not in NOT_ALWAYS or r in there]
         return {rung: self.figure(rung) for rung in shown}
 
@@ -271,7 +273,7 @@ class Rungs:
             clusters=self.clusters[mask],
             outcomes={**keep(self.outcomes, mask), **outcomes},
             special={},
-            beyond=None,
+            more_rows=None,
             classes=None if self.classes is None else self.classes[mask],
             refits=None,  # they are of all items
         )
@@ -283,8 +285,9 @@ class Rungs:
 
     @property
     def tuning_basis(self) -> Basis:
-        """What the tuning gain rests on."""
-        return "measured" if self.fine_tuned == FINE_TUNED else "estimated"
+        """What the tuning gain rests on: what is forecast of more rows was not measured."""
+        measured = self.fine_tuned == FINE_TUNED and self.forecast_gain is None
+        return "measured" if measured else "estimated"
 
     @property
     def best_prompting(self) -> str:

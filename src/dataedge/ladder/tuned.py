@@ -39,6 +39,7 @@ class TunedPrompt(Strategy):
         whole: it was tuned to the end on nearly all train items.
         rows: train items it was tuned on.
         fewer: the same fine-tuned on fewer rows, from which a learning curve is told; None without one.
+        alone: why there is none, where there might be one.
         short: nobody asked for it, and it was asked about responses behind their own prompts alone.
     """
 
@@ -49,6 +50,7 @@ class TunedPrompt(Strategy):
     short: bool = False
     rows: int = 0
     fewer: TunedPrompt | None = field(default=None, compare=False, repr=False)
+    alone: str = ""
 
     @property
     def name(self) -> str:

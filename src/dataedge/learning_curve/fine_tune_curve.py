@@ -29,10 +29,12 @@ PRIORS = {
 SEED_SPREAD = 0.019
 """Standard deviation of a fine-tune's accuracy over seeds: median of public runs (Bertsch et al. 2024)."""
 FURTHEST = 8
-"""Times the rows tuned on: nothing is told beyond."""
+"""Times the rows tuned on, beyond which nothing is told."""
 FEWER = 4
 """Times fewer rows have the second fine-tune."""
 DRAWS = 4000
+ONE_SIDED = 1.645
+"""Standard errors above which a step is sure, at 5 %."""
 
 
 class Size(NamedTuple):
@@ -49,7 +51,7 @@ class Size(NamedTuple):
 
 @dataclass(frozen=True)
 class MoreRows(Figure):
-    """A gain by further train rows.
+    """A gain by further train rows, or why none is told.
 
     Attributes:
         rows: train rows that it is told for.
@@ -69,6 +71,7 @@ def gain_of_more_rows(
     few: Size,
     many: Size,
     rows: int,
+    without: Floats,
     weight: Floats,
     clusters: NDArray[np.int64],
     metric: Metric,
@@ -79,10 +82,14 @@ def gain_of_more_rows(
 ) -> MoreRows:
     """How much less a fine-tune on all rows would be wrong, or lose, than one on many of them.
 
+    A law that can only fall makes a promise of noise. So nothing is told unless both steps are surely
+    there: the smaller fine-tune is better than none, and the larger one better than the smaller.
+
     Args:
         few: the second fine-tune.
         many: the one on more rows, on the same held-out items.
-        rows: train rows there are; of more than eight times those of `many`, so many are taken.
+        rows: train rows there are.
+        without: shape (n,), errors of an answer that no fine-tune is needed for.
         weight: shape (n,), what errors are a share of: bytes, or ones.
         clusters: shape (n,), near-duplicate cluster of each item.
         metric: accuracy or bits.
@@ -91,32 +98,56 @@ def gain_of_more_rows(
         level: of the interval.
 
     Returns:
-        A gain ≥ 0 in error rate, or bits per unit of weight.
+        A gain ≥ 0 in error rate, or bits per unit of weight, whose lower end is 0 at most; refused, with
+        the reason, where none is told.
     """
-    end = float(min(rows, FURTHEST * many.rows))
+    noise = _paired_error(few.errors - many.errors, weight, clusters)
+    reason = ""
+    if rows > FURTHEST * many.rows:
+        reason = f"{rows:,} rows are more than {FURTHEST} times the {many.rows:,} tuned on"
+    elif not _surely_less(few.errors, without, weight, clusters, metric):
+        reason = f"a fine-tune on {few.rows:,} rows is not surely better than none"
+    elif not _surely_less(many.errors, few.errors, weight, clusters, metric):
+        reason = f"a fine-tune on {many.rows:,} rows is not surely better than one on {few.rows:,}"
+    if reason:
+        return MoreRows.missing(f"{reason}, so nothing is told of all", unit, "refused")
     sizes = np.array([few.rows, many.rows], np.float64)
     errors = np.array([s.errors.sum() for s in (few, many)]) / weight.sum()
-    noise = _paired_error(few.errors - many.errors, weight, clusters) / np.sqrt(2.0)
+    own = noise / np.sqrt(2.0)
     if metric == "accuracy":
-        noise = float(np.hypot(noise, SEED_SPREAD))
+        own = float(np.hypot(own, SEED_SPREAD))
     scale = 1.0 if metric == "accuracy" else float(errors.max())
-    fitted = fit(sizes, errors, np.full(2, noise), PRIORS[metric], scale=scale)
-    ahead = np.array([sizes[-1], end])
+    fitted = fit(sizes, errors, np.full(2, own), PRIORS[metric], scale=scale)
+    ahead = np.array([many.rows, rows], np.float64)
     value = max(float(-np.diff(fitted.mean(ahead))[0]), 0.0)
-    drawn = -np.diff(fitted.draws(ahead, DRAWS, np.random.default_rng(seed)), axis=1)[:, 0]
+    rng = np.random.default_rng(seed)
+    drawn = -np.diff(fitted.draws(ahead, DRAWS, rng), axis=1)[:, 0]
+    if metric == "accuracy":  # a fine-tune on all has its own seed
+        drawn += rng.normal(0.0, SEED_SPREAD, DRAWS)
     low, high = np.percentile(drawn, [50 * (1 - level), 50 * (1 + level)])
-    ends = max(min(float(low), value), 0.0), max(float(high), value)
-    return MoreRows(value, *ends, len(few.errors), unit, rows=int(end), of=many.rows)
+    # after a jump a curve may be at its end, which two sizes do not tell: nothing is promised for sure
+    ends = min(float(low), 0.0), max(float(high), value)
+    return MoreRows(value, *ends, len(few.errors), unit, rows=rows, of=many.rows)
+
+
+def _surely_less(
+    errors: Floats, than: Floats, weight: Floats, clusters: NDArray[np.int64], metric: Metric
+) -> bool:
+    """Whether the difference lies above its noise, the luck of seeds included, by a one-sided test."""
+    if not len(errors):
+        return False
+    noise = _paired_error(than - errors, weight, clusters)
+    if metric == "accuracy":
+        noise = float(np.hypot(noise, np.sqrt(2.0) * SEED_SPREAD))
+    return bool((than - errors).sum() / weight.sum() > ONE_SIDED * noise)
 
 
 def _paired_error(difference: Floats, weight: Floats, clusters: NDArray[np.int64]) -> float:
-    """Standard error of Σ difference / Σ weight over clusters (Cochran 1977, section 6.4).
-
-    Where no item differs it is that of one that does, in each direction.
-    """
+    """Standard error of Σ difference / Σ weight over clusters (Cochran 1977, section 6.4)."""
+    if not len(difference):
+        return 0.0
     mean = difference.sum() / weight.sum()
     _, inverse = np.unique(clusters, return_inverse=True)
     sums = np.bincount(inverse, difference - mean * weight)
     k = len(sums)
-    least = np.sqrt(2.0) / len(weight) if not difference.any() else 0.0
-    return float(max(np.sqrt(k / max(k - 1, 1) * np.square(sums).sum()) / weight.sum(), least))
+    return float(np.sqrt(k / max(k - 1, 1) * np.square(sums).sum()) / weight.sum())

@@ -37,7 +37,8 @@ class Trained:
     Attributes:
         rows: train rows.
         epochs: passes that were run.
-        best: the pass whose adapters are kept; 0 is the base model.
+        best: the pass whose adapters are kept: of the least loss, or the last where development items are
+            judged otherwise and that is better; 0 is the base model.
         losses: mean nats per answer token of development items before the first pass and after each.
         tokens: that were trained on, all passes together.
         seconds: of training and of asking development items.
@@ -62,6 +63,7 @@ def fine_tuned(
     *,
     seconds: float,
     seed: int,
+    judge: Callable[[], float] | None = None,
     done: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Trained]:
     """Tune a model; inside the context it answers with its adapters, afterwards as before.
@@ -73,10 +75,12 @@ def fine_tuned(
         recipe: how.
         seconds: the passes that do not fit are left out; one pass is always run.
         seed: of the adapters and of the order of rows.
+        judge: what the model that is being tuned is worth on development items, lower being better, where
+            that is not the loss of their answers; the pass of the least loss and the last one are judged.
         done: called with 1 after every pass.
     """
     with _adapted(model, recipe, seed) as adapted:
-        yield _train(model, adapted, train, development, recipe, seconds, seed, done)
+        yield _train(model, adapted, train, development, recipe, seconds, seed, judge, done)
 
 
 @contextmanager
@@ -143,6 +147,7 @@ def _train(
     recipe: Recipe,
     seconds: float,
     seed: int,
+    judge: Callable[[], float] | None,
     done: Callable[[int], None],
 ) -> Trained:
     import torch
@@ -182,9 +187,12 @@ def _train(
         spent = time.perf_counter() - started
         if epoch < epochs and spent * (epoch + 1) / epoch > seconds:
             break
-    with torch.no_grad():
-        for parameter, value in zip(weights, kept, strict=True):
-            parameter.copy_(value)
+    last = _copy(weights)
+    of_last = judge() if judge and best < epoch else np.inf
+    _put(weights, kept)
+    if judge and best < epoch and of_last < judge():
+        best = epoch
+        _put(weights, last)
     return Trained(len(train), epoch, best, losses, tokens, spent, epoch < wanted)
 
 
@@ -279,6 +287,14 @@ def _loss_of(model: LocalModel, rows: Sequence[Row]) -> float:
             n = sum(len(row.targets) for row in some)
             total, tokens = total + n * float(_loss(model, some)), tokens + n
     return total / max(tokens, 1)
+
+
+def _put(weights: Sequence[Any], values: Sequence[Any]) -> None:
+    import torch
+
+    with torch.no_grad():
+        for parameter, value in zip(weights, values, strict=True):
+            parameter.copy_(value)
 
 
 def _copy(weights: Sequence[Any]) -> list[Any]:

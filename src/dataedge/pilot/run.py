@@ -50,8 +50,6 @@ SHARE_OF_TIME = 0.85
 """Of the minutes given, for training; the rest is for asking the tuned model."""
 NEARLY_ALL = 0.8
 """Share of the train rows from which a pilot counts as a fine-tune on all of them."""
-SECOND = 0.3
-"""Share of the minutes for the second fine-tune, on fewer rows, where the first is on a part of them."""
 FEWEST_ROWS = 8
 """Of the second one: with fewer no curve is told from it."""
 
@@ -103,7 +101,7 @@ class PilotRun(Generic[Answers]):
         return self.general_after - self.general_before
 
 
-PILOT = Step("pilot", 3, (PilotRun, Said, Trained, Answer))
+PILOT = Step("pilot", 4, (PilotRun, Said, Trained, Answer))
 SPEED = Step("tuning_speed", 1)
 
 
@@ -113,10 +111,14 @@ class Plan(NamedTuple):
     Attributes:
         rows: train items.
         tokens: of all passes.
+        fewer: train items of the second one; 0 where there is none.
+        more_tokens: of its passes.
     """
 
     rows: int
     tokens: int
+    fewer: int = 0
+    more_tokens: int = 0
 
 
 def plan(train: int, item_tokens: float, short: Recipe | None = None) -> Plan:
@@ -129,11 +131,12 @@ def plan(train: int, item_tokens: float, short: Recipe | None = None) -> Plan:
     """
     recipe = short or Recipe()
     rows = min(train, recipe.rows)
-    trained = rows * recipe.passes(rows)
+    tokens = int(rows * item_tokens * recipe.passes(rows))
     second = None if short else second_recipe(train, recipe)
-    if second:
-        trained += second.rows * second.passes(second.rows)
-    return Plan(rows, int(trained * item_tokens))
+    if second is None:
+        return Plan(rows, tokens)
+    more = int(second.rows * item_tokens * second.passes(second.rows))
+    return Plan(rows, tokens, second.rows, more)
 
 
 def second_recipe(train: int, recipe: Recipe) -> Recipe | None:
@@ -154,49 +157,57 @@ def second_recipe(train: int, recipe: Recipe) -> Recipe | None:
     return replace(recipe, rows=rows)
 
 
-class Budget(NamedTuple):
-    """How the minutes of a pilot are spent.
+class Second(NamedTuple, Generic[Answers]):
+    """The fine-tune on fewer rows.
 
     Attributes:
-        first: minutes of the fine-tune.
-        second: of the one on fewer rows.
-        fewer: how that one is made; None where there is none.
+        found: None where it was not run, or tells nothing.
+        reason: why; empty too where the first is on nearly all rows.
     """
 
-    first: float
-    second: float
-    fewer: Recipe | None
-
-
-def budget(train: int, recipe: Recipe, minutes: float) -> Budget:
-    """The minutes of a pilot that was asked for, by the train items there are."""
-    fewer = second_recipe(train, recipe)
-    second = SECOND * minutes if fewer else 0.0
-    return Budget(minutes - second, second, fewer)
+    found: PilotRun[Answers] | None
+    reason: str = ""
 
 
 def run_second(
     workspace: Workspace,
-    spent: Budget,
+    recipe: Recipe,
+    minutes: float,
     first: PilotRun[Answers],
     read: Callable[[LocalModel], Answers],
     *,
     asked: Sequence[str],
-) -> PilotRun[Answers] | None:
-    """The fine-tune on fewer rows.
+    judge: Callable[[LocalModel], float] | None = None,
+) -> Second[Answers]:
+    """Tune on a quarter of the rows as well, in the time that is left, to tell what all would add.
 
-    Returns:
-        None where it tells nothing of a learning curve: one of the two was stopped by time, or came to
-        nothing.
+    Args:
+        workspace: as for `run`.
+        recipe: of the first.
+        minutes: of both.
+        first: the fine-tune on a part of the rows.
+        read: as for `run`.
+        asked: as for `run`.
+        judge: as for `run`.
     """
-
-    def tells(found: PilotRun[Answers]) -> bool:
-        return found.trained.best > 0 and not found.trained.stopped
-
-    if spent.fewer is None or not tells(first):
-        return None
-    second = run(workspace, spent.fewer, spent.second, read, asked=asked)
-    return second if tells(second) else None
+    fewer = second_recipe(len(workspace.splits.train), recipe)
+    done = first.trained
+    if fewer is None:
+        return Second(None)
+    if done.stopped:
+        return Second(None, "the fine-tune was stopped by time, so nothing is told of all rows")
+    if not done.best:
+        return Second(None, "the fine-tune came to nothing, so nothing is told of all rows")
+    share = fewer.rows * fewer.passes(fewer.rows) / (done.rows * done.epochs)
+    left = minutes - done.seconds / 60.0 / SHARE_OF_TIME
+    if left < share * done.seconds / 60.0 / SHARE_OF_TIME:
+        needed = (1.0 + share) * done.seconds / 60.0 / SHARE_OF_TIME
+        reason = f"a second one on {fewer.rows} rows, which tells what all would add, needs about "
+        return Second(None, f"{reason}--pilot {np.ceil(needed):.0f}")
+    second = run(workspace, fewer, left, read, asked=asked, judge=judge)
+    if second.trained.stopped or not second.trained.best:
+        return Second(None, f"the one on {fewer.rows} rows came to nothing, or was stopped by time")
+    return Second(second)
 
 
 def check_possible(config: AuditConfig, task: Task) -> None:
@@ -269,6 +280,7 @@ def run(
     read: Callable[[LocalModel], Answers],
     *,
     asked: Sequence[str],
+    judge: Callable[[LocalModel], float] | None = None,
     save: Place | None = None,
 ) -> PilotRun[Answers]:
     """Fine-tune the base model on train items and read what it says of the held-out ones.
@@ -282,6 +294,8 @@ def run(
         minutes: it may take.
         read: asks the tuned model about the held-out items.
         asked: what `read` asks for beside the items' own answers, such as labels: part of the result's key.
+        judge: what a tuned model is worth on development items, lower being better; the loss of their
+            answers if None.
         save: where the adapters go; they are then kept with the result.
     """
     s = workspace
@@ -301,6 +315,7 @@ def run(
             recipe,
             seconds=60.0 * minutes * SHARE_OF_TIME,
             seed=s.seed,
+            judge=(lambda: judge(model)) if judge else None,
             done=done,
         ) as trained:
             adapter = adapter_of(model) if save else {}

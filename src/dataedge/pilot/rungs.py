@@ -11,7 +11,7 @@ from dataedge.ladder.classify import Learned
 from dataedge.ladder.outcome import Outcome, better, keep
 from dataedge.ladder.rungs import FINE_TUNED
 from dataedge.ladder.tuned import TunedPrompt, with_preference
-from dataedge.learning_curve.fine_tune_curve import Size, gain_of_more_rows
+from dataedge.learning_curve.fine_tune_curve import MoreRows, Size, gain_of_more_rows
 from dataedge.pilot import run as pilot
 from dataedge.pilot.recipe import Recipe
 from dataedge.pilot.run import Said
@@ -42,8 +42,17 @@ class Piloted(NamedTuple):
     edge_basis: Basis = "estimated"
 
 
-def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConfig) -> Piloted:
-    """Tune the base model on labels; its answers are judged as those of prompts are."""
+def of_labels(
+    ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConfig, *, all_rows: bool
+) -> Piloted:
+    """Tune the base model on labels; its answers are judged as those of prompts are.
+
+    Args:
+        ladder: of the prompts and the learner.
+        ladder_run: what they reached.
+        config: minutes, and where adapters go.
+        all_rows: whether it is wanted what all rows would reach, where a part is tuned on.
+    """
     s, rungs = ladder.s, ladder_run.rungs
     strategy = s.bare_strategy()
     choices = s.prompter.choices(strategy)
@@ -53,17 +62,27 @@ def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConf
         sides = (s.prompts(strategy, side) for side in (s.development, s.evaluation))
         return Said(*(model.score_choices(prompts, choices) for prompts in sides))
 
+    labels = ladder.y[s.development]
+    usual: dict[str, Any] = {"log_prior": ladder.log_prior, "kinds": ("none",)}
+
+    def judge(model: LocalModel) -> float:
+        """Bits of development items as labels are told apart: what is said beside labels costs nothing."""
+        scores = model.score_choices(s.prompts(strategy, s.development), choices)
+        said = calibration.out_of_fold(scores, labels, **usual)
+        return float(ladder.trial(None, said, s.development).loss.mean())
+
     def calibrated(said: Said) -> Learned:
-        labels = ladder.y[s.development]
-        usual: dict[str, Any] = {"log_prior": ladder.log_prior, "kinds": ("none",)}
         fitted = calibration.fit(said.development, labels, **usual)
         development = calibration.out_of_fold(said.development, labels, **usual)
         return Learned(development, fitted.log_proba(said.evaluation))
 
     recipe = Recipe()
-    spent = pilot.budget(train, recipe, config.pilot or 0.0)
-    found = pilot.run(s, recipe, spent.first, read, asked=choices, save=Place.of(config))
-    second = pilot.run_second(s, spent, found, read, asked=choices)
+    minutes = config.pilot or 0.0
+    asked: dict[str, Any] = {"asked": choices, "judge": judge}
+    found = pilot.run(s, recipe, minutes, read, **asked, save=Place.of(config))
+    second = pilot.Second[Said](None)
+    if all_rows:
+        second = pilot.run_second(s, recipe, minutes, found, read, **asked)
     tuned = calibrated(found.said)
     hits, bits = ladder.judge(tuned.evaluation, s.evaluation)
     outcome = Outcome(
@@ -76,13 +95,14 @@ def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConf
         balanced=ladder.balanced(tuned.evaluation, s.evaluation),
     )
     valid = np.isin(s.evaluation, rungs.index)
-    beyond = None
-    if second:
-        fewer, _ = ladder.judge(calibrated(second.said).evaluation, s.evaluation)
-        beyond = gain_of_more_rows(
-            Size(second.trained.rows, 1.0 - fewer[valid]),
+    more = MoreRows.missing(second.reason, rungs.unit) if second.reason else None
+    if second.found:
+        fewer, _ = ladder.judge(calibrated(second.found.said).evaluation, s.evaluation)
+        more = gain_of_more_rows(
+            Size(second.found.trained.rows, 1.0 - fewer[valid]),
             Size(found.trained.rows, 1.0 - hits[valid]),
             train,
+            1.0 - rungs.outcomes["chance"].gain,
             rungs.weight,
             rungs.clusters,
             "accuracy",
@@ -92,7 +112,7 @@ def of_labels(ladder: ClassifyLadder, ladder_run: ClassifyRun, config: AuditConf
     stacked = ladder.learned(tuned, ladder_run.prompted)
     stacked = replace(stacked, how=f"{outcome.how}; base model weight {stacked.base_weight:g}")
     both = keep({FINE_TUNED: outcome, "with_data": stacked}, valid)
-    return added(replace(rungs, beyond=beyond), both, whole=nearly_all(found, train))
+    return added(replace(rungs, more_rows=more), both, whole=nearly_all(found, train))
 
 
 class _Asked(NamedTuple):
@@ -142,22 +162,23 @@ def of_responses(ladder: GenerateLadder, config: AuditConfig) -> TunedPrompt | N
         return None
     train = len(s.splits.train)
     # twice the time, so that it is not cut short where the machine has become busy
-    spent = pilot.Budget(2 * pilot.SHORT, 0.0, None)
-    if config.pilot is not None:
-        spent = pilot.budget(train, recipe, config.pilot)
+    minutes = 2 * pilot.SHORT if config.pilot is None else config.pilot
     asked = _Asked.of(ladder, short=short)
-    found = pilot.run(s, recipe, spent.first, asked.read, asked=asked.said, save=Place.of(config))
-    own = _Asked.of(ladder, short=True)
-    second = pilot.run_second(s, spent, found, own.read, asked=own.said)
-    fewer = None
-    if second:
-        told = dict(zip(own.questions, second.said, strict=True))
-        fewer = TunedPrompt(s.bare_strategy().template, said=told, rows=second.trained.rows)
+    found = pilot.run(s, recipe, minutes, asked.read, asked=asked.said, save=Place.of(config))
+    second, fewer = pilot.Second[list[Answer]](None), None
+    if not short:
+        own = _Asked.of(ladder, short=True)
+        second = pilot.run_second(s, recipe, minutes, found, own.read, asked=own.said)
+        if second.found:
+            said = dict(zip(own.questions, second.found.said, strict=True))
+            of = second.found.trained.rows
+            fewer = TunedPrompt(s.bare_strategy().template, said=said, rows=of)
     return TunedPrompt(
         s.bare_strategy().template,
         said=dict(zip(asked.questions, found.said, strict=True)),
         rows=found.trained.rows,
         fewer=fewer,
+        alone=second.reason,
         how=how(found, train),
         detail=described(found),
         whole=nearly_all(found, train),

@@ -127,8 +127,9 @@ def _bars(report: Report, width: int) -> Iterator[Text]:
         for r in report.ladder
         if r.rung in BARS and r.value is not None and r.detail.get("is") != "learned"
     ]
-    if len(shown) > 1 and shown[-1].rung == "with_data" and _same(*shown[-2:]):
-        shown.pop()
+    measured = [r for r in shown if r.rung != "tuned_all"]
+    if len(measured) > 1 and measured[-1].rung == "with_data" and _same(*measured[-2:]):
+        shown.remove(measured[-1])
     if not shown:
         return
     unit = shown[0].unit

@@ -63,7 +63,9 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
     ladder = ClassifyLadder(workspace, described, suspects, pruned)
     ladder_run, piloted = ladder.run(), None
     if config.pilot:
-        piloted = pilot_of_labels(ladder, ladder_run, config)
+        # of balanced accuracy no curve is told
+        all_rows = not leads(workspace.label_numbers)
+        piloted = pilot_of_labels(ladder, ladder_run, config, all_rows=all_rows)
         ladder_run = replace(ladder_run, rungs=piloted.rungs)
     rungs = replace(ladder_run.rungs, classes=workspace.label_numbers[ladder_run.rungs.index])
     outcomes = rungs.outcomes

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dataedge.figure_arithmetic import summed, weighed
 from dataedge.ladder.rungs import FINE_TUNED
 from dataedge.ladder.tuned import TunedPrompt
 from dataedge.pilot import run as pilot
 from dataedge.prepare.splits import LARGEST_SHARE
 from dataedge.verdict.edge_rule import Evidence, NextSteps
 from dataedge.verdict.fine_tune_error import error_of
-from dataedge.widened_intervals import extended, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +102,7 @@ def evidence_of(
 def tuning_gain_of(workspace: Workspace, rungs: Rungs) -> Figure:
     """What a fine-tune on all train rows gains over the best prompting, retrieval included.
 
-    A pilot on a part of the rows tells what the others would add, and its word and the prediction of the
+    Where a pilot on a part of the rows tells what the others would add, its word and the prediction of the
     proxy are weighed by their inverse variances; where development items already prefer the pilot on a part
     to the proxy on all, the proxy has nothing to say.
 
@@ -110,14 +110,16 @@ def tuning_gain_of(workspace: Workspace, rungs: Rungs) -> Figure:
         workspace: the data, its sides and vectors, and the base model.
         rungs: the ladder.
     """
-    beyond = rungs.told_beyond
-    found = rungs.difference(rungs.fine_tuned, "prompted")
-    told = foretold(workspace, rungs, found, rungs.tuning_basis, "tuning_gain")
-    tuned = rungs.difference(FINE_TUNED, "prompted")
-    if beyond is None or tuned.value is None:
-        return told
-    further = extended(tuned, beyond, rungs.bounds("prompted"))
-    return further if rungs.fine_tuned == FINE_TUNED else weighed(further, told)
+    more, tuned = rungs.forecast_gain, rungs.difference(FINE_TUNED, "prompted")
+    if more is None or tuned.value is None:
+        found = rungs.difference(rungs.fine_tuned, "prompted")
+        return foretold(workspace, rungs, found, rungs.tuning_basis, "tuning_gain")
+    forecast = summed(tuned, more, rungs.bounds("prompted"))
+    predicted = rungs.difference("learned", "prompted")
+    if rungs.fine_tuned == FINE_TUNED or predicted.value is None:
+        return forecast
+    predicted = foretold(workspace, rungs, predicted, "estimated", "tuning_gain")
+    return weighed(forecast, predicted)
 
 
 def foretold(
@@ -136,7 +138,7 @@ def foretold(
         basis: what it rests on.
         gain: which line of the table is taken.
     """
-    if basis == "measured" or rungs.tuning_basis == "measured":
+    if basis == "measured" or rungs.fine_tuned == FINE_TUNED:
         return figure  # what a fine-tune does with these data is known
     task, rows = workspace.dataset.task, len(workspace.splits.train)
     learned, without = (rungs.outcomes.get(rung) for rung in ("learned", "without_data"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dataedge.measure.registry import MEASURES
 from dataedge.report.charts.bars import shown_rungs
 from dataedge.report.charts.item_map import zones
-from dataedge.report.sentences import figure, least, said, seen
+from dataedge.report.sentences import figure, least, rung_name, said, seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,8 +131,8 @@ def ladder_sentence(report: Report) -> str:
     apart = []
     if "repaired" in rungs:
         apart.append("with suspects left out, items that are suspect are not judged on either")
-    if "more_data" in rungs:
-        apart.append("the last one is a forecast")
+    if forecasts := [rung_name(rungs[r]) for r in ("tuned_all", "more_data") if r in rungs]:
+        apart.append(f"a forecast is {', and '.join(forecasts)}")
     beside = f" ({'; '.join(apart)})" if apart else ""
     tuned = " The green one is a fine-tune that was run." if "tuned" in rungs else ""
     return (
