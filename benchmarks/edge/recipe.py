@@ -71,7 +71,7 @@ class Candidate(NamedTuple):
         return f"{self.learning_rate:g}, {self.steps} steps"
 
 
-RATES = (2e-3, 5e-4, 4e-3, 1e-3)
+RATES = (1e-3, 5e-4, 2e-3, 4e-3)
 LENGTHS = ((4, 100, 12), (8, 200, 24))
 SHORT = (4, 0, 4)
 """Lengths of those on texts."""
