@@ -145,6 +145,7 @@ def tune(keep: Path, candidate: Candidate, name: str, n: int) -> dict[str, Any]:
             development, evaluation = (model.score_choices(p, choices) for p in sides)
         fitted = calibration.fit(development, y[s.development], **prior)
         said, right = fitted.log_proba(evaluation), y[s.evaluation]
+        commonest = int(np.bincount(y[s.splits.train]).argmax())
         return {
             "set": name,
             "rows": n,
@@ -153,6 +154,8 @@ def tune(keep: Path, candidate: Candidate, name: str, n: int) -> dict[str, Any]:
             "accuracy": float((said.argmax(axis=1) == right).mean()),
             "bits": float(-said[np.arange(len(right)), right].mean() / np.log(2)),
             "items": len(right),
+            "hits": "".join(str(int(hit)) for hit in said.argmax(axis=1) == right),
+            "commonest": "".join(str(int(hit)) for hit in right == commonest),
             "passes": trained.epochs,
             "best_pass": trained.best,
             "development_losses": [round(loss, 4) for loss in trained.losses],
