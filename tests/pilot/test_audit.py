@@ -21,6 +21,8 @@ from dataedge.pilot import run, rungs
 from dataedge.pilot.fine_tune import Example, Trained
 from dataedge.pilot.recipe import Recipe
 from dataedge.report import sentences
+from dataedge.report.first_screen import first_screen
+from dataedge.report.page.sections import ladder_sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +132,10 @@ def test_a_part_of_the_rows_tells_what_all_would(
     told = next(sentences.tuning(report))
     assert told.startswith("Fine-tuned on 40 rows it answers")
     assert f"on {train} it should answer" in told
+    name = f"fine-tuned on {train} rows, forecast"
+    assert f"a forecast is {name}" in ladder_sentence(report)
+    lines = [line.plain for line in first_screen(report, [], 96)]
+    assert any(name in line for line in lines)
     monkeypatch.setattr(run, "own_copy", lambda _: pytest.fail("opened to be tuned"))
     again = dataedge.audit(topics, out=out, **options).report  # type: ignore[arg-type]
     assert again.tuning_gain == found

@@ -81,10 +81,12 @@ class EdgeModel(_Part):
     n: int
     """Evaluation items."""
     basis: Literal["estimated", "measured"]
-    """Estimated by the proxy learner, or measured by a pilot fine-tune."""
+    """Estimated by the proxy learner, by a pilot on a part of the rows, or by both weighed; or measured by
+    a pilot fine-tune."""
     measurement: EndsModel | None = None
-    """The interval of the measurement alone; null where that is `low` and `high`, and in reports of
-    versions that had no other."""
+    """The interval of the measurement alone; null where that is `low` and `high`, where a pilot on a part of
+    the rows was weighed in (the rung `tuned` has what was measured), and in reports of versions that had no
+    other."""
     carries: CarriedModel | None = None
     """What the interval carries; null in reports of versions whose intervals carried the evaluation
     items alone."""
