@@ -83,9 +83,10 @@ def compare(arm: arms.Arm, keep: Path, minutes: float = MINUTES) -> dict[str, An
     started = time.perf_counter()
     foretold = dataedge.audit(place / "data", **options)
     seconds = time.perf_counter() - started
-    before = outcomes(foretold)
+    before, beside = outcomes(foretold), baselines(foretold)
+    # takes the place of the first in the store
     tuned = dataedge.audit(place / "data", pilot=minutes, **options)
-    return row(arm, foretold, tuned, before, outcomes(tuned), seconds)
+    return {**row(arm, foretold, tuned, before, outcomes(tuned), seconds), **beside}
 
 
 def row(
@@ -129,7 +130,6 @@ def row(
         **measured(report.tuning_gain, "predicted"),
         **{rung: rungs.get(rung) for rung in RUNGS},
         "with_data": rungs.get("with_data"),
-        **baselines(foretold),
         "tuned": reached.value,
         "nothing_learned": before["learned"] == before["without_data"],
         "preferred": preferred,
