@@ -21,7 +21,6 @@ every cell. What changes the asking asks for an empty file. Until the last cell 
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -44,7 +43,7 @@ from dataedge.prompt.calibration import log_softmax
 from dataedge.prompt.scores import Choices, ask_choices
 from dataedge.prompt.search import schedule
 from dataedge.store import Store
-from record import provenance
+from record import arguments, provenance, write_whole
 
 if TYPE_CHECKING:
     from dataedge.prompt.workspace import Workspace
@@ -82,11 +81,7 @@ class Cell:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    arguments.add_argument("--quick", action="store_true")
-    arguments.add_argument("--out", type=Path)
-    arguments.add_argument("--keep", type=Path)
-    given = arguments.parse_args()
+    given = arguments(__doc__).parse_args()
     if not sets.DATA.is_dir():
         print(f"asking: FAIL no data at {sets.DATA}")
         return 1
@@ -285,9 +280,7 @@ def write(cells: list[Cell], every: int, out: Path | None) -> None:
         return
     found, passed = found_in(cells, every)
     written = {**provenance(), "pass": passed, **found, "table": [asdict(c) for c in cells]}
-    new = out.with_suffix(".new")
-    new.write_text(json.dumps(written, indent=1) + "\n")
-    new.replace(out)
+    write_whole(written, out)
 
 
 def report(cells: list[Cell], every: int, out: Path | None) -> int:

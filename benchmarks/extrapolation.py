@@ -33,7 +33,6 @@ import numpy as np
 
 from dataedge.figure_arithmetic import summed
 from dataedge.intervals import proportion
-from dataedge.learning_curve import fine_tune_curve
 from dataedge.learning_curve.fine_tune_curve import (
     FEWER,
     PRIORS,
@@ -264,7 +263,6 @@ def main() -> int:
     if not LABELS.is_file():
         print(f"extrapolation: FAIL no data at {DATA}")
         return 1
-    fine_tune_curve.DRAWS = 1000
     texts, labels = losses()[:: 5 if given.quick else 1], error_rates()
     rows = measured(texts, labels, 2 if given.quick else 10)
     others = {

@@ -12,7 +12,6 @@ lower end lies above it in none. With fewer sets the line says FAIL.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -32,7 +31,7 @@ from dataedge.figure_arithmetic import summed
 from dataedge.intervals import proportion
 from dataedge.learning_curve.fine_tune_curve import Size, gain_of_more_rows
 from dataedge.pilot.recipe import Recipe
-from record import provenance
+from record import arguments, provenance, write_whole
 
 SETS = (
     *("banking:20", "clinc:20", "mmlu:8", "exercise:equipment", "banking:8", "clinc:30"),
@@ -43,11 +42,7 @@ FEWEST = 8
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    arguments.add_argument("--quick", action="store_true")
-    arguments.add_argument("--out", type=Path)
-    arguments.add_argument("--keep", type=Path)
-    given = arguments.parse_args()
+    given = arguments(__doc__).parse_args()
     if not sets.DATA.is_dir():
         print(f"curves: FAIL no data at {sets.DATA}")
         return 1
@@ -104,9 +99,7 @@ def conclude(runs: list[dict[str, Any]], out: Path | None, *, shown: bool = Fals
     passed = len(table) >= FEWEST and covered >= len(told) - 1 and not too_sure
     if out:
         whole = {**provenance("peft"), "pass": passed, "table": table, "runs": runs}
-        new = out.with_suffix(".new")
-        new.write_text(json.dumps(whole, indent=1) + "\n")
-        new.replace(out)
+        write_whole(whole, out)
     if shown:
         for r in table:
             said = (

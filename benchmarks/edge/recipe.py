@@ -13,7 +13,6 @@ PASS: no candidate is more than a point of accuracy, on the mean of the sets, ah
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -36,7 +35,7 @@ from dataedge.pilot.recipe import Recipe
 from dataedge.pilot.run import examples_of, own_copy
 from dataedge.prompt import calibration
 from dataedge.store import Store
-from record import provenance
+from record import arguments, provenance, write_whole
 from set_workspace import base_model, workspace
 
 SETS = (
@@ -79,11 +78,7 @@ CANDIDATES = tuple(Candidate(rate, *length) for length in LENGTHS for rate in RA
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    arguments.add_argument("--quick", action="store_true")
-    arguments.add_argument("--out", type=Path)
-    arguments.add_argument("--keep", type=Path)
-    given = arguments.parse_args()
+    given = arguments(__doc__).parse_args()
     if not sets.DATA.is_dir():
         print(f"recipe: FAIL no data at {sets.DATA}")
         return 1
@@ -227,9 +222,7 @@ def write(rows: list[dict[str, Any]], every: int, out: Path | None) -> None:
     if out is None:
         return
     whole = {**provenance("peft"), "runs": len(rows), "runs_wanted": every, "means": means(rows)}
-    new = out.with_suffix(".new")
-    new.write_text(json.dumps({**whole, "table": rows}, indent=1) + "\n")
-    new.replace(out)
+    write_whole({**whole, "table": rows}, out)
 
 
 def report(rows: list[dict[str, Any]], every: int, out: Path | None) -> int:

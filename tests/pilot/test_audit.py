@@ -17,7 +17,8 @@ from dataedge.cli.plan import plan
 from dataedge.engine.values import digest
 from dataedge.errors import AuditError
 from dataedge.learning_curve.fine_tune_curve import MoreRows, Size
-from dataedge.pilot import run, rungs
+from dataedge.pilot import amount, run, rungs
+from dataedge.pilot import second as second_one
 from dataedge.pilot.fine_tune import Example, Trained
 from dataedge.pilot.recipe import Recipe
 from dataedge.report import sentences
@@ -178,14 +179,14 @@ def test_a_second_one_is_run_where_it_can_tell_something(monkeypatch: pytest.Mon
 
     def second(
         first: run.PilotRun[None], minutes: float = 10.0, recipe: Recipe = recipe
-    ) -> run.Second[None]:
-        return run.run_second(model, recipe, minutes, first, lambda _: None, asked=[])  # type: ignore[arg-type]
+    ) -> second_one.Second[None]:
+        return second_one.run_second(model, recipe, minutes, first, lambda _: None, asked=[])  # type: ignore[arg-type]
 
     def tuned(_: object, recipe: Recipe, minutes: float, *__: object, **___: object) -> object:
         given.append((recipe.rows, minutes))
         return found(rows=recipe.rows)
 
-    monkeypatch.setattr(run, "run", tuned)
+    monkeypatch.setattr(second_one, "run", tuned)
     assert "came to nothing" in second(found(best=0)).reason
     assert "stopped by time" in second(found(stopped=True)).reason
     assert second(found(), recipe=Recipe(rows=200)) == (None, "")
@@ -196,14 +197,14 @@ def test_a_second_one_is_run_where_it_can_tell_something(monkeypatch: pytest.Mon
     assert second(found(), minutes=1.6).found is not None
     [(rows, minutes)] = given
     assert rows == 10
-    assert minutes == pytest.approx(1.6 - 1.0 / run.SHARE_OF_TIME)
+    assert minutes == pytest.approx(1.6 - 1.0 / amount.SHARE_OF_TIME)
 
 
 def test_plan_counts_the_second_fine_tune() -> None:
     usual = Recipe()
-    assert run.plan(400, 10.0) == (400, 400 * 10 * usual.passes(400), 0, 0)
-    assert run.plan(4_000, 10.0).tokens == 512 * 10 * usual.passes(512)
-    assert run.plan(4_000, 10.0)[2:] == (128, 128 * 10 * usual.passes(128))
+    assert amount.plan(400, 10.0) == (400, 400 * 10 * usual.passes(400), 0, 0)
+    assert amount.plan(4_000, 10.0).tokens == 512 * 10 * usual.passes(512)
+    assert amount.plan(4_000, 10.0)[2:] == (128, 128 * 10 * usual.passes(128))
 
 
 def test_an_answer_that_was_mended_is_asked_about_anew() -> None:

@@ -211,8 +211,8 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
 
 def _pilot(config: AuditConfig, dataset: Dataset, held: int, data_tokens: int) -> PilotWork | None:
     """What a fine-tune would cost; development items come on top."""
-    from dataedge.pilot.run import SHARE_OF_TIME, SHORT, short_of
-    from dataedge.pilot.run import plan as planned
+    from dataedge.pilot.amount import SHARE_OF_TIME, SHORT, short_of
+    from dataedge.pilot.amount import plan as planned
 
     train, each = len(dataset.items) - held, data_tokens / len(dataset.items) + SCAFFOLD_TOKENS
     speed, minutes, recipe = TOKENS_PER_SECOND / TRAINING, config.pilot, None

@@ -1,6 +1,6 @@
 """A pilot: this model fine-tuned on a part of the train side, and what it then says of the held-out items.
 
-Where it is asked for it may take so many minutes. Where texts are audited and it fits `SHORT` minutes, a
+Where it is asked for it may take so many minutes. Where texts are audited and it fits two minutes, a
 short one is run unasked: what n-grams learn of texts is too little to stand for a fine-tune. How much fits is
 worked out before from two timed steps, which are kept, so that a run that goes on tunes on the same items.
 """
@@ -10,15 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
 from dataedge.engine import Step
 from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Task
-from dataedge.learning_curve.fine_tune_curve import FEWER
 from dataedge.models import connection
+from dataedge.pilot.amount import SHARE_OF_TIME, short_of
 from dataedge.pilot.fine_tune import (
     Example,
     Trained,
@@ -46,19 +46,6 @@ if TYPE_CHECKING:
 
 REFUSED = (Task.NUMBER, Task.MULTILABEL)
 """Tasks that a pilot does not tune on."""
-SHARE_OF_TIME = 0.85
-"""Of the minutes given, for training; the rest is for asking the tuned model."""
-NEARLY_ALL = 0.8
-"""Share of the train rows from which a pilot counts as a fine-tune on all of them."""
-FEWEST_ROWS = 8
-"""Of the second one: with fewer no curve is told from it."""
-
-SHORT = 2.0
-"""Minutes that a fine-tune may take which nobody asked for."""
-PASSES = 2
-"""Over its train items at least."""
-SHORT_ROWS = (512, 256, 128, 64, 32)
-"""Train items of such a one: as many as fit with two passes."""
 TIMED = 8
 """Train items of the steps that are timed before."""
 Answers = TypeVar("Answers")
@@ -105,111 +92,6 @@ PILOT = Step("pilot", 4, (PilotRun, Said, Trained, Answer))
 SPEED = Step("tuning_speed", 1)
 
 
-class Plan(NamedTuple):
-    """What a pilot would train on.
-
-    Attributes:
-        rows: train items.
-        tokens: of all passes.
-        fewer: train items of the second one; 0 where there is none.
-        more_tokens: of its passes.
-    """
-
-    rows: int
-    tokens: int
-    fewer: int = 0
-    more_tokens: int = 0
-
-
-def plan(train: int, item_tokens: float, short: Recipe | None = None) -> Plan:
-    """What a pilot on so many train items of so many tokens trains on, if time allows.
-
-    Args:
-        train: items there are.
-        item_tokens: mean tokens of one.
-        short: of the one that is run unasked; the usual one, and the second beside it, if None.
-    """
-    recipe = short or Recipe()
-    rows = min(train, recipe.rows)
-    tokens = int(rows * item_tokens * recipe.passes(rows))
-    second = None if short else second_recipe(train, recipe)
-    if second is None:
-        return Plan(rows, tokens)
-    more = int(second.rows * item_tokens * second.passes(second.rows))
-    return Plan(rows, tokens, second.rows, more)
-
-
-def second_recipe(train: int, recipe: Recipe) -> Recipe | None:
-    """The same on fewer rows, to tell what the rows that a pilot is not tuned on would add.
-
-    Returns:
-        None where it is tuned on nearly all, or on too few to tell anything.
-
-    Example:
-        >>> second_recipe(2_000, Recipe()).rows
-        128
-        >>> second_recipe(600, Recipe()) is None
-        True
-    """
-    rows = min(train, recipe.rows) // FEWER
-    if recipe.rows >= NEARLY_ALL * train or rows < FEWEST_ROWS:
-        return None
-    return replace(recipe, rows=rows)
-
-
-class Second(NamedTuple, Generic[Answers]):
-    """The fine-tune on fewer rows.
-
-    Attributes:
-        found: None where it was not run, or tells nothing.
-        reason: why; empty too where the first is on nearly all rows.
-    """
-
-    found: PilotRun[Answers] | None
-    reason: str = ""
-
-
-def run_second(
-    workspace: Workspace,
-    recipe: Recipe,
-    minutes: float,
-    first: PilotRun[Answers],
-    read: Callable[[LocalModel], Answers],
-    *,
-    asked: Sequence[str],
-    judge: Callable[[LocalModel], float] | None = None,
-) -> Second[Answers]:
-    """Tune on a quarter of the rows as well, in the time that is left, to tell what all would add.
-
-    Args:
-        workspace: as for `run`.
-        recipe: of the first.
-        minutes: of both.
-        first: the fine-tune on a part of the rows.
-        read: as for `run`.
-        asked: as for `run`.
-        judge: as for `run`.
-    """
-    fewer = second_recipe(len(workspace.splits.train), recipe)
-    done = first.trained
-    if fewer is None:
-        return Second(None)
-    if done.stopped:
-        return Second(None, "the fine-tune was stopped by time, so nothing is told of all rows")
-    if not done.best:
-        return Second(None, "the fine-tune came to nothing, so nothing is told of all rows")
-    share = fewer.rows * fewer.passes(fewer.rows) / (done.rows * done.epochs)
-    left = minutes - done.seconds / 60.0 / SHARE_OF_TIME
-    if left < share * done.seconds / 60.0 / SHARE_OF_TIME:
-        needed = (1.0 + share) * done.seconds / 60.0 / SHARE_OF_TIME
-        reason = f"a second one on {fewer.rows} rows, which tells what all would add, needs about "
-        return Second(None, f"{reason}--pilot {np.ceil(needed):.0f}")
-    second = run(workspace, fewer, left, read, asked=asked, judge=judge)
-    if second.trained.stopped or not second.trained.best:
-        return Second(None, f"the one on {fewer.rows} rows came to nothing, or was stopped by time")
-    return Second(second)
-
-
 def check_possible(config: AuditConfig, task: Task) -> None:
     """Raise AuditError, before anything is done, where a pilot was wanted and none can be run."""
     if not config.pilot:
@@ -246,31 +128,6 @@ def short_recipe(workspace: Workspace, config: AuditConfig) -> Recipe | None:
         SPEED, inputs, lambda _: tokens_per_second(own_copy(s.lazy_model), examples, Recipe())
     )
     return short_of(len(s.splits.train), s.item_tokens, speed)
-
-
-def short_of(train: int, item_tokens: float, speed: float) -> Recipe | None:
-    """The largest short fine-tune that fits.
-
-    Args:
-        train: train items there are.
-        item_tokens: mean tokens of one.
-        speed: tokens a second in training.
-
-    Example:
-        >>> [short_of(1_000, 100.0, speed).rows for speed in (200.0, 600.0, 5_000.0)]
-        [64, 256, 512]
-        >>> short_of(1_000, 1_000.0, 100.0) is None
-        True
-    """
-    for size in SHORT_ROWS:
-        rows = min(size, train)
-        passes = int(60.0 * SHORT * speed / (rows * item_tokens))
-        if passes >= PASSES:
-            usual = Recipe()
-            return replace(
-                usual, rows=rows, epochs=PASSES, most=max(PASSES, min(passes, usual.most))
-            )
-    return None
 
 
 def run(

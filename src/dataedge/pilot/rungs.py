@@ -13,9 +13,11 @@ from dataedge.ladder.rungs import FINE_TUNED
 from dataedge.ladder.tuned import TunedPrompt, with_preference
 from dataedge.learning_curve.fine_tune_curve import MoreRows, Size, gain_of_more_rows
 from dataedge.pilot import run as pilot
+from dataedge.pilot.amount import NEARLY_ALL, SHORT
 from dataedge.pilot.recipe import Recipe
 from dataedge.pilot.run import Said
 from dataedge.pilot.saved import Place
+from dataedge.pilot.second import Second, run_second
 from dataedge.positions import positions
 from dataedge.prompt import calibration
 from dataedge.prompt.scores import Answer
@@ -80,9 +82,9 @@ def of_labels(
     minutes = config.pilot or 0.0
     asked: dict[str, Any] = {"asked": choices, "judge": judge}
     found = pilot.run(s, recipe, minutes, read, **asked, save=Place.of(config))
-    second = pilot.Second[Said](None)
+    second = Second[Said](None)
     if all_rows:
-        second = pilot.run_second(s, recipe, minutes, found, read, **asked)
+        second = run_second(s, recipe, minutes, found, read, **asked)
     tuned = calibrated(found.said)
     hits, bits = ladder.judge(tuned.evaluation, s.evaluation)
     outcome = Outcome(
@@ -162,13 +164,13 @@ def of_responses(ladder: GenerateLadder, config: AuditConfig) -> TunedPrompt | N
         return None
     train = len(s.splits.train)
     # twice the time, so that it is not cut short where the machine has become busy
-    minutes = 2 * pilot.SHORT if config.pilot is None else config.pilot
+    minutes = 2 * SHORT if config.pilot is None else config.pilot
     asked = _Asked.of(ladder, short=short)
     found = pilot.run(s, recipe, minutes, asked.read, asked=asked.said, save=Place.of(config))
-    second, fewer = pilot.Second[list[Answer]](None), None
+    second, fewer = Second[list[Answer]](None), None
     if not short:
         own = _Asked.of(ladder, short=True)
-        second = pilot.run_second(s, recipe, minutes, found, own.read, asked=own.said)
+        second = run_second(s, recipe, minutes, found, own.read, asked=own.said)
         if second.found:
             said = dict(zip(own.questions, second.found.said, strict=True))
             of = second.found.trained.rows
@@ -211,7 +213,7 @@ def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:
 def nearly_all(found: PilotRun[Any], train: int) -> bool:
     """Whether it was tuned to the end, learned something, and saw nearly all rows."""
     done = found.trained
-    return done.rows >= pilot.NEARLY_ALL * train and not done.stopped and done.best > 0
+    return done.rows >= NEARLY_ALL * train and not done.stopped and done.best > 0
 
 
 def how(found: PilotRun[Any], train: int) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from dataedge.figure_arithmetic import summed, weighed
 from dataedge.ladder.rungs import FINE_TUNED
 from dataedge.ladder.tuned import TunedPrompt
+from dataedge.pilot import amount
 from dataedge.pilot import run as pilot
 from dataedge.prepare.splits import LARGEST_SHARE
 from dataedge.verdict.edge_rule import Evidence, NextSteps
@@ -36,7 +37,7 @@ def next_steps_of(workspace: Workspace, rungs: Rungs) -> NextSteps:
     if splits.source == "dataset":
         leaked = set(splits.leaked.tolist())
         at_hand = sum(items[i].split == "test" and i not in leaked for i in usable)
-    tokens = pilot.plan(len(splits.train), workspace.item_tokens).tokens
+    tokens = amount.plan(len(splits.train), workspace.item_tokens).tokens
     possible = workspace.dataset.task not in pilot.REFUSED and not workspace.abilities.remote
     tuned = rungs.outcomes.get(FINE_TUNED)
     longer = tuned is None or (isinstance(tuned.strategy, TunedPrompt) and tuned.strategy.short)
@@ -111,12 +112,12 @@ def tuning_gain_of(workspace: Workspace, rungs: Rungs) -> Figure:
         rungs: the ladder.
     """
     more, tuned = rungs.forecast_gain, rungs.difference(FINE_TUNED, "prompted")
-    if more is None or tuned.value is None:
+    if more is None or tuned.low is None:
         found = rungs.difference(rungs.fine_tuned, "prompted")
         return foretold(workspace, rungs, found, rungs.tuning_basis, "tuning_gain")
     forecast = summed(tuned, more, rungs.bounds("prompted"))
     predicted = rungs.difference("learned", "prompted")
-    if rungs.fine_tuned == FINE_TUNED or predicted.value is None:
+    if rungs.fine_tuned == FINE_TUNED or predicted.low is None:
         return forecast
     predicted = foretold(workspace, rungs, predicted, "estimated", "tuning_gain")
     return weighed(forecast, predicted)
