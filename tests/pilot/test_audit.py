@@ -17,8 +17,9 @@ from dataedge.cli.plan import plan
 from dataedge.engine.values import digest
 from dataedge.errors import AuditError
 from dataedge.learning_curve.fine_tune_curve import MoreRows, Size
-from dataedge.pilot import amount, run, rungs
+from dataedge.pilot import amount, fine_tune, run, rungs
 from dataedge.pilot import second as second_one
+from dataedge.pilot.checkpoint import FILE
 from dataedge.pilot.fine_tune import Example, Trained
 from dataedge.pilot.recipe import Recipe
 from dataedge.report import sentences
@@ -101,6 +102,36 @@ def test_a_second_run_tunes_nothing(
     monkeypatch.setattr(run, "own_copy", lambda _: pytest.fail("opened to be tuned"))
     again = dataedge.audit(topics, out=str(out), **options)  # type: ignore[arg-type]
     assert again.report.tuning_gain == audited.report.tuning_gain
+
+
+def test_one_that_was_broken_off_goes_on_and_tells_the_same(
+    audited: dataedge.Audit, topics: Path, tmp_path: Path, options: dict[str, object]
+) -> None:
+    made, step = [], fine_tune._step
+
+    def stopping(*given: object) -> None:
+        made.append(step(*given))  # type: ignore[arg-type]
+        if len(made) == 30:
+            raise KeyboardInterrupt
+
+    def again() -> dataedge.Audit:
+        return dataedge.audit(topics, out=str(tmp_path), **options)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rungs, "Recipe", lambda: Recipe(learning_rate=2e-2, epochs=6, steps=0))
+        patch.setattr(fine_tune, "_step", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            again()
+        assert (tmp_path / FILE).is_file()
+        found = {rung.rung: rung for rung in again().report.ladder}["tuned"]
+    whole = {rung.rung: rung for rung in audited.report.ladder}["tuned"]
+    assert found.value == whole.value
+    assert found.detail["development_losses"] == whole.detail["development_losses"]
+    each = -(-found.detail["train_items"] // 8)
+    assert each * 6 < len(made) < each * 7, (
+        "the pass that was broken off is run again, and no other"
+    )
+    assert not (tmp_path / FILE).exists()
 
 
 def test_a_part_of_the_rows_tells_what_all_would(

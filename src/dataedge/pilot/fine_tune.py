@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from dataedge.models.local.batching import batches, windows
+from dataedge.pilot.checkpoint import Course, Trainee
 from dataedge.pilot.recipe import WARMUP
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from dataedge.models.local.batching import Row
     from dataedge.models.local.model import LocalModel
+    from dataedge.pilot.checkpoint import Checkpoint
     from dataedge.pilot.recipe import Recipe
 
 
@@ -65,6 +67,7 @@ def fine_tuned(
     seed: int,
     judge: Callable[[], float] | None = None,
     done: Callable[[int], None] = lambda _: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Iterator[Trained]:
     """Tune a model; inside the context it answers with its adapters, afterwards as before.
 
@@ -78,9 +81,12 @@ def fine_tuned(
         judge: what the model that is being tuned is worth on development items, lower being better, where
             that is not the loss of their answers; the pass of the least loss and the last one are judged.
         done: called with 1 after every pass.
+        checkpoint: keeps what was reached after every pass, and what to go on from.
     """
     with _adapted(model, recipe, seed) as adapted:
-        yield _train(model, adapted, train, development, recipe, seconds, seed, judge, done)
+        yield _train(
+            *(model, adapted, train, development, recipe, seconds, seed, judge, done), checkpoint
+        )
 
 
 @contextmanager
@@ -149,6 +155,7 @@ def _train(
     seed: int,
     judge: Callable[[], float] | None,
     done: Callable[[int], None],
+    checkpoint: Checkpoint | None,
 ) -> Trained:
     import torch
 
@@ -156,44 +163,73 @@ def _train(
     rows, held = _rows(model, train), _rows(model, development[: recipe.development])
     weights = [p for p in adapted.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=0.0)
-    rng = np.random.default_rng(seed)
-    losses, kept, best = [_loss_of(model, held)], _copy(weights), 0
-    asking = time.perf_counter() - started  # the development items, as after each pass
+    trainee = Trainee(weights, _copy(weights), optimiser, np.random.default_rng(seed))
     steps = -(-len(rows) // recipe.batch)
     wanted = recipe.passes(len(rows))
-    epochs, step, tokens, spent = wanted, 0, 0, 0.0
-    epoch = 0
-    while epoch < epochs:
-        epoch += 1
-        for batch in _shuffled(rows, recipe.batch, rng):
-            factor = _schedule(step, steps * epochs)
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.learning_rate * factor
-            answers = sum(len(row.targets) for row in batch)
-            for part in _parts(batch):
-                share = sum(len(row.targets) for row in part) / answers
-                (share * _loss(model, part)).backward()
-            torch.nn.utils.clip_grad_norm_(weights, 1.0)
-            optimiser.step()
-            optimiser.zero_grad()
-            step, tokens = step + 1, tokens + sum(len(row.ids) for row in batch)
-            if step == PROBED:  # how many passes fit is known before the rate begins to fall
-                each = (time.perf_counter() - started - asking) / step
-                epochs = max(1, min(epochs, int((seconds - asking) / (each * steps + asking))))
-        losses.append(_loss_of(model, held))
+    course = checkpoint.read(trainee) if checkpoint else None
+    if course is None:
+        course = Course(wanted, losses=[_loss_of(model, held)])
+    for _ in range(course.epoch):
         done(1)
-        if losses[-1] < losses[best]:
-            best, kept = epoch, _copy(weights)
-        spent = time.perf_counter() - started
-        if epoch < epochs and spent * (epoch + 1) / epoch > seconds:
+    asking = time.perf_counter() - started  # the development items, as after each pass
+    started -= course.seconds
+    while course.epoch < course.epochs:
+        if course.epoch and course.seconds * (course.epoch + 1) / course.epoch > seconds:
             break
-    last = _copy(weights)
-    of_last = judge() if judge and best < epoch else np.inf
-    _put(weights, kept)
-    if judge and best < epoch and of_last < judge():
-        best = epoch
-        _put(weights, last)
-    return Trained(len(train), epoch, best, losses, tokens, spent, epoch < wanted)
+        course.epoch += 1
+        for batch in _shuffled(rows, recipe.batch, trainee.rng):
+            factor = _schedule(course.step, steps * course.epochs)
+            _step(model, trainee, batch, recipe.learning_rate * factor)
+            course.step += 1
+            course.tokens += sum(len(row.ids) for row in batch)
+            if course.step == PROBED:  # how many passes fit is known before the rate begins to fall
+                each = (time.perf_counter() - started - asking) / course.step
+                fitting = int((seconds - asking) / (each * steps + asking))
+                course.epochs = max(1, min(course.epochs, fitting))
+        course.losses.append(_loss_of(model, held))
+        if course.losses[-1] < course.losses[course.best]:
+            course.best = course.epoch
+            _put(trainee.kept, weights)
+        course.seconds = time.perf_counter() - started
+        if checkpoint:
+            checkpoint.write(course, trainee)
+        done(1)
+    best = _better(trainee, course, judge) if judge and course.best < course.epoch else course.best
+    if best < course.epoch:
+        _put(weights, trainee.kept)
+    return Trained(
+        len(train),
+        course.epoch,
+        best,
+        course.losses,
+        course.tokens,
+        course.seconds,
+        course.epoch < wanted,
+    )
+
+
+def _step(model: LocalModel, trainee: Trainee, batch: Sequence[Row], rate: float) -> None:
+    """One step of the optimiser, on the mean loss of a batch's answer tokens."""
+    import torch
+
+    for group in trainee.optimiser.param_groups:
+        group["lr"] = rate
+    answers = sum(len(row.targets) for row in batch)
+    for part in _parts(batch):
+        share = sum(len(row.targets) for row in part) / answers
+        (share * _loss(model, part)).backward()
+    torch.nn.utils.clip_grad_norm_(trainee.weights, 1.0)
+    trainee.optimiser.step()
+    trainee.optimiser.zero_grad()
+
+
+def _better(trainee: Trainee, course: Course, judge: Callable[[], float]) -> int:
+    """The pass of the least loss or the last one, whichever is judged better; the weights are the last's."""
+    of_last, last = judge(), _copy(trainee.weights)
+    _put(trainee.weights, trainee.kept)
+    of_least = judge()
+    _put(trainee.weights, last)
+    return course.epoch if of_last < of_least else course.best
 
 
 PROBED = 4

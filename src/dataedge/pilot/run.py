@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import numpy as np
 
 from dataedge.engine import Step
+from dataedge.engine.values import digest
 from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Task
 from dataedge.models import connection
 from dataedge.pilot.amount import SHARE_OF_TIME, short_of
+from dataedge.pilot.checkpoint import FILE, Checkpoint
 from dataedge.pilot.fine_tune import (
     Example,
     Trained,
@@ -161,6 +163,7 @@ def run(
     inputs = inputs_of(s, minutes, recipe, (examples, held, judged), asked)
     if save:
         inputs["adapter"] = True
+    checkpoint = Checkpoint(s.engine.store.path.with_name(FILE), digest(inputs))
 
     def tune(done: Callable[[int], None]) -> PilotRun[Answers]:
         model = own_copy(s.lazy_model)
@@ -174,6 +177,7 @@ def run(
             seed=s.seed,
             judge=(lambda: judge(model)) if judge else None,
             done=done,
+            checkpoint=checkpoint,
         ) as trained:
             adapter = adapter_of(model) if save else {}
             return PilotRun(read(model), trained, before, general_bits(model), adapter)
@@ -193,6 +197,7 @@ def run(
 
     parts = recipe.passes(len(train)) + 1  # what is said of the held-out items comes last
     found: PilotRun[Answers] = s.engine.once(replace(PILOT, parts=parts), inputs, compute)
+    checkpoint.remove()
     if save:
         save_adapter(found.adapter, recipe, save)
     return found

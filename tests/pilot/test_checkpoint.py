@@ -1,0 +1,105 @@
+"""A fine-tune that is broken off goes on after its last whole pass, and comes to the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from dataedge.pilot import fine_tune
+from dataedge.pilot.checkpoint import Checkpoint
+from dataedge.pilot.fine_tune import Trained, fine_tuned
+from tests.pilot.test_fine_tune import FAST, examples, model, said
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dataedge.models.local.model import LocalModel
+
+__all__ = ["model"]
+
+TRAIN, HELD, ASKED = examples(40, 0), examples(12, 1), examples(12, 2)
+
+
+class PowerCutError(Exception):
+    """Comes in the middle."""
+
+
+def tuned(
+    model: LocalModel, checkpoint: Checkpoint | None, done: Callable[[int], None]
+) -> tuple[Trained, np.ndarray]:
+    with fine_tuned(
+        model, TRAIN, HELD, FAST, seconds=600, seed=3, done=done, checkpoint=checkpoint
+    ) as trained:
+        return trained, said(model, ASKED)
+
+
+def cut_after(passes: int) -> Callable[[int], None]:
+    told: list[int] = []
+
+    def done(n: int) -> None:
+        told.append(n)
+        if len(told) == passes:
+            raise PowerCutError
+
+    return done
+
+
+@pytest.mark.parametrize("passes", range(1, FAST.epochs + 1))
+def test_it_goes_on_after_the_last_whole_pass_and_ends_bit_for_bit_the_same(
+    model: LocalModel, tmp_path: Path, passes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, expected = tuned(model, None, lambda _: None)
+    kept = Checkpoint(tmp_path / "pilot", "a")
+    with pytest.raises(PowerCutError):
+        tuned(model, kept, cut_after(passes))
+    told: list[int] = []
+    steps, step = [], fine_tune._step
+    monkeypatch.setattr(fine_tune, "_step", lambda *given: steps.append(step(*given)))
+    found, answers = tuned(model, kept, told.append)
+    assert np.array_equal(answers, expected)
+    assert found.losses == whole.losses
+    assert (found.epochs, found.best, found.tokens) == (whole.epochs, whole.best, whole.tokens)
+    assert told == [1] * FAST.epochs, "passes from before are told as done"
+    assert len(steps) == (FAST.epochs - passes) * 5, "no whole pass is run again"
+
+
+def test_what_belongs_to_another_fine_tune_or_is_damaged_is_not_used(
+    model: LocalModel, tmp_path: Path
+) -> None:
+    path = tmp_path / "pilot"
+    with pytest.raises(PowerCutError):
+        tuned(model, Checkpoint(path, "another"), cut_after(2))
+    _, expected = tuned(model, None, lambda _: None)
+    _, found = tuned(model, Checkpoint(path, "this one"), lambda _: None)
+    assert np.array_equal(found, expected)
+    whole = path.read_bytes()
+    for damaged in (
+        b"",
+        whole[: len(whole) // 2],
+        b"\xff" * 100,
+        whole.replace(b"epoch", b"hcope"),
+    ):
+        path.write_bytes(damaged)
+        _, found = tuned(model, Checkpoint(path, "this one"), lambda _: None)
+        assert np.array_equal(found, expected)
+
+
+def test_where_nothing_can_be_kept_the_fine_tune_goes_on_without(
+    model: LocalModel, tmp_path: Path
+) -> None:
+    nowhere = Checkpoint(tmp_path / "no" / "such" / "pilot", "a")
+    trained, _ = tuned(model, nowhere, lambda _: None)
+    assert trained.epochs == FAST.epochs
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_file_goes_with_the_result(model: LocalModel, tmp_path: Path) -> None:
+    kept = Checkpoint(tmp_path / "pilot", "a")
+    tuned(model, kept, lambda _: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["pilot"]
+    kept.remove()
+    kept.remove()
+    assert not list(tmp_path.iterdir())
