@@ -32,7 +32,8 @@ import arms
 import numpy as np
 
 import classification_sets as sets
-from dataedge.pilot.fine_tune import Example, fine_tuned
+from dataedge.pilot.answers import Example
+from dataedge.pilot.fine_tune import fine_tuned
 from dataedge.pilot.recipe import Recipe
 from dataedge.pilot.run import examples_of, own_copy
 from dataedge.prompt import calibration

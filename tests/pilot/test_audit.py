@@ -19,8 +19,9 @@ from dataedge.errors import AuditError
 from dataedge.learning_curve.fine_tune_curve import MoreRows, Size
 from dataedge.pilot import amount, fine_tune, run, rungs
 from dataedge.pilot import second as second_one
+from dataedge.pilot.answers import Example
 from dataedge.pilot.checkpoint import FILE
-from dataedge.pilot.fine_tune import Example, Trained
+from dataedge.pilot.fine_tune import Trained
 from dataedge.pilot.recipe import Recipe
 from dataedge.report import sentences
 from dataedge.report.first_screen import first_screen

@@ -11,7 +11,8 @@ import pytest
 
 from dataedge.models import open_model
 from dataedge.models.local.model import LocalModel
-from dataedge.pilot.fine_tune import Example, fine_tuned
+from dataedge.pilot.answers import Example
+from dataedge.pilot.fine_tune import fine_tuned
 from dataedge.pilot.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.models.local.batching import batches, windows
+from dataedge.pilot.answers import loss, loss_of, parts, rows_of, shuffled
 from dataedge.pilot.checkpoint import Course, Trainee
 from dataedge.pilot.recipe import WARMUP
 
@@ -21,15 +21,9 @@ if TYPE_CHECKING:
 
     from dataedge.models.local.batching import Row
     from dataedge.models.local.model import LocalModel
+    from dataedge.pilot.answers import Example
     from dataedge.pilot.checkpoint import Checkpoint
     from dataedge.pilot.recipe import Recipe
-
-
-class Example(NamedTuple):
-    """What a tuned model is to say."""
-
-    prompt: str
-    answer: str
 
 
 @dataclass(frozen=True)
@@ -134,13 +128,13 @@ def tokens_per_second(model: LocalModel, examples: Sequence[Example], recipe: Re
         examples: those of a step.
         recipe: of the adapters.
     """
-    rows = _rows(model, examples)
+    rows = rows_of(model, examples)
     spent = 0.0
     with _adapted(model, recipe, 0):
         for _ in range(2):
             started = time.perf_counter()
-            for part in _parts(rows):
-                _loss(model, part).backward()
+            for part in parts(rows):
+                loss(model, part).backward()
             spent = time.perf_counter() - started
     return sum(len(row.ids) for row in rows) / max(spent, 1e-6)
 
@@ -160,7 +154,7 @@ def _train(
     import torch
 
     started = time.perf_counter()
-    rows, held = _rows(model, train), _rows(model, development[: recipe.development])
+    rows, held = rows_of(model, train), rows_of(model, development[: recipe.development])
     weights = [p for p in adapted.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(weights, lr=recipe.learning_rate, weight_decay=0.0)
     trainee = Trainee(weights, _copy(weights), optimiser, np.random.default_rng(seed))
@@ -168,7 +162,7 @@ def _train(
     wanted = recipe.passes(len(rows))
     course = checkpoint.read(trainee) if checkpoint else None
     if course is None:
-        course = Course(wanted, losses=[_loss_of(model, held)])
+        course = Course(wanted, losses=[loss_of(model, held)])
     for _ in range(course.epoch):
         done(1)
     asking = time.perf_counter() - started  # the development items, as after each pass
@@ -177,7 +171,7 @@ def _train(
         if course.epoch and course.seconds * (course.epoch + 1) / course.epoch > seconds:
             break
         course.epoch += 1
-        for batch in _shuffled(rows, recipe.batch, trainee.rng):
+        for batch in shuffled(rows, recipe.batch, trainee.rng):
             factor = _schedule(course.step, steps * course.epochs)
             _step(model, trainee, batch, recipe.learning_rate * factor)
             course.step += 1
@@ -186,7 +180,7 @@ def _train(
                 each = (time.perf_counter() - started - asking) / course.step
                 fitting = int((seconds - asking) / (each * steps + asking))
                 course.epochs = max(1, min(course.epochs, fitting))
-        course.losses.append(_loss_of(model, held))
+        course.losses.append(loss_of(model, held))
         if course.losses[-1] < course.losses[course.best]:
             course.best = course.epoch
             _put(trainee.kept, weights)
@@ -215,9 +209,9 @@ def _step(model: LocalModel, trainee: Trainee, batch: Sequence[Row], rate: float
     for group in trainee.optimiser.param_groups:
         group["lr"] = rate
     answers = sum(len(row.targets) for row in batch)
-    for part in _parts(batch):
+    for part in parts(batch):
         share = sum(len(row.targets) for row in part) / answers
-        (share * _loss(model, part)).backward()
+        (share * loss(model, part)).backward()
     torch.nn.utils.clip_grad_norm_(trainee.weights, 1.0)
     trainee.optimiser.step()
     trainee.optimiser.zero_grad()
@@ -234,8 +228,6 @@ def _better(trainee: Trainee, course: Course, judge: Callable[[], float]) -> int
 
 PROBED = 4
 """Steps after which it is known how long a pass takes."""
-ANSWER_TOKENS = 1_024
-"""Answer tokens whose logits over the whole vocabulary are held at once; a longer answer runs alone."""
 
 
 def _schedule(step: int, steps: int) -> float:
@@ -249,80 +241,6 @@ def _schedule(step: int, steps: int) -> float:
     if step < rising:
         return (step + 1) / rising
     return max(0.0, (steps - step) / max(1, steps - rising))
-
-
-def _rows(model: LocalModel, examples: Sequence[Example]) -> list[Row]:
-    """Token ids as the model is asked: prompts cut to the context, answers whole."""
-    asked = zip(
-        model.tokens.prompts([e.prompt for e in examples]),
-        model.tokens.continuations([e.answer for e in examples]),
-        strict=True,
-    )
-    context, start = model.capabilities.context, model.tokens.start
-    return [
-        row
-        for owner, (prompt, answer) in enumerate(asked)
-        if answer
-        for row in windows(owner, prompt, answer, context, start)
-    ]
-
-
-def _shuffled(rows: Sequence[Row], batch: int, rng: np.random.Generator) -> Iterator[list[Row]]:
-    """Steps of one pass, in random order: rows of like length together, so that little is padded."""
-    order = rng.permutation(len(rows))
-    found = []
-    for start in range(0, len(order), 8 * batch):
-        some = sorted(order[start : start + 8 * batch], key=lambda i: len(rows[i].ids))
-        found += [some[at : at + batch] for at in range(0, len(some), batch)]
-    for at in rng.permutation(len(found)):
-        yield [rows[i] for i in found[at]]
-
-
-def _parts(rows: Sequence[Row]) -> Iterator[list[Row]]:
-    """Rows of a step that are run together: as many as keep the logits of their answers small."""
-    part: list[Row] = []
-    for row in rows:
-        if part and sum(len(r.targets) for r in part) + len(row.targets) > ANSWER_TOKENS:
-            yield part
-            part = []
-        part.append(row)
-    yield part
-
-
-def _loss(model: LocalModel, rows: Sequence[Row]) -> Any:
-    """Mean nats per answer token, as a tensor that gradients flow through."""
-    import torch
-    from torch.nn import functional
-
-    forward = model.forward
-    width = max(len(row.ids) for row in rows)
-    ids = np.zeros((len(rows), width), np.int64)
-    for at, row in enumerate(rows):
-        ids[at, : len(row.ids)] = row.ids
-    given = torch.from_numpy(ids).to(forward.device)
-    which = np.repeat(np.arange(len(rows)), [len(row.targets) for row in rows])
-    where = np.concatenate([np.arange(row.first, row.first + len(row.targets)) for row in rows])
-    targets = np.concatenate([np.array(row.targets, np.int64) for row in rows])
-    if forward.plain:  # its head alone would not give the logits that are scored
-        logits = forward.net(input_ids=given, use_cache=False).logits[which, where]
-    else:
-        states = forward.body(input_ids=given, use_cache=False).last_hidden_state
-        logits = forward.head(states[which, where])
-    return functional.cross_entropy(logits.float(), torch.from_numpy(targets).to(forward.device))
-
-
-def _loss_of(model: LocalModel, rows: Sequence[Row]) -> float:
-    """The same over many rows, weighted by tokens; 0 where there are none."""
-    import torch
-
-    total, tokens = 0.0, 0
-    lengths = [len(row.ids) for row in rows]
-    with torch.inference_mode():
-        for group in batches(lengths, model.batch_tokens, 64):
-            some = [rows[i] for i in group]
-            n = sum(len(row.targets) for row in some)
-            total, tokens = total + n * float(_loss(model, some)), tokens + n
-    return total / max(tokens, 1)
 
 
 def _put(weights: Sequence[Any], values: Sequence[Any]) -> None:

@@ -20,9 +20,9 @@ from dataedge.errors import AuditError, ExitCode
 from dataedge.items import Task
 from dataedge.models import connection
 from dataedge.pilot.amount import SHARE_OF_TIME, short_of
+from dataedge.pilot.answers import Example
 from dataedge.pilot.checkpoint import FILE, Checkpoint
 from dataedge.pilot.fine_tune import (
-    Example,
     Trained,
     adapter_of,
     fine_tuned,
