@@ -6,8 +6,8 @@
 For every arm of labels that was tuned (`results/edge/arms.parquet`) the proxy learner is fitted on the same
 train rows with three sets of features: the sentence vectors that it has, hidden states of the base model
 (mean and last state of a layer two thirds up), and both as blocks. Each is judged on the arm's held-out
-items, and against what the fine-tune was right in: the absolute difference after the mean one of the other sources is
-taken off, so that a set of features is not blamed for what a table of fine-tunes mends.
+items, and against what the fine-tune was right in: the absolute difference after the mean one of the other
+sources is taken off, so that a set of features is not blamed for what a table of fine-tunes mends.
 
 PASS: no set of features is more than a point nearer to the fine-tunes, on the mean, than the one in force.
 """
