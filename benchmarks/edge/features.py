@@ -27,13 +27,13 @@ sys.path[:0] = [str(HERE.parent), str(HERE)]
 import arms
 import numpy as np
 import pandas as pd
+from hidden_states import hidden_states
 
 import classification_sets as sets
 from dataedge.config import make_config
 from dataedge.engine.local import Engine
 from dataedge.learner.classifier import Learner
 from dataedge.load import load
-from dataedge.models.local.hidden import hidden_states
 from dataedge.pilot.run import own_copy
 from dataedge.prepare.vectors import Embed, embed
 from dataedge.progress import Progress

@@ -225,16 +225,6 @@ def test_first_tokens_are_drawn_as_often_as_they_are_probable(model):
     assert abs(np.mean(found) - p) < 3 * np.sqrt(p * (1 - p) / 300) + 0.02
 
 
-def test_hidden_states_do_not_depend_on_company(model):
-    texts = [*tiny.QUESTIONS, tiny.QUESTIONS[0], tiny.TEXT[0]]
-    together = model.hidden(texts)
-    assert together.shape == (7, 64)
-    assert model.hidden([]).shape == (0, 64)
-    np.testing.assert_array_equal(together[0], together[5])
-    for text, vector in zip(texts, together, strict=True):
-        np.testing.assert_allclose(model.hidden([text])[0], vector, atol=1e-4)
-
-
 def test_chat_needs_a_template(model):
     with pytest.raises(AuditError, match="no chat template"):
         model.chat("Hello")

@@ -12,7 +12,6 @@ from dataedge.models.base import MAX_CONTEXT, Capabilities, Scored
 from dataedge.models.local.batching import Row, batches, common_prefix, windows
 from dataedge.models.local.choices import choose
 from dataedge.models.local.forward import Forward
-from dataedge.models.local.hidden import hidden_states
 from dataedge.models.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -236,14 +235,6 @@ class LocalModel:
             [{"role": "user", "content": user}], tokenize=False, add_generation_prompt=True
         )
         return str(text)
-
-    def hidden(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """What the model makes of each text: shape (n, 2 * hidden size).
-
-        The mean over the tokens of an upper-middle layer, and the last token's state in the
-        same layer, side by side. The layers above are not run.
-        """
-        return hidden_states(self, texts)
 
     def moments(self, texts: Sequence[str]) -> list[Moments]:
         """Whole texts with mean and deviation of the log-probability over the vocabulary."""

@@ -1,4 +1,4 @@
-"""What scoring, hidden states and capability tests need of a local model."""
+"""What scoring and capability tests need of a local model."""
 
 from __future__ import annotations
 
