@@ -18,7 +18,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 HERE = Path(__file__).resolve().parent
@@ -40,6 +40,13 @@ from dataedge.progress import Progress
 from dataedge.store import Store
 from record import arguments, provenance, write_whole
 from set_workspace import base_model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+    Ints = NDArray[np.int64]
+    Bools = NDArray[np.bool_]
 
 RESULTS = HERE.parent / "results" / "edge" / "arms.parquet"
 IN_FORCE = "vectors"
@@ -74,19 +81,37 @@ def measured(keep: Path, row: dict[str, Any]) -> dict[str, Any]:
     with Store(folder / "features") as store:
         engine = Engine(store, Progress(quiet=True))
         vectors = embed(engine, Embed(make_config({}, None)[0].embedder), texts)
-    blocks = (vectors, hidden_states(own_copy(base_model()[0]), texts))
+    made = folder / "hidden.npy"
+    if not made.is_file():
+        np.save(made, hidden_states(own_copy(base_model()[0]), texts))
+    blocks = (vectors, np.load(made))
     found = {}
     for name, which in FEATURES.items():
         some = [np.asarray(blocks[b], np.float64) for b in which]
         learner = Learner().fit([b[~held] for b in some], y[~held], len(dataset.labels))
-        proba = learner.predict_proba([b[held] for b in some])
-        found[name] = float((proba.argmax(axis=1) == y[held]).mean())
+        found[name] = right(learner.predict_proba([b[held] for b in some]), y, held, row["unit"])
     print(
         f"  {arm.name:26} fine-tune {row['tuned']:.3f}  "
         + "  ".join(f"{name} {value:.3f}" for name, value in found.items()),
         flush=True,
     )
     return {"arm": arm.name, "source": row["source"], "tuned": row["tuned"], **found}
+
+
+def right(proba: Floats, y: Ints, held: Bools, unit: str) -> float:
+    """What the arm counts: accuracy, or where one label is nearly all, that of each label alike.
+
+    Args:
+        proba: shape (m, K), of the held-out items.
+        y: shape (n,), codes of all items.
+        held: shape (n,), which of them are held out; the others are the train side.
+        unit: of the arm.
+    """
+    if not unit.startswith("balanced"):
+        return float((proba.argmax(axis=1) == y[held]).mean())
+    frequency = np.bincount(y[~held], minlength=proba.shape[1]) + 1.0
+    hits = (proba / frequency).argmax(axis=1) == y[held]
+    return float(np.mean([hits[y[held] == label].mean() for label in np.unique(y[held])]))
 
 
 def distances(table: list[dict[str, Any]], name: str) -> list[float]:
