@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 import warnings
@@ -26,6 +27,7 @@ from dataedge.pilot.recipe import Recipe
 from dataedge.report import sentences
 from dataedge.report.first_screen import first_screen
 from dataedge.report.page.sections import ladder_sentence
+from dataedge.report.terminal import show_details
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,7 +168,8 @@ def test_a_part_of_the_rows_tells_what_all_would(
     assert told.startswith("Fine-tuned on 40 rows it answers")
     assert f"on {train} it should answer" in told
     name = f"fine-tuned on {train} rows, forecast"
-    assert f"a forecast is {name}" in ladder_sentence(report)
+    said = name.removesuffix(", forecast")
+    assert f"(“{said}” and “learning from twice the rows” are forecasts)" in ladder_sentence(report)
     lines = [line.plain for line in first_screen(report, [], 96)]
     assert any(name in line for line in lines)
     monkeypatch.setattr(run, "own_copy", lambda _: pytest.fail("opened to be tuned"))
@@ -382,6 +385,23 @@ def test_a_fine_tune_nobody_asked_for_can_be_refused(
     ).report
     assert "tuned" not in {r.rung for r in done.ladder}
     assert done.edge.basis == done.tuning_gain.basis == "estimated"
+
+
+def test_a_short_fine_tune_that_does_not_fit_says_so(
+    tmp_path: Path, tiny_model: str, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DATAEDGE_PILOT")
+    monkeypatch.setattr(run, "tokens_per_second", lambda *_: 0.01)
+    done = dataedge.audit(pairs, out=str(tmp_path / "a"), model=tiny_model, probe_items=24)
+    tuned = {r.rung: r for r in done.report.ladder}["tuned"]
+    assert tuned.value is None
+    assert tuned.reason.startswith("a short fine-tune on 32 train items takes over 2 minutes here")
+    screen = io.StringIO()
+    show_details(done.report, [], screen)
+    assert "--pilot" in screen.getvalue()
+    assert "a fine-tune that was run" not in ladder_sentence(done.report)
+    assert tuned.reason in (tmp_path / "a" / "report.html").read_text(encoding="utf-8")
+    assert done.report.edge.basis == done.report.tuning_gain.basis == "estimated"
 
 
 def test_where_nothing_can_be_tuned_it_is_said_before_anything_is_asked(

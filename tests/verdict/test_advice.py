@@ -107,6 +107,28 @@ def test_what_is_not_enough_to_fine_tune(change: dict[str, Any]) -> None:
     assert decide(replace(BASE, **change)).advice != "fine_tune"
 
 
+def test_tokens_are_saved_over_the_prompt_that_the_gain_is_over() -> None:
+    """Prompting is a pool of prompts; tokens are those of one, which may be better or worse than the pool."""
+    saving = replace(BASE, tuning_gain=gain(0.0), next_steps=LONG)
+    better = replace(saving, one_prompt=gain(0.05))
+    assert decide(better).advice == "fine_tune"
+    assert (
+        "+5.0 points of accuracy [+4.0, +6.0] over the best single prompt" in decide(better).why[-1]
+    )
+    assert decide(replace(saving, one_prompt=gain(-0.04))).advice != "fine_tune"
+
+
+def test_more_items_are_not_advised_where_all_rows_are_too_few_to_say_no_edge() -> None:
+    below = replace(BASE, edge=gain(-0.02), clusters=15, next_steps=NextSteps(20, 40, False))
+    told = decide(below)
+    assert (told.label, told.advice) == ("inconclusive", "collect_more")
+    assert "speaks against an edge" in told.why[-1]
+    assert "60 independent groups" in told.why[-1]
+    enough = replace(below, next_steps=NextSteps(20, 100, False))
+    assert decide(enough).advice == "measure_more"
+    assert decide(enough).flag == "--probe-items 80"
+
+
 def test_retrieval_needs_its_own_gain() -> None:
     """The old rule advised it whenever tuning was not surely better, whatever retrieval gained."""
     open_tuning = {"tuning_gain": gain(0.01, 0.04)}

@@ -208,7 +208,7 @@ def _bar(audit: Audit, bar: RungModel, rungs: dict[str, RungModel], items: int) 
         "rungs": {
             name: rungs[name].model_dump(include=set(shown))
             for name in (BAR, *BESIDE)
-            if name in rungs
+            if name in rungs and (name == BAR or rungs[name].value is not None)
         },
         "note": NOTE,
     }

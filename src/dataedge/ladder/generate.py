@@ -103,11 +103,12 @@ class GenerateLadder(ResponsePrompts):
         ngrams = NGrams(0.0, size, shuffled)
         return ngrams._replace(weight=self.best_weight(asked, ngrams))
 
-    def run(self, tuned: TunedPrompt | None = None) -> GenerateRun:
+    def run(self, tuned: TunedPrompt | None = None, untuned: str = "") -> GenerateRun:
         """All rungs.
 
         Args:
             tuned: what a fine-tune said; it becomes a part of `learned` and a rung of its own.
+            untuned: why there is none, where one would have been run.
         """
         s = self.s
         asked = self.ask()
@@ -137,7 +138,7 @@ class GenerateLadder(ResponsePrompts):
             self.bytes[index],
             s.clusters[index],
             keep(outcomes, valid),
-            asked.prompted.missing,
+            asked.prompted.missing | ({FINE_TUNED: untuned} if untuned else {}),
             s.seed,
             refits=self._refits(asked, base, outcomes, ngrams).items(valid),
             tuned_counts=tuned is not None

@@ -244,7 +244,8 @@ class Rungs:
 
     def ladder(self) -> dict[str, Figure]:
         """All rungs in order."""
-        there = {*self.special, *self.outcomes, *([ALL_ROWS] if self.more_rows else [])}
+        told = {*self.special, *self.outcomes, *self.missing}
+        there = told | ({ALL_ROWS} if self.more_rows else set())
         shown = [r for r in RUNGS if r not in NOT_ALWAYS or r in there]
         return {rung: self.figure(rung) for rung in shown}
 

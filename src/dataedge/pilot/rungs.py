@@ -12,8 +12,9 @@ from dataedge.ladder.outcome import Outcome, better, keep
 from dataedge.ladder.rungs import FINE_TUNED
 from dataedge.ladder.tuned import TunedPrompt, with_preference
 from dataedge.learning_curve.fine_tune_curve import MoreRows, Size, gain_of_more_rows
+from dataedge.models import connection
 from dataedge.pilot import run as pilot
-from dataedge.pilot.amount import NEARLY_ALL, SHORT
+from dataedge.pilot.amount import NEARLY_ALL, SHORT, SHORT_ROWS
 from dataedge.pilot.recipe import Recipe
 from dataedge.pilot.run import Said
 from dataedge.pilot.saved import Place
@@ -152,16 +153,30 @@ class _Asked(NamedTuple):
         ]
 
 
-def of_responses(ladder: GenerateLadder, config: AuditConfig) -> TunedPrompt | None:
-    """Tune the base model on responses or passages, for as long as was wanted or for a short time unasked.
+class OnResponses(NamedTuple):
+    """What a model tuned on responses or passages says of held-out ones.
 
-    Returns:
-        What it says of held-out responses; None where none was wanted, or none fits.
+    Attributes:
+        tuned: None where none was wanted, or none fits.
+        reason: why it does not fit.
     """
+
+    tuned: TunedPrompt | None
+    reason: str = ""
+
+
+def of_responses(ladder: GenerateLadder, config: AuditConfig) -> OnResponses:
+    """Tune the base model on responses or passages, as long as was wanted or for a short time unasked."""
     s, short = ladder.s, config.pilot is None
-    recipe = pilot.short_recipe(s, config) if short else Recipe()
-    if recipe is None or config.pilot == 0:
-        return None
+    if config.pilot == 0 or (short and connection(config) is not None):
+        return OnResponses(None)
+    recipe = pilot.short_recipe(s) if short else Recipe()
+    if recipe is None:
+        reason = (
+            f"a short fine-tune on {min(SHORT_ROWS)} train items takes over {SHORT:g} minutes here; "
+            "--pilot MINUTES runs one"
+        )
+        return OnResponses(None, reason)
     train = len(s.splits.train)
     # twice the time, so that it is not cut short where the machine has become busy
     minutes = 2 * SHORT if config.pilot is None else config.pilot
@@ -175,7 +190,7 @@ def of_responses(ladder: GenerateLadder, config: AuditConfig) -> TunedPrompt | N
             said = dict(zip(own.questions, second.found.said, strict=True))
             of = second.found.trained.rows
             fewer = TunedPrompt(s.bare_strategy().template, said=said, rows=of)
-    return TunedPrompt(
+    tuned = TunedPrompt(
         s.bare_strategy().template,
         said=dict(zip(asked.questions, found.said, strict=True)),
         rows=found.trained.rows,
@@ -186,6 +201,7 @@ def of_responses(ladder: GenerateLadder, config: AuditConfig) -> TunedPrompt | N
         whole=nearly_all(found, train),
         short=short,
     )
+    return OnResponses(tuned)
 
 
 def added(rungs: Rungs, found: dict[str, Outcome], *, whole: bool) -> Piloted:

@@ -46,7 +46,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         tokens: tokens of the dataset, for the reasons.
     """
     ladder = GenerateLadder(workspace)
-    ladder_run = ladder.run(pilot_of_responses(ladder, config))
+    ladder_run = ladder.run(*pilot_of_responses(ladder, config))
     rungs, tuned, seed = ladder_run.rungs, ladder_run.tuned, workspace.seed
     outcomes = rungs.outcomes
     total = rungs.difference("with_data", "without_data")

@@ -99,8 +99,13 @@ def _retrieval_does(e: Evidence) -> bool:
     return e.label == "edge" and surely_above(e.retrieved, e.delta) and less
 
 
+def _one_prompt(e: Evidence) -> Figure:
+    """What tuning gains over the prompt whose tokens are counted."""
+    return e.one_prompt or e.tuning_gain
+
+
 def _cheaper(e: Evidence) -> bool:
-    no_worse = surely_above(e.tuning_gain, -e.delta)
+    no_worse = all(surely_above(gain, -e.delta) for gain in (e.tuning_gain, _one_prompt(e)))
     return e.label == "edge" and no_worse and e.next_steps.saves_tokens
 
 
@@ -132,6 +137,16 @@ def _measure_more(e: Evidence) -> str:
     )
 
 
+def _collect_more(e: Evidence) -> str:
+    if e.too_few_rows:
+        return (
+            "Advice: collect more, or leave it: what was measured speaks against an edge, and to conclude "
+            f"that there is none takes {FEWEST_CLUSTERS} independent groups of held-out items, which these "
+            "rows do not have."
+        )
+    return f"Advice: collect more: there are too few rows to find out {_question(e)}."
+
+
 TABLE: tuple[Row, ...] = (
     Row(
         "leaving the suspect train labels out gains more than δ, by the lower end",
@@ -149,12 +164,12 @@ TABLE: tuple[Row, ...] = (
         lambda _: "Advice: fine-tune on it.",
     ),
     Row(
-        "edge, tuning is not worse than the best prompt by δ (lower end above −δ), and that prompt "
-        "takes at least 1.5 times the tokens of a tuned model's",
+        "edge, tuning is not worse by δ than prompting, nor than the best single prompt (lower ends above "
+        "−δ), and that prompt takes at least 1.5 times the tokens of a tuned model's",
         "fine_tune",
         _cheaper,
         lambda e: (
-            f"Advice: fine-tune on it: {signed(e.tuning_gain, e.unit)} over the best prompt, with "
+            f"Advice: fine-tune on it: {signed(_one_prompt(e), e.unit)} over the best single prompt, with "
             f"{e.next_steps.tuned_prompt_tokens:.0f} tokens a request instead of "
             f"{e.next_steps.best_prompt_tokens:.0f}."
         ),
@@ -218,16 +233,17 @@ TABLE: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "the same otherwise; rows are left to ask",
+        "the same otherwise; rows are left to ask, and make 60 clusters where these are missing to say that "
+        "there is no edge",
         "measure_more",
-        lambda e: _open(e) and e.next_steps.more,
+        lambda e: _open(e) and e.next_steps.more and not e.too_few_rows,
         _measure_more,
         lambda e: f"--probe-items {e.probe_items}",
     ),
     Row(
-        "the same otherwise; no rows are left",
+        "the same otherwise; no rows are left, or too few",
         "collect_more",
         _open,
-        lambda e: f"Advice: collect more: there are too few rows to find out {_question(e)}.",
+        _collect_more,
     ),
 )

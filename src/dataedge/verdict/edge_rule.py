@@ -34,7 +34,7 @@ class NextSteps:
         asked: held-out items now, development and evaluation.
         at_hand: held-out items that `--probe-items` could ask about at most.
         pilot: the weights are on this machine, and a short fine-tune fits an hour.
-        best_prompt_tokens: mean tokens per request of the best prompt; None where not counted.
+        best_prompt_tokens: mean tokens per request of the best single prompt; None where not counted.
         tuned_prompt_tokens: of the bare prompt that a tuned model needs.
     """
 
@@ -74,6 +74,8 @@ class Evidence:
         total: with_data − without_data, where the edge is a part of it: an edge must not be a loss
             as a whole.
         ngrams: what n-grams of the train side have of the gain, for text; within its parts.
+        one_prompt: the same over the single prompt that development items put first, whose tokens are
+            counted; None where `prompted` is that prompt.
         next_steps: what could be done next.
         parts: task and style for generate.
         beside: the edge in the other unit, accuracy beside balanced accuracy or the other way round.
@@ -95,6 +97,7 @@ class Evidence:
     counts_task: bool = False
     total: Figure | None = None
     ngrams: Figure | None = None
+    one_prompt: Figure | None = None
 
     @property
     def label(self) -> Label:
@@ -137,6 +140,12 @@ class Evidence:
         if self.label == "inconclusive" and self.below:
             return math.ceil(self.edge.n * FEWEST_CLUSTERS / max(self.clusters, 1))
         return items_to_settle(self.open, 0.0 if self.open is self.total else self.delta)
+
+    @property
+    def too_few_rows(self) -> bool:
+        """Whether all that could be asked about is too few groups to say that there is no edge."""
+        most = self.clusters * self.next_steps.at_hand / max(self.next_steps.asked, 1)
+        return self.label == "inconclusive" and self.below and most < FEWEST_CLUSTERS
 
     @property
     def probe_items(self) -> int:

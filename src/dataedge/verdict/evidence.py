@@ -97,10 +97,11 @@ def evidence_of(
         counts_task=counts_task,
         total=foretold(workspace, rungs, total, edge_basis, whole) if counts_task else None,
         ngrams=ngrams,
+        one_prompt=tuning_gain_of(workspace, rungs, rungs.best_prompting),
     )
 
 
-def tuning_gain_of(workspace: Workspace, rungs: Rungs) -> Figure:
+def tuning_gain_of(workspace: Workspace, rungs: Rungs, over: str = "prompted") -> Figure:
     """What a fine-tune on all train rows gains over the best prompting, retrieval included.
 
     Where a pilot on a part of the rows tells what the others would add, its word and the prediction of the
@@ -110,13 +111,14 @@ def tuning_gain_of(workspace: Workspace, rungs: Rungs) -> Figure:
     Args:
         workspace: the data, its sides and vectors, and the base model.
         rungs: the ladder.
+        over: what it is held against.
     """
-    more, tuned = rungs.forecast_gain, rungs.difference(FINE_TUNED, "prompted")
+    more, tuned = rungs.forecast_gain, rungs.difference(FINE_TUNED, over)
     if more is None or tuned.low is None:
-        found = rungs.difference(rungs.fine_tuned, "prompted")
+        found = rungs.difference(rungs.fine_tuned, over)
         return foretold(workspace, rungs, found, rungs.tuning_basis, "tuning_gain")
-    forecast = summed(tuned, more, rungs.bounds("prompted"))
-    predicted = rungs.difference("learned", "prompted")
+    forecast = summed(tuned, more, rungs.bounds(over))
+    predicted = rungs.difference("learned", over)
     if rungs.fine_tuned == FINE_TUNED or predicted.low is None:
         return forecast
     predicted = foretold(workspace, rungs, predicted, "estimated", "tuning_gain")

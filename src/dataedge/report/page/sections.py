@@ -132,9 +132,11 @@ def ladder_sentence(report: Report) -> str:
     if "repaired" in rungs:
         apart.append("with suspects left out, items that are suspect are not judged on either")
     if forecasts := [rung_name(rungs[r]) for r in ("tuned_all", "more_data") if r in rungs]:
-        apart.append(f"a forecast is {', and '.join(forecasts)}")
+        names = " and ".join(f"“{name.removesuffix(', forecast')}”" for name in forecasts)
+        apart.append(f"{names} {'are forecasts' if len(forecasts) > 1 else 'is a forecast'}")
     beside = f" ({'; '.join(apart)})" if apart else ""
-    tuned = " The green one is a fine-tune that was run." if "tuned" in rungs else ""
+    green = "tuned" in rungs and rungs["tuned"].value is not None
+    tuned = " The green one is a fine-tune that was run." if green else ""
     return (
         f"Each bar is what was reached on the same {rungs['with_data'].n:,} held-out items{beside}, with its "
         f"95 % interval. {counts}{tuned}"
