@@ -228,7 +228,7 @@ def _checked(dataset: Dataset, source: Any, config: AuditConfig) -> Dataset:
         return dataset
     what = f"{', '.join(errors)}; `dataedge check` lists them"
     note = f"{dataset.path}: rows that a fine-tune would trip over: {what}"
-    return replace(dataset, notes=(*dataset.notes, note))
+    return replace(dataset, notes=(note, *dataset.notes))
 
 
 def _forget(out: Path) -> None:

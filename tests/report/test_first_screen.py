@@ -149,6 +149,34 @@ def test_the_next_step_is_a_command_that_can_be_pasted(monkeypatch: Any) -> None
     assert command(frame) == ""
 
 
+@pytest.mark.parametrize(
+    ("advice", "written"),
+    [("fine_tune", "--recipe trl"), ("fix_labels", "--review csv"), ("collect_more", "")],
+)
+def test_where_the_next_step_is_written_from_the_audit_its_command_is_shown(
+    advice: Any, written: str, monkeypatch: Any
+) -> None:
+    verdict = Verdict("edge", None, advice, ("So: it is.", "Advice: do it."), {})
+    made = report(replace(task_result(), verdict=verdict))
+    expected = f"dataedge export 'audits/my data' {written}" if written else ""
+    assert command(made, "audits/my data") == expected
+    assert command(made) == ""
+    monkeypatch.setenv("COLUMNS", "60")
+    out = io.StringIO()
+    show(made, [], out, "audits/my data")
+    lines = [line.strip() for line in out.getvalue().splitlines()]
+    assert [line for line in lines if line.startswith("dataedge export")] == [expected][
+        : bool(written)
+    ]
+
+
+def test_what_the_model_knows_beyond_the_data_is_no_share_of_it(monkeypatch: Any) -> None:
+    made = report()
+    known = made.terms[0].figure.model_copy(update={"value": 1.06, "low": 1.04, "high": 1.1})
+    made = made.model_copy(update={"terms": [made.terms[0].model_copy(update={"figure": known})]})
+    assert "the model knows all that the data would teach" in flat(made, monkeypatch)
+
+
 def test_a_gain_that_lies_below_an_edge_is_not_left_to_the_reader(monkeypatch: Any) -> None:
     verdict = Verdict("inconclusive", None, "collect_more", ("So: it is.", "Advice: collect."), {})
     edge = Figure(0.005, -0.002, 0.011, 60, "accuracy")

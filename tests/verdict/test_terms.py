@@ -97,6 +97,20 @@ def test_clean(rate: float, answer: str) -> None:
     assert answers(limited(label_quality=gain(0.05)), label_noise=share(rate, 0.005))[2] == "no"
 
 
+def test_a_range_too_wide_for_an_answer_is_named() -> None:
+    measures = {**MEASURES, "label_noise": share(0.07, 0.05), "known_share": share(0.5, 0.4)}
+    new, _, unclean, _ = four_terms(measures, limited(), delta=DELTA)
+    assert (new.answer, unclean.answer) == ("unknown", "unknown")
+    assert unclean.sentence == "Between 2% and 12% of labels are wrong, too wide a range to say."
+    assert new.sentence.startswith("Between 10% and 90% of what the input tells is known")
+    perhaps = replace(defined(0.3, 0.4), low=-0.1)
+    told = four_terms({**MEASURES, "definedness": perhaps}, limited(), delta=DELTA)[3]
+    assert told.answer == "unknown"
+    assert told.sentence.startswith(
+        "About 40% of the output was learned from the input, but it may be none"
+    )
+
+
 def test_little_learned_does_not_make_a_task_undefined() -> None:
     """The old rule said so below 5 %; now it needs the same input with different outputs."""
     assert answers(definedness=defined(0.02, 0.02))[3] == "unknown"

@@ -46,7 +46,7 @@ def print_audit(audit: Audit, json: str | None, *, details: bool) -> None:
     where[:0] = [str(page)] if page.is_file() else []
     if not details:
         where.append(f"every figure: `dataedge report {audit.directory} --details`")
-    show(audit.report, where, sys.stdout)
+    show(audit.report, where, sys.stdout, str(audit.directory))
     if details:
         show_details(audit.report, _worst(audit), sys.stdout)
 

@@ -56,13 +56,16 @@ NOTES = 2
 """Notes that are shown; the others stand under `--details`."""
 
 
-def first_screen(report: Report, where: Sequence[str], width: int) -> Iterator[Text]:
+def first_screen(
+    report: Report, where: Sequence[str], width: int, folder: str = ""
+) -> Iterator[Text]:
     """The lines of the first screen.
 
     Args:
         report: printable.
         where: files that were written.
         width: of the terminal.
+        folder: where the audit lies, for the command that comes next.
     """
     width = min(width, WIDTH)
     yield Text(_about(report, width), style="dim")
@@ -75,7 +78,7 @@ def first_screen(report: Report, where: Sequence[str], width: int) -> Iterator[T
         yield Text()
     yield from _bars(report, width)
     yield from _reasons(report.reasons, width)
-    yield from _next(report, where, width)
+    yield from _next(report, where, width, folder)
 
 
 def _about(report: Report, width: int) -> str:
@@ -173,9 +176,9 @@ def _reasons(reasons: Sequence[ReasonModel], width: int) -> Iterator[Text]:
         yield line
 
 
-def _next(report: Report, where: Sequence[str], width: int) -> Iterator[Text]:
+def _next(report: Report, where: Sequence[str], width: int, folder: str) -> Iterator[Text]:
     said_first = advice(report)
-    notes = [*report.model.notes, *report.dataset.notes, *report.embedder.notes]
+    notes = [*report.dataset.notes, *report.model.notes, *report.embedder.notes]
     said_first = said_first.replace("δ", least(report, report.edge.unit))
     lines = [("Next", said_first[:1].upper() + said_first[1:])] if said_first else []
     if report.exposure:
@@ -187,5 +190,5 @@ def _next(report: Report, where: Sequence[str], width: int) -> Iterator[Text]:
     for name, text in lines:
         for at, line in enumerate(textwrap.wrap(text, width - 10, break_on_hyphens=False)):
             yield Text(f"  {name if not at else '':<8}").append(line)
-        if name == "Next" and (again := command(report)):
+        if name == "Next" and (again := command(report, folder)):
             yield Text(f"          {again}", no_wrap=True, overflow="ignore")

@@ -33,6 +33,8 @@ RUNG_NAMES = {
     "more_data": "learning from twice the rows, forecast",
 }
 """Rungs as a person calls them."""
+WRITTEN = {"fine_tune": "--recipe trl", "fix_labels": "--review csv"}
+"""Advice → what `dataedge export` writes for it."""
 REASON_NAMES = {
     "prompting_ceiling": "prompting at its limit",
     "prompting_impractical": "prompt too long",
@@ -207,6 +209,8 @@ def said(term: TermModel) -> str:
     value = show(found.value, found.unit)
     low, high = (show(v, found.unit) for v in (found.low, found.high))
     size = f"{value} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
+    if term.id == "new" and found.unit == "share" and found.low >= 1.0:
+        return "beyond guessing, the model knows all that the data would teach"
     if term.id == "new" and found.unit == "share":
         return f"beyond guessing, the model knows {size}"
     if change:
@@ -229,9 +233,16 @@ def advice(report: Report) -> str:
     return found.removeprefix("Advice: ")
 
 
-def command(report: Report) -> str:
-    """The audit again, with the flag that the advice names: one line to paste; empty where there is none."""
+def command(report: Report, folder: str = "") -> str:
+    """What the advice asks for, as one line to paste; empty where there is none.
+
+    Args:
+        report: whose advice it is: a flag with which to audit again, or what is written from the audit.
+        folder: where the audit lies.
+    """
     flag, source = report.verdict.flag, report.dataset.path
+    if folder and not flag and report.verdict.advice in WRITTEN:
+        return f"dataedge export {shlex.quote(folder)} {WRITTEN[report.verdict.advice]}"
     if not flag or source.startswith("<"):
         return ""
     effective = report.config.effective

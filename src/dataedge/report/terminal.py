@@ -23,16 +23,17 @@ BAR = 12
 SHOWN = 110
 
 
-def show(report: Report, where: Sequence[str], stream: TextIO) -> None:
+def show(report: Report, where: Sequence[str], stream: TextIO, folder: str = "") -> None:
     """Print the first screen of a report.
 
     Args:
         report: what to print.
         where: files that were written.
         stream: stdout, as a rule.
+        folder: where the audit lies, for the command that comes next.
     """
-    console = _console(stream)
-    for line in first_screen(_printable(report), all_printable(where), console.width):
+    console, (folder,) = _console(stream), all_printable([folder])
+    for line in first_screen(_printable(report), all_printable(where), console.width, folder):
         console.print(line, soft_wrap=bool(line.no_wrap))
 
 

@@ -86,7 +86,8 @@ def new_to_the_model(known: Figure) -> Term:
         "low": "The base model has little of what the input tells, even with the best prompt.",
         "middle": "The base model has part of what the input tells, without the data.",
         "high": "The base model has most of what the input tells, without the data.",
-        "": f"It is unclear how much of what the input tells the base model has{_because(known)}.",
+        "": _between(known, "of what the input tells is known to the base model without the data")
+        or f"It is unclear how much of what the input tells the base model has{_because(known)}.",
     }[grade]
     answers: dict[str, Answer] = {"low": "yes", "middle": "partly", "high": "no", "": "unknown"}
     return Term("new", answers[grade], sentence, known, "share that the model has already")
@@ -126,7 +127,7 @@ def clean(measures: Mapping[str, Figure], verdict: Verdict, *, delta: float) -> 
         "low": f"Hardly any {what}.",
         "middle": f"Some {what}.",
         "high": f"Many {what}.",
-        "": f"It is unclear how many {what}{_because(rate)}."
+        "": _between(rate, f"of {what}") or f"It is unclear how many {what}{_because(rate)}."
         if rate.value is not None
         else f"It could not be measured how clean it is{_because(rate)}.",
     }[grade]
@@ -171,6 +172,9 @@ def well_defined(measures: Mapping[str, Figure], verdict: Verdict, *, delta: flo
     sentence = (
         f"It could not be measured whether the input determines the output{_because(defined)}."
         if defined.value is None
+        else f"About {share:.0%} of the output was learned from the input, but it may be none: too few items "
+        "were asked to say."
+        if share >= _SHARE_DEFINED[0]
         else "The learner explains little of the output, which alone does not show that many outputs "
         "are acceptable."
     )
@@ -187,6 +191,13 @@ def _grade(figure: Figure, cuts: tuple[float, float]) -> Literal["low", "middle"
     if figure.value <= cuts[0]:
         return "low"
     return "high" if figure.value >= cuts[1] else "middle"
+
+
+def _between(figure: Figure, what: str) -> str:
+    """That an interval is too wide for an answer; nothing where something else is the matter."""
+    if figure.status != "ok" or figure.low is None or figure.high is None:
+        return ""
+    return f"Between {figure.low:.0%} and {figure.high:.0%} {what}, too wide a range to say."
 
 
 def _because(figure: Figure) -> str:
