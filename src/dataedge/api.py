@@ -223,7 +223,7 @@ def _checked(dataset: Dataset, source: Any, config: AuditConfig) -> Dataset:
     if isinstance(source, str) and not Path(source).expanduser().exists():
         return dataset
     checked = check(source, {name: getattr(config, name) for name in READING})
-    errors = [f"{f.name} ({len(f.rows):,})" for f in checked.found if f.level == "error"]
+    errors = [f"{f.name} ({len(f.rows):,})" for f in checked.found if f.level == "error" and f.rows]
     if not errors:
         return dataset
     what = f"{', '.join(errors)}; `dataedge check` lists them"

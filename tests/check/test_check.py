@@ -212,7 +212,7 @@ def test_preferences_whose_prompt_is_implicit(tmp_path: Path) -> None:
             "chosen": [*GOOD[:1], {"role": "assistant", "content": f"good answer {i}."}],
             "rejected": [*GOOD[:1], {"role": "assistant", "content": "bad answer."}],
         }
-        for i in range(20)
+        for i in range(24)
     ]
     rows[2]["chosen"] = rows[2]["rejected"]
     rows[5]["rejected"] = [{"role": "user", "content": "another"}, GOOD[1]]
@@ -244,6 +244,26 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     )
     assert not app(["check", str(clean)], standalone_mode=False)
     assert "nothing found" in capsys.readouterr().out
+
+
+def test_what_an_audit_refuses_is_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from dataedge.cli.app import app
+
+    one = labelled(tmp_path, [(f"text {i}", "a") for i in range(30)], "one.csv")
+    (found,) = check(str(one), {}).found
+    assert (found.name, found.level, len(found.rows)) == ("one_label", "error", 30)
+    for n, level in ((5, "error"), (15, "warning"), (20, None)):
+        few = labelled(tmp_path, [(f"text {i}", "ab"[i % 2]) for i in range(n)], f"{n}.csv")
+        levels = {f.name: f.level for f in check(str(few), {}).found}
+        assert levels.get("too_few_rows") == level
+    broken = tmp_path / "broken.jsonl"
+    rows = [json.dumps({"question": f"what is {i}?", "answer": f"it is {i}."}) for i in range(30)]
+    broken.write_text("\n".join([rows[0], '{"question": "a", "ans', *rows[1:]]))
+    assert app(["check", str(broken)], standalone_mode=False) == 1
+    said = capsys.readouterr().out
+    assert "error    unreadable_rows" in said
+    assert "row 2: no JSON object; 1 such row left out" in said
+    assert "nothing found" not in said
 
 
 def test_an_audit_names_the_errors_first(small_dataset: Path, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from dataedge.load.table import Unread
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,7 +24,7 @@ class Found:
     Attributes:
         name: as OpenAI's checks of chat data call it where they have it; else our own, in that manner.
         level: an error makes a fine-tune fail or learn what nobody meant; a warning may be meant.
-        rows: 0-based rows of the table, in order, each once.
+        rows: 0-based rows of the table, in order, each once; none where they are not in the table.
         first: what is wrong in the first of them, with the field.
     """
 
@@ -53,6 +55,15 @@ class Collected:
             for (name, level), rows in self._rows.items()
         ]
         return sorted(kinds, key=lambda f: (f.level, -len(f.rows), f.name))
+
+
+def unread(table: Table) -> list[Found]:
+    """Rows that the files have and the table has not; the note says which."""
+    return [
+        Found("unreadable_rows", "error", (), note)
+        for note in table.notes
+        if isinstance(note, Unread)
+    ]
 
 
 @dataclass(frozen=True)

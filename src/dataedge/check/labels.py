@@ -41,6 +41,7 @@ def check_labels(
         for row, label in enumerate(labels):
             if label is not None and counts[label] < FEW:
                 into.add("rare_label", "warning", row, f"{label!r:.60} labels {counts[label]} rows")
+    _one_label(labels, counts, into)
     _sides(labels, splits, into)
     given: dict[str, set[str]] = defaultdict(set)
     for text, label in zip(inputs, labels, strict=True):
@@ -85,6 +86,15 @@ def _twins(labels: Sequence[str | None], counts: Counter[str], into: Collected) 
         if given in usual:
             first = f"{given!r:.60} beside {usual[given]!r:.60}"
             into.add("label_case_twins", "error", row, first)
+
+
+def _one_label(labels: Sequence[str | None], counts: Counter[str], into: Collected) -> None:
+    if len(counts) != 1:
+        return
+    for row, label in enumerate(labels):
+        if label is not None:
+            what = f"every label is {label!r:.60}: there is nothing to tell apart"
+            into.add("one_label", "error", row, what)
 
 
 def _bare(label: str) -> str:

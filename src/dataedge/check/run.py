@@ -5,19 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from dataedge.check.conversations import check_conversations
-from dataedge.check.found import Checked, Collected
+from dataedge.check.found import Checked, Collected, unread
 from dataedge.check.labels import check_labels
 from dataedge.check.texts import check_responses, check_texts
 from dataedge.load import read_table
 from dataedge.load.rows import items_or_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from dataedge.check.found import Level
     from dataedge.items import Item
     from dataedge.load import Found
     from dataedge.load.table import Table
 
+FEWEST: Final = 10
+"""Rows that differ which a fine-tune needs; services refuse fewer."""
+ENOUGH: Final = 20
+"""The same of an audit."""
 MOST_TOKENS: Final = 4096
 """What many services and recipes take of a row."""
 
@@ -59,7 +64,22 @@ def check(source: Any, reading: Mapping[str, Any], most_tokens: int | None = Non
     elif roles.kind in ("pair", "chat", "preference"):
         check_responses(targets, into)
     _boolean_label(table, found, into)
-    return Checked(found.path, table, roles.task.value, into.found(), counted, table.notes)
+    _too_few(inputs, targets, into)
+    every = [*unread(table), *into.found()]
+    return Checked(found.path, table, roles.task.value, every, counted, table.notes)
+
+
+def _too_few(inputs: Sequence[str | None], targets: Sequence[str | None], into: Collected) -> None:
+    """Rows that differ, of which a fine-tune needs some and an audit more."""
+    usable = [row for row, text in enumerate(inputs) if text is not None]
+    distinct = len({(inputs[row], targets[row]) for row in usable})
+    if distinct < ENOUGH:
+        level: Level = "error" if distinct < FEWEST else "warning"
+        what = (
+            f"{distinct} rows that differ; a fine-tune takes {FEWEST} at least, an audit {ENOUGH}"
+        )
+        for row in usable or [0]:
+            into.add("too_few_rows", level, row, what)
 
 
 def _boolean_label(table: Table, found: Found, into: Collected) -> None:

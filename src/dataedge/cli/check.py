@@ -25,10 +25,11 @@ def lines(checked: Checked) -> Iterator[str]:
             if found.level != level:
                 continue
             rows = f"{len(found.rows):,} row{'' if len(found.rows) == 1 else 's'}"
-            yield f"{level:<8} {found.name:<34} {rows}"
+            yield f"{level:<8} {found.name:<34} {rows if found.rows else ''}".rstrip()
             places = "; ".join(shortened(p, WIDEST) for p in found.places(table))
             more = "; …" if len(found.rows) > len(found.places(table)) else ""
-            yield f"           {places}{more}"
+            if places:
+                yield f"           {places}{more}"
             yield f"           {shortened(found.first, WIDEST)}"
     counts = ", ".join(f"{what}: {n:,}" for what, n in checked.counted.items())
     if counts:

@@ -18,6 +18,7 @@ from dataedge.load.duck import (
     require_few_columns,
 )
 from dataedge.load.naming import KNOWN
+from dataedge.load.table import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +69,7 @@ def read_csv(path: Path, name: str) -> Read:
             f"{problem}; in all {lost:,} lines cannot be read, and only {data.num_rows:,} can",
             f"Close the quote there, or export again with quoted fields; `dataedge plan {name}` checks it",
         )
-    return data, [f"{problem}; {left_out(len(bad))}"]
+    return data, [Unread(f"{problem}; {left_out(len(bad))}")]
 
 
 def read_alike(paths: Sequence[Path], delimiter: str, header: Sequence[str]) -> list[pa.Table]:

@@ -16,7 +16,7 @@ from dataedge.load.duck import (
     literal,
     require_few_columns,
 )
-from dataedge.load.table import JSON_CELLS
+from dataedge.load.table import JSON_CELLS, Unread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +105,7 @@ def _not_objects(db: Any, name: str) -> list[str]:
     count, first = db.execute(
         "SELECT count(*), min(i) FROM rows WHERE coalesce(json_type(json), '') <> 'OBJECT'"
     ).fetchone()
-    return [f"{name}, row {first}: no JSON object; {left_out(count)}"] if count else []
+    return [Unread(f"{name}, row {first}: no JSON object; {left_out(count)}")] if count else []
 
 
 def _columns(db: Any, name: str) -> pa.Table:

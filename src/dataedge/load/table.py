@@ -37,6 +37,12 @@ class Part:
     split: str | None = None
 
 
+class Unread(str):
+    """A note on rows that could not be read, and are not in the table."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Table:
     """Raw columns of one or more files.
