@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,28 @@ def test_a_page_is_made_anew_only_where_the_report_says_something_else(
     page.unlink()
     dataedge.audit(small_dataset, **given, delta=0.05)
     assert page.is_file()
+
+
+def test_an_audit_does_not_take_the_place_of_another_datasets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataedge.api import require_own
+
+    monkeypatch.chdir(tmp_path)
+    for folder in ("before", "after"):
+        (tmp_path / folder).mkdir()
+        rows = [f"text {folder} {i},{'ab'[i % 2]}" for i in range(30)]
+        (tmp_path / folder / "tickets.csv").write_text("\n".join(["text,label", *rows]))
+    out = Path("audits") / "tickets"
+    out.mkdir(parents=True)
+    require_own(out, "after/tickets.csv")
+    (out / "report.json").write_text(json.dumps({"dataset": {"path": "before/tickets.csv"}}))
+    require_own(out, "before/tickets.csv")
+    require_own(out, str(tmp_path / "before" / "tickets.csv"))
+    with pytest.raises(AuditError, match="holds the audit of before") as told:
+        require_own(out, "after/tickets.csv")
+    assert told.value.hint.endswith("--out audits/tickets-2")
+    with pytest.raises(AuditError, match="holds the audit of before"):
+        dataedge.audit("after/tickets.csv")
+    (tmp_path / "before" / "tickets.csv").unlink()  # moved: the same audit goes on
+    require_own(out, "after/tickets.csv")

@@ -146,6 +146,8 @@ def audit(
     check_engine(config, passed)
     dataset = _checked(read(source, config), source, config)
     reading = time.perf_counter() - started
+    if not config.out and not fresh:
+        require_own(out, dataset.path)
 
     from importlib.metadata import version
 
@@ -198,6 +200,22 @@ def _shown(out: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return report if isinstance(report, dict) else None
+
+
+def require_own(out: Path, path: str) -> None:
+    """Raise AuditError where a folder that nobody named holds the audit of another dataset, still there.
+
+    Args:
+        out: audits/<name of the data>.
+        path: of the data.
+    """
+    found = (_shown(out) or {}).get("dataset")
+    before = Path(str(found.get("path", ""))) if isinstance(found, dict) else Path()
+    if before.name and before.exists() and before.resolve() != Path(path).resolve():
+        raise AuditError(
+            f"{out}: holds the audit of {before}, which this one of {path} would take the place of",
+            hint=f"Name another folder for this one: --out {out}-2",
+        )
 
 
 def _put_in_place(report: Report, out: Path) -> None:

@@ -449,3 +449,14 @@ def test_a_label_beside_prompt_and_response_is_metadata():
     assert found.task is Task.GENERATE
     assert any("--task classify" in n for n in found.notes)
     assert load(frame, task="classify").columns["label"] == "category"
+
+
+def test_a_column_is_not_both_sides(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\n" + "".join(f"text {i},{'xy'[i % 2]}\n" for i in range(30)))
+    with pytest.raises(AuditError, match="'b' is what is asked and what is to be answered") as told:
+        load(path, text_column="b", label_column="b")
+    assert "--label-column" in told.value.hint
+    with pytest.raises(AuditError, match="'a' is what is asked") as told:
+        load(path, prompt_column="a", response_column="a")
+    assert "--response-column" in told.value.hint

@@ -158,7 +158,7 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     Raises:
         AuditError: as for the audit itself.
     """
-    from dataedge.api import read
+    from dataedge.api import read, require_own
     from dataedge.config import make_config, name_of
     from dataedge.engine.ray import check_engine
     from dataedge.models import connection, identity
@@ -190,6 +190,8 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     # responses are embedded as well, to be compared with their prompts
     texts = len(dataset.items) * (2 if dataset.task is Task.GENERATE else 1)
     out = config.out or str(Path("audits") / name_of(str(source)))
+    if not config.out:
+        require_own(Path(out), dataset.path)
     return Plan(
         path=dataset.path,
         task=dataset.task.value,

@@ -166,6 +166,12 @@ def _read(source: Any, flags: Flags, group_column: str | None, time_column: str 
     time = one_column(table, "--time-column", time_column)
     column = _split_column(table, flags)
     roles = read_columns(table, flags, [c for c in (column, group, time) if c is not None])
+    if twice := {roles.target, *roles.annotators} & set(roles.texts):
+        flag = "--response-column" if roles.kind in ("pair", "chat") else "--label-column"
+        raise AuditError(
+            f"{table.name}: column '{min(map(str, twice))}' is what is asked and what is to be answered",
+            f"Name another column with {flag}",
+        )
     return Found(path, table, roles, column, group, time)
 
 
