@@ -116,8 +116,10 @@ def test_labels_that_are_rare_are_asked_by_what_all_labels_tell_of_the_prompts()
             prior = log_label_prior(own, 2)
             said = pool_prompts(scores=one, labels=own, log_prior=prior).evaluation
             apart.append(balanced((said - prior).argmax(axis=1), right))
-    assert np.mean(together) > max(np.mean(apart) - 0.01, 0.75)
-    assert np.std(together) < 0.7 * np.std(apart)  # a label's own pool is often its frequency
+    assert np.mean(together) > max(np.mean(apart) - 0.04, 0.75)
+    assert np.std(together) < 0.6 * np.std(
+        apart
+    )  # a label's own pool hangs on few items that have it
 
 
 def balanced(said: np.ndarray, right: np.ndarray) -> float:

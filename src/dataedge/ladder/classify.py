@@ -59,7 +59,7 @@ class Learned:
 
 
 LEARNER = Step("learner", 1, (Learned,))
-REFITS = Step("refits", 2, (Refits, Answers))
+REFITS = Step("refits", 3, (Refits, Answers))
 
 
 class ClassifyLadder(LabelPrompts):

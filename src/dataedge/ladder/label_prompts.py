@@ -71,7 +71,7 @@ class PromptPool(NamedTuple):
     scores: NDArray[np.float64]
 
 
-POOL = Step("prompt_pool", 2, (Pooled,))
+POOL = Step("prompt_pool", 3, (Pooled,))
 CALIBRATION = Step("calibration", 1, (Calibrated, calibration.Calibration))
 
 

@@ -31,7 +31,7 @@ PRIOR = 1.0
 OFFSET = 8.0
 """Penalty on what is given back of the batch offset."""
 TRUST = (1.0, 0.5, 0.25, 0.125, 0.0)
-"""How far a pool may go from the label prior; 0 is the prior itself."""
+"""How far a pool may go from the label prior, all equally likely before; 0 is the prior itself."""
 FOLDS = 5
 NEAR = 1e-6
 """Relative fall of the loss at which a search that began nearby ends."""
@@ -185,7 +185,7 @@ class Pooled:
 
 
 def pool_prompts(scores: Floats, labels: Ints, log_prior: Floats) -> Pooled:
-    """Pool prompts on held-out items, as near to the prior alone as is likeliest out of fold.
+    """Pool prompts on held-out items, as far from the prior alone as is likely out of fold.
 
     Args:
         scores: shape (M, n_dev + n_eval, K), nats, development items first.
@@ -224,17 +224,17 @@ def pool_centred(
 
 
 def _trust(held: Floats, labels: Ints, log_prior: Floats, counted: Floats) -> float:
-    """How far from the prior development items are likeliest; nearer on a tie.
+    """How far to go from the prior: the mean of TRUST under their likelihood of development items.
 
-    All or nothing would answer with the most frequent label wherever weak prompts are fitted to few items:
-    what they say is then worth little, and yet more than nothing.
+    The likeliest one alone goes all the way where few items happen to speak for weak prompts, and not at all
+    where they happen to speak against them.
     """
     rows = np.arange(len(labels))
-
-    def told(trust: float) -> float:
-        return float(np.nansum(counted * _towards(held, log_prior, trust)[rows, labels]))
-
-    return max(reversed(TRUST), key=told)
+    told = np.array(
+        [np.nansum(counted * _towards(held, log_prior, trust)[rows, labels]) for trust in TRUST]
+    )
+    weight = np.exp(told - told.max())
+    return float(weight @ np.array(TRUST) / weight.sum())
 
 
 def _towards(log_proba: Floats, log_prior: Floats, trust: float) -> Floats:
