@@ -167,6 +167,95 @@ def test_a_copy_leaves_out_duplicates_and_suspects_and_says_so(
     assert again.rows == len(again.items) == len(kept)
 
 
+def sheet(audited: dataedge.Audit, path: Path, decisions: dict[str, str]) -> Path:
+    """The review sheet with decisions filled in, by item."""
+    from dataedge.cli.export import write_review
+
+    write_review(audited, "csv", "suspects", str(path))
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["decision"] = decisions.get(row["item"], "")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.DictWriter(file, list(rows[0]))
+        out.writeheader()
+        out.writerows(rows)
+    return path
+
+
+def test_what_people_decided_is_kept_dropped_and_relabelled(
+    audited: dataedge.Audit, tmp_path: Path
+) -> None:
+    query = 'select item, target, "row" from items join findings using (item) where suspect'
+    suspects = audited.sql(query).fetchall()
+    assert len(suspects) >= 3
+    (kept, _, _), (dropped, _, _), (mended, given, row), *rest = suspects
+    right = {"cold": "warm", "warm": "cold"}[given]
+    decided = sheet(
+        audited, tmp_path / "review.csv", {kept: "Keep", dropped: "drop", mended: right}
+    )
+    found = clean(audited, tmp_path / "copy", decisions=decided)
+    assert found.relabelled == 1
+    assert "1 rows have a new label" in found.sentence
+    assert found.left_out["decided"] == 1
+    assert found.left_out.get("suspects", 0) == len(rest), "what nobody decided goes as before"
+    manifest = json.loads((tmp_path / "copy" / MANIFEST).read_text())
+    (new,) = manifest["new_labels"]
+    assert (new["item"], new["row"], new["label"]) == (mended, row, right)
+    from dataedge.load import load
+
+    before = {item.text: item.target for item in load(audited.report.dataset.path).items}
+    after = {item.text: item.target for item in load(tmp_path / "copy").items}
+    ids = {item.id: item.text for item in load(audited.report.dataset.path).items}
+    assert after[ids[kept]] == before[ids[kept]]
+    assert ids[dropped] not in after
+    assert after.pop(ids[mended]) == right
+    assert all(before[text] == label for text, label in after.items())
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("item,row\nx,1\n", "has no column 'decision'"),
+        ("item,decision\nx,keep\n", "line 2: no item of"),
+        ("item,decision\nITEM,\n", "nothing is decided"),
+        ("item;decision\nITEM;Colt\n", "line 2: 'Colt' is no decision"),
+    ],
+)
+def test_decisions_that_are_none_are_named(
+    audited: dataedge.Audit, tmp_path: Path, written: str, said: str
+) -> None:
+    ((item,),) = audited.sql("select item from items limit 1").fetchall()
+    path = tmp_path / "review.csv"
+    path.write_text(written.replace("ITEM", item))
+    with pytest.raises(AuditError, match=said) as told:
+        clean(audited, tmp_path / "copy", decisions=path)
+    assert told.value.hint
+    assert not (tmp_path / "copy").exists()
+    with pytest.raises(AuditError, match="cannot be read"):
+        clean(audited, tmp_path / "copy", decisions=tmp_path / "none.csv")
+
+
+def test_labels_are_written_as_the_format_has_them(tmp_path: Path) -> None:
+    from dataedge.export.decisions import relabelled
+    from dataedge.load.folder import read_path
+
+    for name, text in {
+        "a.jsonl": '{"text": "a", "label": 1}\n{"text": "b", "label": 2}\n',
+        "b.json": '[{"text": "a", "label": "1"}, {"text": "b", "label": "2"}]',
+        "c.csv": "text,label\na,1\nb,2\n",
+    }.items():
+        path = tmp_path / name
+        path.write_text(text)
+        table = relabelled(read_path(path, name), {0: "2"}, "label", path)
+        out = tmp_path / f"new{path.suffix}"
+        write_rows(path, table.data, [0, 1], out)
+        assert read_path(out, "new").column("label") == {"a.jsonl": [2, 2]}.get(name, ["2", "2"])
+    parquet = written(".parquet", tmp_path)
+    with pytest.raises(AuditError, match="new labels cannot be written"):
+        relabelled(read_path(parquet, str(parquet)), {0: "b"}, "label", parquet)
+
+
 def test_only_what_is_named_is_left_out(audited: dataedge.Audit, tmp_path: Path) -> None:
     found = clean(audited, tmp_path / "copy", ["duplicates"])
     assert found.rows_left_out == 10

@@ -244,6 +244,15 @@ def export(
             "[duplicates,suspects,defects].",
         ),
     ] = None,
+    decisions: Annotated[
+        str | None,
+        typer.Option(
+            "--decisions",
+            metavar="FILE",
+            help="With --clean: the sheet of --review csv, `decision` filled in with keep, drop or the right "
+            "label.",
+        ),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(
@@ -270,11 +279,13 @@ def export(
             hint="Use --review FORM for suspects to decide on, --clean for a copy without them, "
             "--recipe FORM for a fine-tune, or --eval FORM for an evaluation suite",
         )
+    if decisions and not clean:
+        raise AuditError("--decisions: is what a cleaned copy goes by", hint="Give --clean as well")
     found = open_audit(directory)
     if review:
         typer.echo(write_review(found, review, view, out), nl=out != "-")
     elif clean:
-        typer.echo(write_clean(found, without, out))
+        typer.echo(write_clean(found, without, out, decisions))
     elif recipe:
         typer.echo(write_recipe(found, recipe, Path(out or "recipe")))
     else:

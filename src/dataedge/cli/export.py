@@ -39,16 +39,25 @@ def write_review(audit: Audit, form: str, view: str, out: str | None) -> str:
             f"--out {path}: {error.strerror}",
             hint="Name a file that can be written: --out FILE, or - for stdout",
         ) from error
-    return f"{len(chosen.rows)} items written to {path}"
+    told = f"{len(chosen.rows)} items written to {path}"
+    if form != "csv" or not chosen.rows:
+        return told
+    return (
+        f"{told}. Write keep, drop or the right label into its column `decision`, then: dataedge export "
+        f"{audit.directory} --clean --decisions {path}"
+    )
 
 
-def write_clean(audit: Audit, without: str | None, out: str | None) -> str:
+def write_clean(
+    audit: Audit, without: str | None, out: str | None, decisions: str | None = None
+) -> str:
     """Write a cleaned copy.
 
     Args:
         audit: finished.
         without: reasons, separated by commas; the default ones if None.
         out: folder; `clean` if None.
+        decisions: a review sheet that people filled in.
 
     Returns:
         What to print.
@@ -59,7 +68,7 @@ def write_clean(audit: Audit, without: str | None, out: str | None) -> str:
     from dataedge.export.clean import DEFAULT, clean
 
     reasons = DEFAULT if without is None else [r.strip() for r in without.split(",") if r.strip()]
-    done = clean(audit, Path(out or "clean"), reasons)
+    done = clean(audit, Path(out or "clean"), reasons, decisions)
     return done.sentence + _still_in(audit, done.out)
 
 

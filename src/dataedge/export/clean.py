@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dataedge.errors import AuditError, ExitCode
+from dataedge.export.decisions import Decisions, read_decisions, relabelled
 from dataedge.files import require_unused, whole_folder
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ SETTINGS: Final = "dataedge.toml"
 FOUND: Final = {"suspects": "suspect", "defects": "defects"}
 """Reason → column of the table `findings` that says so."""
 REASONS: Final = ("duplicates", *FOUND, "near-duplicates")
+DECIDED: Final = "decided"
+"""Reason of what people said is to go."""
 DEFAULT: Final = ("duplicates", "suspects", "defects")
 """Near duplicates are kept unless asked for: often they differ in what counts."""
 
@@ -39,6 +42,7 @@ class Cleaned:
         rows_left_out: how many rows that is.
         not_audited: rows that are kept and that the audit did not look at (`--limit`, unusable ones).
         empty: files of which no row is left; they are not written.
+        relabelled: rows that have another label than before, as somebody decided.
     """
 
     out: Path
@@ -47,6 +51,7 @@ class Cleaned:
     rows_left_out: int
     not_audited: int
     empty: tuple[str, ...] = ()
+    relabelled: int = 0
 
     @property
     def sentence(self) -> str:
@@ -58,14 +63,20 @@ class Cleaned:
             if self.not_audited
             else ""
         )
+        new = f" {self.relabelled:,} rows have a new label." if self.relabelled else ""
         gone = f" Nothing is left of {', '.join(self.empty)}." if self.empty else ""
         return (
             f"{kept:,} of {self.rows:,} rows written to {self.out}; left out {parts or 'nothing'}."
-            f"{rest}{gone} Which and why: {self.out / MANIFEST}"
+            f"{new}{rest}{gone} Which and why: {self.out / MANIFEST}"
         )
 
 
-def clean(audit: Audit, out: str | Path, without: Sequence[str] = DEFAULT) -> Cleaned:
+def clean(
+    audit: Audit,
+    out: str | Path,
+    without: Sequence[str] = DEFAULT,
+    decisions: str | Path | None = None,
+) -> Cleaned:
     """Write a copy of the data that was audited without some of its rows, in its own format.
 
     The original is not touched. `manifest.json` beside the copy says which rows are missing, and why.
@@ -74,9 +85,13 @@ def clean(audit: Audit, out: str | Path, without: Sequence[str] = DEFAULT) -> Cl
         audit: finished, of files that are still as they were.
         out: folder for the copy; new or empty.
         without: what to leave out: duplicates, suspects, defects, near-duplicates.
+        decisions: a sheet that `dataedge export AUDIT --review csv` wrote and people decided on. What they
+            keep stays, what they drop is left out, and what has a new label gets it; the rest is as `without`
+            has it.
 
     Raises:
-        AuditError: there is no such reason; the data was no file, or has changed; the folder is in use.
+        AuditError: there is no such reason; a decision is none; the data was no file, or has changed; the
+            folder is in use.
     """
     out, unknown = Path(out), [r for r in without if r not in REASONS]
     if unknown or not without:
@@ -90,11 +105,22 @@ def clean(audit: Audit, out: str | Path, without: Sequence[str] = DEFAULT) -> Cl
 
     table, ids = items_of_rows(str(source), audit.report.config.effective)
     require_same(audit, source)
-    lost = _lost(ids, _why(audit, without), _near(audit, without), "duplicates" in without)
+    decided = Decisions() if decisions is None else read_decisions(decisions, audit)
+    why = _why(audit, without)
+    why = {item: reasons for item, reasons in why.items() if item not in decided.settled}
+    why |= {item: [DECIDED] for item in decided.drop}
+    lost = _lost(ids, why, _near(audit, without), "duplicates" in without)
     if len(lost) == len(table):
         raise AuditError(
             f"{source}: no row would be left", hint=f"Choose fewer of --without {','.join(REASONS)}"
         )
+    new = {
+        at: decided.labels[items[0]]
+        for at, items in enumerate(ids)
+        if at not in lost and len(items) == 1 and items[0] in decided.labels
+    }
+    if new:
+        table = relabelled(table, new, str(audit.report.dataset.columns.get("label")), source)
     known = {item for (item,) in audit.sql("select item from items").fetchall()}
     found = Cleaned(
         out,
@@ -103,6 +129,7 @@ def clean(audit: Audit, out: str | Path, without: Sequence[str] = DEFAULT) -> Cl
         len(lost),
         sum(not known.intersection(row) for row in ids),
         _empty(table, lost),
+        len(new),
     )
     with whole_folder(out) as folder:
         _write(source, table, lost, folder)
@@ -114,7 +141,8 @@ def clean(audit: Audit, out: str | Path, without: Sequence[str] = DEFAULT) -> Cl
         settings = (source if source.is_dir() else source.parent) / SETTINGS
         if settings.is_file():
             (folder / SETTINGS).write_text(_settings(settings), encoding="utf-8")
-        manifest = json.dumps(_manifest(audit, found, table, ids, lost), indent=1)
+        told = _manifest(audit, found, table, ids, lost) | {"new_labels": _given(table, ids, new)}
+        manifest = json.dumps(told, indent=1)
         (folder / MANIFEST).write_text(manifest + "\n", encoding="utf-8")
     return found
 
@@ -290,6 +318,14 @@ def _write_saved(source: Path, table: Table, lost: dict[int, list[str]], out: Pa
         start += part.rows
     whole = datasets.DatasetDict(kept) if several else kept[""]
     whole.save_to_disk(str(out))
+
+
+def _given(table: Table, ids: list[list[str]], new: dict[int, str]) -> list[dict[str, Any]]:
+    places = {at: table.place(at) for at in new}
+    return [
+        {"file": places[at][0], "row": places[at][1], "item": ids[at][0], "label": label}
+        for at, label in new.items()
+    ]
 
 
 def _manifest(
