@@ -121,6 +121,7 @@ def test_a_map_of_many_items_says_of_how_many(small_audit: dataedge.Audit) -> No
     rows = [{**row(0.2, 0.9), "id": f"{i:05d}"} for i in range(3000)]
     said = map_sentence(ItemSample(rows, 3000, PAIRS[0], []))
     assert said.startswith("Of 2,500 held-out items (of 3,000): 2,500 learned")
+    assert "cut at one half" in said
 
 
 def test_what_the_bars_are_is_said_as_it_is(small_audit: dataedge.Audit) -> None:

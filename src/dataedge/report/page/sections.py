@@ -149,7 +149,13 @@ def map_sentence(sample: ItemSample) -> str:
     total, there = sum(counts.values()), len(sample.judged())
     parts = [f"{n:,} {zone}" for zone, n in counts.items() if n]
     some = f" (of {there:,})" if there > total else ""
-    return f"Of {total:,} held-out items{some}: {'; '.join(parts)}." if total else ""
+    cut = ""
+    if sample.pair and sample.pair.kind == "share":
+        cut = (
+            " Zones are cut at one half; the likeliest answer can be right with less, so they do not add up "
+            "to the ladder."
+        )
+    return f"Of {total:,} held-out items{some}: {'; '.join(parts)}.{cut}" if total else ""
 
 
 def sample_sentence(sample: ItemSample, shown: int) -> str:
