@@ -151,6 +151,7 @@ def audit(
 
     from importlib.metadata import version
 
+    from dataedge.pilot.checkpoint import remove_all
     from dataedge.pipeline import run
     from dataedge.salvage import mended
     from dataedge.store import FILE, Store
@@ -168,6 +169,7 @@ def audit(
             (out / PAGE).unlink(missing_ok=True)  # of two runs that differ, no page beside a report
         _put_in_place(report, out)
         store.drop_other_runs()
+        remove_all(out)  # of a fine-tune that was broken off, and is not wanted any more
     done = Audit(out, report)
     return done if same and (out / PAGE).is_file() else _with_page(done)
 
@@ -210,8 +212,9 @@ def require_own(out: Path, path: str) -> None:
         path: of the data.
     """
     found = (_shown(out) or {}).get("dataset")
-    before = Path(str(found.get("path", ""))) if isinstance(found, dict) else Path()
-    if before.name and before.exists() and before.resolve() != Path(path).resolve():
+    told = str(found.get("path", "")) if isinstance(found, dict) else ""
+    before = Path(told).expanduser()
+    if told and before.exists() and before.resolve() != Path(path).expanduser().resolve():
         raise AuditError(
             f"{out}: holds the audit of {before}, which this one of {path} would take the place of",
             hint=f"Name another folder for this one: --out {out}-2",
@@ -252,6 +255,7 @@ def _checked(dataset: Dataset, source: Any, config: AuditConfig) -> Dataset:
 def _forget(out: Path) -> None:
     """Delete what an audit's directory holds, unless another process is writing there."""
     from dataedge.models.endpoint.journal import FILE as ANSWERS
+    from dataedge.pilot.checkpoint import remove_all
     from dataedge.salvage import WORKPLACE
     from dataedge.store import FILE, Store
 
@@ -272,6 +276,7 @@ def _forget(out: Path) -> None:
         out / ANSWERS,
     ):
         file.unlink(missing_ok=True)
+    remove_all(out)
     shutil.rmtree(out / WORKPLACE, ignore_errors=True)
 
 

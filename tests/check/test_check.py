@@ -256,6 +256,13 @@ def test_what_an_audit_refuses_is_found(tmp_path: Path, capsys: pytest.CaptureFi
         few = labelled(tmp_path, [(f"text {i}", "ab"[i % 2]) for i in range(n)], f"{n}.csv")
         levels = {f.name: f.level for f in check(str(few), {}).found}
         assert levels.get("too_few_rows") == level
+    missing = [(f"text {i}", "ab"[i % 2] if i < 12 else "") for i in range(40)]
+    found = {f.name for f in check(str(labelled(tmp_path, missing, "m.csv")), {}).found}
+    assert "too_few_rows" in found, "what has no label teaches none"
+    long = tmp_path / "long.jsonl"
+    texts = [" ".join(f"word{i} of {doc}." for i in range(4000)) for doc in range(5)]
+    long.write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    assert "too_few_rows" not in {f.name for f in check(str(long), {}).found}, "passages count"
     broken = tmp_path / "broken.jsonl"
     rows = [json.dumps({"question": f"what is {i}?", "answer": f"it is {i}."}) for i in range(30)]
     broken.write_text("\n".join([rows[0], '{"question": "a", "ans', *rows[1:]]))

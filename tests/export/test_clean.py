@@ -196,7 +196,7 @@ def test_what_people_decided_is_kept_dropped_and_relabelled(
     )
     found = clean(audited, tmp_path / "copy", decisions=decided)
     assert found.relabelled == 1
-    assert "1 rows have a new label" in found.sentence
+    assert "1 row has a new label" in found.sentence
     assert found.left_out["decided"] == 1
     assert found.left_out.get("suspects", 0) == len(rest), "what nobody decided goes as before"
     manifest = json.loads((tmp_path / "copy" / MANIFEST).read_text())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dataedge.pilot import fine_tune
-from dataedge.pilot.checkpoint import Checkpoint
+from dataedge.pilot.checkpoint import FILE, Checkpoint, remove_all
 from dataedge.pilot.fine_tune import Trained, fine_tuned
 from tests.pilot.test_fine_tune import FAST, examples, model, said
 
@@ -94,6 +94,27 @@ def test_where_nothing_can_be_kept_the_fine_tune_goes_on_without(
     trained, _ = tuned(model, nowhere, lambda _: None)
     assert trained.epochs == FAST.epochs
     assert not list(tmp_path.iterdir())
+
+
+def test_a_result_that_was_stored_before_leaves_the_file_of_the_one_under_way(
+    model: LocalModel, tmp_path: Path
+) -> None:
+    """A pilot's second fine-tune was broken off: its first one is found in the store when it goes on."""
+    path = tmp_path / "pilot"
+    with pytest.raises(PowerCutError):
+        tuned(model, Checkpoint(path, "second"), cut_after(2))
+    Checkpoint(path, "first").remove()
+    assert path.is_file()
+    path.write_bytes(b"damaged")
+    Checkpoint(path, "first").remove()
+    assert not path.exists()
+
+
+def test_what_was_broken_off_is_forgotten_with_the_audit(tmp_path: Path) -> None:
+    for name in (FILE, f".{FILE}.123.tmp", "report.json"):
+        (tmp_path / name).touch()
+    remove_all(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
 def test_the_file_goes_with_the_result(model: LocalModel, tmp_path: Path) -> None:

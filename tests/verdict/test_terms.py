@@ -103,6 +103,8 @@ def test_a_range_too_wide_for_an_answer_is_named() -> None:
     assert (new.answer, unclean.answer) == ("unknown", "unknown")
     assert unclean.sentence == "Between 2% and 12% of labels are wrong, too wide a range to say."
     assert new.sentence.startswith("Between 10% and 90% of what the input tells is known")
+    far = {**MEASURES, "known_share": share(0.5, 0.9)}
+    assert four_terms(far, limited(), delta=DELTA)[0].sentence.startswith("Between 0% and 100% of")
     perhaps = replace(defined(0.3, 0.4), low=-0.1)
     told = four_terms({**MEASURES, "definedness": perhaps}, limited(), delta=DELTA)[3]
     assert told.answer == "unknown"

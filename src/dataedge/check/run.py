@@ -46,8 +46,11 @@ def check(source: Any, reading: Mapping[str, Any], most_tokens: int | None = Non
         name = roles.texts[0]
         counted |= check_conversations(name, table.column(name), into)
     items: list[Item | None] = []
+    usable_ids: set[str] = set()
     for row, made in enumerate(items_or_problem(table, roles)):
         items.append(None if isinstance(made, str) or not made else made[0])
+        if not isinstance(made, str):
+            usable_ids |= {item.id for item in made if not item.label_missing}
         # a conversation's faults are named one by one
         if isinstance(made, str) and roles.kind != "chat":
             into.add("unusable_row", "error", row, made)
@@ -64,21 +67,17 @@ def check(source: Any, reading: Mapping[str, Any], most_tokens: int | None = Non
     elif roles.kind in ("pair", "chat", "preference"):
         check_responses(targets, into)
     _boolean_label(table, found, into)
-    _too_few(inputs, targets, into)
+    _too_few(len(usable_ids), [row for row, item in enumerate(usable) if item], into)
     every = [*unread(table), *into.found()]
     return Checked(found.path, table, roles.task.value, every, counted, table.notes)
 
 
-def _too_few(inputs: Sequence[str | None], targets: Sequence[str | None], into: Collected) -> None:
-    """Rows that differ, of which a fine-tune needs some and an audit more."""
-    usable = [row for row, text in enumerate(inputs) if text is not None]
-    distinct = len({(inputs[row], targets[row]) for row in usable})
-    if distinct < ENOUGH:
-        level: Level = "error" if distinct < FEWEST else "warning"
-        what = (
-            f"{distinct} rows that differ; a fine-tune takes {FEWEST} at least, an audit {ENOUGH}"
-        )
-        for row in usable or [0]:
+def _too_few(items: int, rows: Sequence[int], into: Collected) -> None:
+    """Items that differ and have their label, of which a fine-tune needs some and an audit more."""
+    if items < ENOUGH:
+        level: Level = "error" if items < FEWEST else "warning"
+        what = f"{items} usable rows that differ; a fine-tune takes {FEWEST} at least, an audit {ENOUGH}"
+        for row in rows or [0]:
             into.add("too_few_rows", level, row, what)
 
 

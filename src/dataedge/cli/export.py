@@ -82,5 +82,5 @@ def _still_in(audit: Audit, copy: Path) -> str:
         found = check(str(copy), {name: given[name] for name in READING if name in given}).found
     except AuditError:  # too little is left to be read as a dataset
         return ""
-    left = ", ".join(f"{f.name} ({len(f.rows):,})" for f in found)
+    left = ", ".join(f"{f.name} ({len(f.rows):,})" for f in found if f.rows)
     return f"\nStill in it: {left}; see `dataedge check {copy}`" if left else ""

@@ -63,7 +63,8 @@ class Cleaned:
             if self.not_audited
             else ""
         )
-        new = f" {self.relabelled:,} rows have a new label." if self.relabelled else ""
+        rows = "1 row has" if self.relabelled == 1 else f"{self.relabelled:,} rows have"
+        new = f" {rows} a new label." if self.relabelled else ""
         gone = f" Nothing is left of {', '.join(self.empty)}." if self.empty else ""
         return (
             f"{kept:,} of {self.rows:,} rows written to {self.out}; left out {parts or 'nothing'}."
@@ -109,7 +110,8 @@ def clean(
     why = _why(audit, without)
     why = {item: reasons for item, reasons in why.items() if item not in decided.settled}
     why |= {item: [DECIDED] for item in decided.drop}
-    lost = _lost(ids, why, _near(audit, without), "duplicates" in without)
+    near = {i: group for i, group in _near(audit, without).items() if i not in decided.settled}
+    lost = _lost(ids, why, near, "duplicates" in without)
     if len(lost) == len(table):
         raise AuditError(
             f"{source}: no row would be left", hint=f"Choose fewer of --without {','.join(REASONS)}"

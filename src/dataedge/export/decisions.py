@@ -23,6 +23,8 @@ KEEP: Final = "keep"
 DROP: Final = "drop"
 """The row is left out."""
 COLUMNS: Final = ("item", "decision")
+LONGEST: Final = 100_000_000
+"""Characters of a cell: a sheet has whole texts."""
 TEXT: Final = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 """Endings of files that are written from what was read of them."""
 
@@ -61,9 +63,9 @@ def read_decisions(path: str | Path, audit: Audit) -> Decisions:
     """
     sheet = _rows(Path(path))
     known = dict(audit.sql("select item, target from items").fetchall())
-    labels = set(known.values()) if audit.report.dataset.task == "classify" else set()
+    labels = set(known.values()) - {None} if audit.report.dataset.task == "classify" else set()
     found: dict[str, str] = {}
-    for line, (item, said) in enumerate(sheet, start=2):
+    for line, item, said in sheet:
         if not said:
             continue
         if item not in known:
@@ -95,10 +97,11 @@ def read_decisions(path: str | Path, audit: Audit) -> Decisions:
     )
 
 
-def _rows(path: Path) -> list[tuple[str, str]]:
-    """Item and decision of each line."""
+def _rows(path: Path) -> list[tuple[int, str, str]]:
+    """Last line, item and decision of each record."""
     hint = "Name a sheet that `dataedge export AUDIT --review csv` wrote: --decisions review.csv"
     try:
+        csv.field_size_limit(LONGEST)
         with path.open(encoding="utf-8-sig", newline="") as file:
             first = file.readline()
             file.seek(0)
@@ -107,7 +110,8 @@ def _rows(path: Path) -> list[tuple[str, str]]:
             if missing := [c for c in COLUMNS if c not in (reader.fieldnames or ())]:
                 raise AuditError(f"--decisions {path}: has no column '{missing[0]}'", hint=hint)
             return [
-                ((row["item"] or "").strip(), (row["decision"] or "").strip()) for row in reader
+                (reader.line_num, (row["item"] or "").strip(), (row["decision"] or "").strip())
+                for row in reader
             ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error

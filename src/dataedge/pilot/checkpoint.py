@@ -130,8 +130,24 @@ class Checkpoint:
         return course
 
     def remove(self) -> None:
-        """When the fine-tune's result is stored."""
-        self.path.unlink(missing_ok=True)
+        """When the fine-tune's result is stored; the file of another one stays."""
+        from safetensors import SafetensorError, safe_open
+
+        if not self.path.is_file():
+            return
+        try:
+            with safe_open(self.path, "pt") as file:
+                other = (file.metadata() or {}).get("key") != self.key
+        except (OSError, SafetensorError):
+            other = False
+        if not other:
+            self.path.unlink(missing_ok=True)
+
+
+def remove_all(folder: Path) -> None:
+    """Remove what fine-tunes that were broken off have left in an audit's folder."""
+    for path in (folder / FILE, *folder.glob(f".{FILE}.*.tmp")):
+        path.unlink(missing_ok=True)
 
 
 def _restore(trainee: Trainee, found: Sequence[Sequence[Any]], step: int) -> None:
@@ -145,6 +161,6 @@ def _restore(trainee: Trainee, found: Sequence[Sequence[Any]], step: int) -> Non
             kept.copy_(best)
             trainee.optimiser.state[weight] = {
                 "step": torch.tensor(float(step)),
-                "exp_avg": mean.to(weight.device),
-                "exp_avg_sq": square.to(weight.device),
+                "exp_avg": mean.to(weight.device, copy=True),
+                "exp_avg_sq": square.to(weight.device, copy=True),
             }

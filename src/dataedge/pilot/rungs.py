@@ -172,8 +172,9 @@ def of_responses(ladder: GenerateLadder, config: AuditConfig) -> OnResponses:
         return OnResponses(None)
     recipe = pilot.short_recipe(s) if short else Recipe()
     if recipe is None:
+        fewest = min(*SHORT_ROWS, len(s.splits.train))
         reason = (
-            f"a short fine-tune on {min(SHORT_ROWS)} train items takes over {SHORT:g} minutes here; "
+            f"a short fine-tune on {fewest} train items takes over {SHORT:g} minutes here; "
             "--pilot MINUTES runs one"
         )
         return OnResponses(None, reason)

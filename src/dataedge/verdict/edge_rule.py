@@ -75,7 +75,7 @@ class Evidence:
             as a whole.
         ngrams: what n-grams of the train side have of the gain, for text; within its parts.
         one_prompt: the same over the single prompt that development items put first, whose tokens are
-            counted; None where `prompted` is that prompt.
+            counted; None where it was not measured.
         next_steps: what could be done next.
         parts: task and style for generate.
         beside: the edge in the other unit, accuracy beside balanced accuracy or the other way round.

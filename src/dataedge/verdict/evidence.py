@@ -14,6 +14,7 @@ from dataedge.pilot import run as pilot
 from dataedge.prepare.splits import LARGEST_SHARE
 from dataedge.verdict.edge_rule import Evidence, NextSteps
 from dataedge.verdict.fine_tune_error import error_of
+from dataedge.widened_intervals import widened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,16 +114,25 @@ def tuning_gain_of(workspace: Workspace, rungs: Rungs, over: str = "prompted") -
         rungs: the ladder.
         over: what it is held against.
     """
-    more, tuned = rungs.forecast_gain, rungs.difference(FINE_TUNED, over)
+    more, tuned = rungs.forecast_gain, _difference(rungs, FINE_TUNED, over)
     if more is None or tuned.low is None:
-        found = rungs.difference(rungs.fine_tuned, over)
+        found = _difference(rungs, rungs.fine_tuned, over)
         return foretold(workspace, rungs, found, rungs.tuning_basis, "tuning_gain")
     forecast = summed(tuned, more, rungs.bounds(over))
-    predicted = rungs.difference("learned", over)
+    predicted = _difference(rungs, "learned", over)
     if rungs.fine_tuned == FINE_TUNED or predicted.low is None:
         return forecast
     predicted = foretold(workspace, rungs, predicted, "estimated", "tuning_gain")
     return weighed(forecast, predicted)
+
+
+def _difference(rungs: Rungs, upper: str, over: str) -> Figure:
+    """A gain over prompting; a single prompt is not fitted again: what the pool varies by stands for it."""
+    found = rungs.difference(upper, over)
+    if over == "prompted" or found.low is None:
+        return found
+    added = rungs.added(upper, "prompted")
+    return found if added is None else widened(found, added, bounds=rungs.bounds(over))
 
 
 def foretold(
