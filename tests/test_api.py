@@ -110,23 +110,31 @@ def test_a_page_is_made_anew_only_where_the_report_says_something_else(
 def test_an_audit_does_not_take_the_place_of_another_datasets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataedge.api import require_own
+    from dataedge.api import read, require_own
 
     monkeypatch.chdir(tmp_path)
+    config, _ = make_config({}, None)
     for folder in ("before", "after"):
         (tmp_path / folder).mkdir()
         rows = [f"text {folder} {i},{'ab'[i % 2]}" for i in range(30)]
         (tmp_path / folder / "tickets.csv").write_text("\n".join(["text,label", *rows]))
+    before, after = (read(f"{folder}/tickets.csv", config) for folder in ("before", "after"))
+    (tmp_path / "copy.csv").write_text((tmp_path / "before" / "tickets.csv").read_text())
     out = Path("audits") / "tickets"
     out.mkdir(parents=True)
-    require_own(out, "after/tickets.csv")
-    (out / "report.json").write_text(json.dumps({"dataset": {"path": "before/tickets.csv"}}))
-    require_own(out, "before/tickets.csv")
-    require_own(out, str(tmp_path / "before" / "tickets.csv"))
-    with pytest.raises(AuditError, match="holds the audit of before") as told:
-        require_own(out, "after/tickets.csv")
-    assert told.value.hint.endswith("--out audits/tickets-2")
+    require_own(out, after)
+    told = {"path": before.path, "fingerprint": before.fingerprint}
+    (out / "report.json").write_text(json.dumps({"dataset": told}))
+    require_own(out, before)
+    require_own(out, read("copy.csv", config))
+    with pytest.raises(AuditError, match="holds the audit of before") as error:
+        require_own(out, after)
+    assert error.value.hint.endswith("--out audits/tickets-2")
     with pytest.raises(AuditError, match="holds the audit of before"):
         dataedge.audit("after/tickets.csv")
+    (tmp_path / "before" / "tickets.csv").write_text("text,label\nchanged,a\n")
+    with pytest.raises(AuditError, match="holds the audit of before"):
+        require_own(out, after)
+    require_own(out, before)  # the same place, whatever it holds now
     (tmp_path / "before" / "tickets.csv").unlink()  # moved: the same audit goes on
-    require_own(out, "after/tickets.csv")
+    require_own(out, after)

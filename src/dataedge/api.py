@@ -147,7 +147,7 @@ def audit(
     dataset = _checked(read(source, config), source, config)
     reading = time.perf_counter() - started
     if not config.out and not fresh:
-        require_own(out, dataset.path)
+        require_own(out, dataset)
 
     from importlib.metadata import version
 
@@ -204,15 +204,17 @@ def _shown(out: Path) -> dict[str, Any] | None:
     return report if isinstance(report, dict) else None
 
 
-def require_own(out: Path, path: str) -> None:
+def require_own(out: Path, dataset: Dataset) -> None:
     """Raise AuditError where a folder that nobody named holds the audit of another dataset, still there.
 
     Args:
         out: audits/<name of the data>.
-        path: of the data.
+        dataset: this one; the same rows under another path are no other dataset.
     """
-    found = (_shown(out) or {}).get("dataset")
-    told = str(found.get("path", "")) if isinstance(found, dict) else ""
+    found, path = (_shown(out) or {}).get("dataset"), dataset.path
+    if not isinstance(found, dict) or found.get("fingerprint") == dataset.fingerprint:
+        return
+    told = str(found.get("path", ""))
     before = Path(told).expanduser()
     if told and before.exists() and before.resolve() != Path(path).expanduser().resolve():
         raise AuditError(

@@ -191,7 +191,7 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     texts = len(dataset.items) * (2 if dataset.task is Task.GENERATE else 1)
     out = config.out or str(Path("audits") / name_of(str(source)))
     if not config.out:
-        require_own(Path(out), dataset.path)
+        require_own(Path(out), dataset)
     return Plan(
         path=dataset.path,
         task=dataset.task.value,
