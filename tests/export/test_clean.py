@@ -10,7 +10,8 @@ import pytest
 
 import dataedge
 from dataedge.errors import AuditError
-from dataedge.export.clean import MANIFEST, _lost, _write, clean
+from dataedge.export.clean import MANIFEST, _lost, clean
+from dataedge.export.copied import write_copy
 from dataedge.load.folder import read_path
 from dataedge.load.formats import BY_SUFFIX, read_file
 from dataedge.load.written import write_rows
@@ -318,13 +319,13 @@ def test_a_folder_of_the_hub_is_copied_with_its_card(
     table = read_path(hub, str(hub))
     (tmp_path / "none").mkdir()
     with pytest.raises(AuditError, match=r"would not read as the data itself does: .*no data file"):
-        _write(hub, table, {at: ["suspects"] for at in range(65, 130)}, tmp_path / "none")
+        write_copy(hub, table, {at: ["suspects"] for at in range(65, 130)}, tmp_path / "none")
     (hub / "README.md").write_text(
         f"---\nconfigs:\n- config_name: en\n  data_files:\n{files.replace('0*', '*')}---\n"
     )
     (tmp_path / "twice").mkdir()
     with pytest.raises(AuditError, match="belongs to two splits"):
-        _write(hub, read_path(hub, str(hub)), {}, tmp_path / "twice")
+        write_copy(hub, read_path(hub, str(hub)), {}, tmp_path / "twice")
 
 
 def test_datasets_of_llama_factory_are_copied_with_their_description(

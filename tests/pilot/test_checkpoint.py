@@ -36,7 +36,8 @@ def tuned(
         return trained, said(model, ASKED)
 
 
-def cut_after(passes: int) -> Callable[[int], None]:
+def break_off(model: LocalModel, checkpoint: Checkpoint, passes: int) -> None:
+    """Begin a fine-tune, and cut the power after so many passes."""
     told: list[int] = []
 
     def done(n: int) -> None:
@@ -44,7 +45,8 @@ def cut_after(passes: int) -> Callable[[int], None]:
         if len(told) == passes:
             raise PowerCutError
 
-    return done
+    with pytest.raises(PowerCutError):
+        tuned(model, checkpoint, done)
 
 
 @pytest.mark.parametrize("passes", range(1, FAST.epochs + 1))
@@ -53,8 +55,7 @@ def test_it_goes_on_after_the_last_whole_pass_and_ends_bit_for_bit_the_same(
 ) -> None:
     whole, expected = tuned(model, None, lambda _: None)
     kept = Checkpoint(tmp_path / "pilot", "a")
-    with pytest.raises(PowerCutError):
-        tuned(model, kept, cut_after(passes))
+    break_off(model, kept, passes)
     told: list[int] = []
     steps, step = [], fine_tune._step
     monkeypatch.setattr(fine_tune, "_step", lambda *given: steps.append(step(*given)))
@@ -70,8 +71,7 @@ def test_what_belongs_to_another_fine_tune_or_is_damaged_is_not_used(
     model: LocalModel, tmp_path: Path
 ) -> None:
     path = tmp_path / "pilot"
-    with pytest.raises(PowerCutError):
-        tuned(model, Checkpoint(path, "another"), cut_after(2))
+    break_off(model, Checkpoint(path, "another"), 2)
     _, expected = tuned(model, None, lambda _: None)
     _, found = tuned(model, Checkpoint(path, "this one"), lambda _: None)
     assert np.array_equal(found, expected)
@@ -101,8 +101,7 @@ def test_a_result_that_was_stored_before_leaves_the_file_of_the_one_under_way(
 ) -> None:
     """A pilot's second fine-tune was broken off: its first one is found in the store when it goes on."""
     path = tmp_path / "pilot"
-    with pytest.raises(PowerCutError):
-        tuned(model, Checkpoint(path, "second"), cut_after(2))
+    break_off(model, Checkpoint(path, "second"), 2)
     Checkpoint(path, "first").remove()
     assert path.is_file()
     path.write_bytes(b"damaged")

@@ -10,6 +10,7 @@ from dataedge.check.labels import check_labels
 from dataedge.check.texts import check_responses, check_texts
 from dataedge.load import read_table
 from dataedge.load.rows import items_or_problem
+from dataedge.prepare.splits import FEWEST as FEWEST_OF_AUDIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 FEWEST: Final = 10
 """Rows that differ which a fine-tune needs; services refuse fewer."""
-ENOUGH: Final = 20
-"""The same of an audit."""
 MOST_TOKENS: Final = 4096
 """What many services and recipes take of a row."""
 
@@ -74,9 +73,9 @@ def check(source: Any, reading: Mapping[str, Any], most_tokens: int | None = Non
 
 def _too_few(items: int, rows: Sequence[int], into: Collected) -> None:
     """Items that differ and have their label, of which a fine-tune needs some and an audit more."""
-    if items < ENOUGH:
+    if items < FEWEST_OF_AUDIT:
         level: Level = "error" if items < FEWEST else "warning"
-        what = f"{items} usable rows that differ; a fine-tune takes {FEWEST} at least, an audit {ENOUGH}"
+        what = f"{items} usable rows that differ; a fine-tune takes {FEWEST}, an audit {FEWEST_OF_AUDIT}"
         for row in rows or [0]:
             into.add("too_few_rows", level, row, what)
 

@@ -103,13 +103,11 @@ class Checkpoint:
         """
         from safetensors import SafetensorError, safe_open
 
-        if not self.path.is_file():
+        told = self._told()
+        if told.get("key") != self.key:
             return None
         try:
             with safe_open(self.path, "pt") as file:
-                told = file.metadata() or {}
-                if told.get("key") != self.key:
-                    return None
                 found = [
                     [file.get_tensor(f"{name} {at}") for at in range(len(trainee.weights))]
                     for name in ("weight", "kept", "mean", "square")
@@ -131,17 +129,18 @@ class Checkpoint:
 
     def remove(self) -> None:
         """When the fine-tune's result is stored; the file of another one stays."""
+        if self._told().get("key", self.key) == self.key:
+            self.path.unlink(missing_ok=True)
+
+    def _told(self) -> dict[str, str]:
+        """What stands beside the tensors; nothing where there is no file, or it is damaged."""
         from safetensors import SafetensorError, safe_open
 
-        if not self.path.is_file():
-            return
         try:
             with safe_open(self.path, "pt") as file:
-                other = (file.metadata() or {}).get("key") != self.key
+                return dict(file.metadata() or {})
         except (OSError, SafetensorError):
-            other = False
-        if not other:
-            self.path.unlink(missing_ok=True)
+            return {}
 
 
 def remove_all(folder: Path) -> None:

@@ -161,7 +161,7 @@ def run(
     inputs = inputs_of(s, minutes, recipe, (examples, held, judged), asked)
     if save:
         inputs["adapter"] = True
-    checkpoint = Checkpoint(s.engine.store.path.with_name(FILE), digest(inputs))
+    checkpoint = Checkpoint(s.engine.store.path.with_name(FILE), digest([PILOT.version, inputs]))
 
     def tune(done: Callable[[int], None]) -> PilotRun[Answers]:
         model = own_copy(s.lazy_model)

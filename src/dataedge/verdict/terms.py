@@ -197,10 +197,8 @@ def _between(figure: Figure, what: str) -> str:
     """That an interval is too wide for an answer; nothing where something else is the matter."""
     if figure.status != "ok" or figure.low is None or figure.high is None:
         return ""
-    low, high = (
-        max(figure.low, 0.0),
-        min(figure.high, 1.0),
-    )  # a share can be missed by more than there is
+    # an estimate can miss a share by so much that it leaves 0 to 1
+    low, high = max(figure.low, 0.0), min(figure.high, 1.0)
     return f"Between {low:.0%} and {high:.0%} {what}, too wide a range to say."
 
 
