@@ -80,3 +80,36 @@ def test_a_filled_context_is_counted_and_not_sent_to_a_server(rows: Path) -> Non
     assert 0 < here.filled <= here.held_out
     assert f"{here.filled:,} of them with a context filled" in "\n".join(here.lines())
     assert made(rows).filled == 0
+
+
+def test_the_time_is_that_of_the_named_model_on_this_machine(rows: Path, tmp_path: Path) -> None:
+    """A GGUF file is as large as it is, whatever the embedded model needs."""
+    small, large = tmp_path / "a.Q4_0.gguf", tmp_path / "b.Q4_0.gguf"
+    small.write_bytes(b"GGUF" + bytes(2_000_000))
+    large.write_bytes(b"GGUF" + bytes(400_000_000))
+    quick, slow = (plan(str(rows), {"model": f"gguf/{file}"}) for file in (small, large))
+    assert quick.seconds is not None
+    assert slow.seconds is not None
+    assert slow.seconds > 1.5 * quick.seconds
+    assert "on this machine" in "\n".join(quick.lines())
+
+
+def test_no_time_is_told_of_weights_that_are_elsewhere(
+    rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    copy = tmp_path / "hub" / "models--someone--something"
+    (copy / "refs").mkdir(parents=True)
+    (copy / "refs" / "main").write_text("abc")
+    found = plan(str(rows), {"model": "hf/someone/something"})
+    assert found.seconds is None
+    assert "weights are not on this machine" in "\n".join(found.lines())
+
+
+def test_a_pilot_is_timed_as_it_trains(rows: Path) -> None:
+    """Training is in float32, slower than asking; what the budget cannot hold is not counted."""
+    found = plan(str(rows), {"pilot": 0.01})
+    assert found.pilot is not None
+    assert found.pilot.seconds == pytest.approx(0.6)

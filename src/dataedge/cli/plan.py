@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataedge.check.texts import BYTES_PER_TOKEN
 from dataedge.cli.work import SCAFFOLD_TOKENS, asking
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from dataedge.items import Dataset
     from dataedge.models.endpoint import Connection
 
-TOKENS_PER_SECOND = 500.0
-"""A 135M model on two cores in bfloat16, with room to spare."""
-TRAINING = 2.5
-"""Times as long as to ask it takes to train on as many tokens."""
+TRAINING = 2.6
+"""Times as long as to ask, in float32, it takes to train on as many tokens."""
 TEXTS_PER_SECOND = 200.0
+"""That are embedded."""
+LEARNING_SECONDS = 75.0, 0.002
+"""For all that neither asks nor embeds: of any audit, and for an item more. Two cores with AVX-512."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Plan:
         passes: prompts that the base model is asked.
         filled: of these, prompts with as many demonstrations as fit its context.
         tokens: tokens that it runs.
-        seconds: how long that takes, embedding included.
+        seconds: how long the audit takes on this machine, without a pilot; None where that is not known.
         pilot: what a fine-tune trains on and how long that takes; None where none was asked for.
         model: which base model.
         out: where results go.
@@ -123,7 +124,7 @@ class Plan:
     passes: int
     filled: int
     tokens: int
-    seconds: float
+    seconds: float | None
     model: str
     out: str
     stored: bool
@@ -144,12 +145,39 @@ class Plan:
                     f"base model      {self.model}, on this machine; nothing leaves it",
                     f"forward passes  {self.passes:,} prompts, about {self.tokens:,} tokens; "
                     f"{self.filled:,} of them with a context filled with demonstrations",
-                    f"time            about {_time(self.seconds)} on two cores",
+                    f"time            {self._time}",
                 )
             ),
             *([self.pilot.line] if self.pilot else ()),
             f"results         {self.out}{reuse}",
         ]
+
+    @property
+    def _time(self) -> str:
+        if self.seconds is None:
+            return "not known: the model's weights are not on this machine yet"
+        return f"about {_time(self.seconds)} on this machine, if nothing else runs beside it"
+
+
+class Speeds(NamedTuple):
+    """Tokens a second on this machine: asked, and trained on."""
+
+    asking: float
+    training: float
+
+    @classmethod
+    def here(cls, config: AuditConfig) -> Speeds | None:
+        """Of the configuration's base model; None where its weights are not here."""
+        from dataedge.models.precision import native_precision
+        from dataedge.models.speed import parameters, tokens_per_second
+
+        weights = parameters(config.model)
+        if weights is None:
+            return None
+        wanted = native_precision() if config.dtype == "auto" else config.dtype
+        trained = tokens_per_second(weights, "float32")
+        asked = trained if wanted == "float32" else tokens_per_second(weights, wanted)
+        return cls(asked, trained / TRAINING)
 
 
 def plan(source: Any, options: dict[str, Any]) -> Plan:
@@ -189,6 +217,8 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
         passes, tokens = passes + more[0], tokens + more[1]
     # responses are embedded as well, to be compared with their prompts
     texts = len(dataset.items) * (2 if dataset.task is Task.GENERATE else 1)
+    embedding = texts / TEXTS_PER_SECOND
+    speeds = None if server else Speeds.here(config)
     out = config.out or str(Path("audits") / name_of(str(source)))
     if not config.out:
         require_own(Path(out), dataset)
@@ -202,22 +232,30 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
         passes=passes,
         filled=asked.filled,
         tokens=tokens,
-        seconds=tokens / TOKENS_PER_SECOND + texts / TEXTS_PER_SECOND,
+        seconds=_seconds(tokens, embedding, len(dataset.items), speeds) if speeds else None,
         model=model,
         out=out,
         stored=(Path(out) / FILE).is_file(),
-        pilot=None if server else _pilot(config, dataset, held, data_tokens),
+        pilot=_pilot(config, dataset, held, data_tokens, speeds.training) if speeds else None,
         sent=_sent(server, dataset, config, passes, tokens, asked.repeated) if server else None,
     )
 
 
-def _pilot(config: AuditConfig, dataset: Dataset, held: int, data_tokens: int) -> PilotWork | None:
-    """What a fine-tune would cost; development items come on top."""
+def _seconds(tokens: int, embedding: float, items: int, speeds: Speeds) -> float:
+    """Of an audit without a pilot: asking, embedding, and what is computed of both."""
+    fixed, each = LEARNING_SECONDS
+    return tokens / speeds.asking + embedding + fixed + each * items
+
+
+def _pilot(
+    config: AuditConfig, dataset: Dataset, held: int, data_tokens: int, speed: float
+) -> PilotWork | None:
+    """What a fine-tune would cost that trains on so many tokens a second; development items come on top."""
     from dataedge.pilot.amount import SHARE_OF_TIME, SHORT, short_of
     from dataedge.pilot.amount import plan as planned
 
     train, each = len(dataset.items) - held, data_tokens / len(dataset.items) + SCAFFOLD_TOKENS
-    speed, minutes, recipe = TOKENS_PER_SECOND / TRAINING, config.pilot, None
+    minutes, recipe = config.pilot, None
     if minutes is None and dataset.task in (Task.GENERATE, Task.CORPUS):
         recipe = short_of(train, each, speed)
         minutes = SHORT if recipe else 0.0

@@ -24,7 +24,7 @@ _FORMS = "embedded, hf/<path or hub id>, gguf/<path>, openai/<name>"
 _ELSEWHERE = "Check the network, or name a model on this machine: --model hf/<path> or gguf/<path>"
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """Where the weights of a model are."""
 
     kind: str  # folder, gguf or hub
@@ -113,7 +113,7 @@ def model_identity(spec: str) -> tuple[str, str]:
     Raises:
         AuditError: the spec names no model, or a hub that cannot be reached.
     """
-    found = _find(spec)
+    found = find(spec)
     if found.kind == "gguf":
         return found.id, file_digest(Path(found.where))
     if found.kind == "folder":
@@ -137,7 +137,7 @@ def open_model(spec: str, *, dtype: Wanted = "auto", proven: bool = False) -> Lo
     Raises:
         AuditError: the spec names no model, the weights cannot be read, no network.
     """
-    found = _find(spec)
+    found = find(spec)
     name, revision = model_identity(spec)
     if found.kind == "hub":
         weights.check_model(weights.on_hub(found.where, revision, f"--model {spec}"))
@@ -168,19 +168,24 @@ def open_model(spec: str, *, dtype: Wanted = "auto", proven: bool = False) -> Lo
     )
 
 
-def _find(spec: str) -> _Found:
+def find(spec: str) -> Found:
+    """Where the weights of a model are; nothing is loaded.
+
+    Raises:
+        AuditError: the spec names no model.
+    """
     if spec == "embedded":
         file = embedded.base_gguf()
         if file is not None:
-            return _Found("gguf", str(file), f"embedded/{file.stem}")
-        return _Found("hub", embedded.BASE_HUB, embedded.BASE_HUB, (embedded.base_missing(),))
+            return Found("gguf", str(file), f"embedded/{file.stem}")
+        return Found("hub", embedded.BASE_HUB, embedded.BASE_HUB, (embedded.base_missing(),))
     kind, _, rest = spec.partition("/")
     path = Path(rest).expanduser()
     if kind == "gguf" and rest:
         from dataedge.models.gguf import check
 
         check(path, spec)
-        return _Found("gguf", str(path), f"gguf/{path.name}")
+        return Found("gguf", str(path), f"gguf/{path.name}")
     if kind == "hf" and rest:
         return _find_hf(spec, rest, path)
     raise AuditError(
@@ -188,7 +193,7 @@ def _find(spec: str) -> _Found:
     )
 
 
-def _find_hf(spec: str, rest: str, path: Path) -> _Found:
+def _find_hf(spec: str, rest: str, path: Path) -> Found:
     if path.exists():
         if not (path / "config.json").is_file():
             raise AuditError(
@@ -197,10 +202,10 @@ def _find_hf(spec: str, rest: str, path: Path) -> _Found:
                 "a GGUF file is --model gguf/<path>",
             )
         weights.check_model(weights.in_folder(path, f"--model {spec}"))
-        return _Found("folder", str(path), f"hf/{path.resolve().name}")
+        return Found("folder", str(path), f"hf/{path.resolve().name}")
     if not _HUB_ID.fullmatch(rest):
         raise AuditError(
             f"--model {spec}: no folder {rest}, and it cannot be a hub id",
             hint="Use --model hf/<path of a model's folder> or --model hf/<owner>/<name>",
         )
-    return _Found("hub", rest, rest)
+    return Found("hub", rest, rest)

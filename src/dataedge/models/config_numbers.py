@@ -7,6 +7,7 @@ weights are looked at: a number that was made to be large fills the memory, or b
 from __future__ import annotations
 
 import json
+import math
 import re
 import struct
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,10 +31,17 @@ _HEADER = 8, 100_000_000
 
 
 class Weights(NamedTuple):
-    """How much there is of a model's weights on this machine: tensors, and their size in bytes."""
+    """How much there is of a model's weights on this machine.
+
+    Attributes:
+        tensors: how many.
+        size: in bytes.
+        numbers: in all tensors, as their shapes have it.
+    """
 
     tensors: int
     size: int
+    numbers: int
 
     @property
     def most(self) -> int:
@@ -75,7 +83,7 @@ def weights_in(paths: Sequence[Path]) -> Weights | None:
     Args:
         paths: of the files.
     """
-    tensors = total = 0
+    tensors = total = numbers = 0
     length, most = _HEADER
     try:
         for path in paths:
@@ -83,11 +91,14 @@ def weights_in(paths: Sequence[Path]) -> Weights | None:
                 (size,) = struct.unpack("<Q", data.read(length))
                 if size > min(most, path.stat().st_size):
                     return None
-                tensors += len([n for n in json.loads(data.read(size)) if n != "__metadata__"])
+                header = json.loads(data.read(size))
+            held = [tensor for name, tensor in header.items() if name != "__metadata__"]
+            tensors += len(held)
+            numbers += sum(math.prod(tensor["shape"]) for tensor in held)
             total += path.stat().st_size
-    except (OSError, ValueError, TypeError, struct.error, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error, RecursionError):
         return None
-    return Weights(tensors, total)
+    return Weights(tensors, total, numbers)
 
 
 def _refused(file: str, key: str, value: int, why: str) -> AuditError:

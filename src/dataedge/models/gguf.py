@@ -36,6 +36,11 @@ def check(path: Path, name: str) -> None:
             raise AuditError(f"{name}: not a GGUF file", hint=hint)
 
 
+def place(path: Path) -> Path:
+    """The folder of a GGUF file's weights once they are converted."""
+    return cache_dir() / "models" / f"{file_digest(path)[:24]}-{FORMAT}"
+
+
 def converted(path: Path, name: str) -> Path:
     """The folder with the weights of a GGUF file in float32; converted on the first call.
 
@@ -49,8 +54,8 @@ def converted(path: Path, name: str) -> Path:
         name: what the user called it, for messages.
     """
     check(path, name)
-    models = cache_dir() / "models"
-    target = models / f"{file_digest(path)[:24]}-{FORMAT}"
+    target = place(path)
+    models = target.parent
     if (target / "config.json").is_file():
         return target
     try:

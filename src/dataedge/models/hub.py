@@ -60,6 +60,14 @@ def files(repo: str, revision: str) -> list[str]:
     return [sibling.rfilename for sibling in siblings or []]
 
 
+def copy_of(repo: str) -> Path | None:
+    """The folder of a repository's files on this machine; None where it has none."""
+    reference = _cache(repo) / "refs" / "main"
+    if not reference.is_file():
+        return None
+    return _cache(repo) / "snapshots" / reference.read_text(encoding="ascii").strip()
+
+
 def path_of(repo: str, revision: str, file: str) -> Path:
     """A file of a repository on this machine, fetched where it is not yet here."""
     from huggingface_hub import hf_hub_download
