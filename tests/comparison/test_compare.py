@@ -68,6 +68,10 @@ def test_what_is_better_is_found_and_the_models_are_crossed(
     assert crossed.value == pytest.approx(before)
     assert crossed.sure
     assert crossed.first == before
+    for row in (*found.edge, *found.ladder):  # the columns are of the same items as the difference
+        assert row.basis == "paired"
+        assert row.sides[1] - row.sides[0] == pytest.approx(row.value)
+    assert crossed.sides[0] - crossed.sides[1] == pytest.approx(crossed.value)
 
 
 def test_audits_of_earlier_versions_are_taken_as_independent(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataedge.comparison.differences import Shared, beside_items, independent, paired, turned
+from dataedge.comparison.differences import Shared, beside_items, independent, level, paired, turned
 from dataedge.figures import Figure
+from dataedge.ladder.units import BALANCED, R2
 from dataedge.report.model import FigureModel
 
 DRAWS = 400
@@ -146,3 +147,20 @@ def test_counts_have_a_difference_and_no_interval() -> None:
     count = figure(10.0, 10.0, 10.0).model_copy(update={"low": None, "high": None})
     found = independent(count, count.model_copy(update={"value": 13.0}))
     assert (found.value, found.low, found.high) == (3.0, None, None)
+
+
+@pytest.mark.parametrize("unit", ["accuracy", BALANCED, "bits/byte", R2])
+def test_what_each_reached_differs_by_the_difference(unit: str) -> None:
+    """A difference and the two figures beside it are of the same items, weighed alike."""
+    rng = np.random.default_rng(1)
+    label = rng.integers(0, 3, 120)
+    if unit in ("accuracy", BALANCED):
+        gains = [(rng.random(120) < share).astype(float) for share in (0.4, 0.7)]
+        weights = (np.ones(120), np.ones(120))
+    else:
+        gains = [rng.normal(size=120), rng.normal(size=120)]
+        weights = (rng.uniform(1, 9, 120), rng.uniform(1, 9, 120))
+    shared = Shared(({}, {}), weights, label, np.arange(120), 120)
+    found = paired(gains[0], gains[1], shared, unit, 0.0)
+    one, other = (level(g, w, shared, unit) for g, w in zip(gains, weights, strict=True))
+    assert found.value == pytest.approx(other - one)

@@ -13,6 +13,7 @@ from dataedge.comparison.differences import (
     Shared,
     beside_items,
     independent,
+    level,
     of_measurement,
     paired,
     turned,
@@ -20,6 +21,7 @@ from dataedge.comparison.differences import (
 from dataedge.comparison.model import Comparison, DifferenceModel, SideModel
 from dataedge.errors import AuditError
 from dataedge.figures import Figure
+from dataedge.ladder.units import LOWER
 from dataedge.runs import schema
 
 if TYPE_CHECKING:
@@ -178,9 +180,7 @@ def _told(figure: FigureModel) -> bool:
 def _rung(name: str, a: FigureModel, b: FigureModel, shared: Shared | None) -> DifferenceModel:
     """One rung of both."""
     if shared is not None and name in shared.gains[0] and name in shared.gains[1]:
-        more = beside_items(a) + beside_items(b)
-        gains = [side[name] for side in shared.gains]
-        return _difference(name, paired(gains[0], gains[1], shared, a.unit, more), a, b)
+        return _paired(name, [side[name] for side in shared.gains], shared, a, b)
     return _difference(name, turned(independent(a, b)), a, b)
 
 
@@ -207,8 +207,7 @@ def _gain(
     there = shared is not None and all(r in side for side in shared.gains for r in rungs)
     if whole and there and shared is not None and a.basis == b.basis == "estimated":
         gains = [side[upper] - side[lower] for side in shared.gains]
-        more = beside_items(a) + beside_items(b)
-        return _difference(name, paired(gains[0], gains[1], shared, a.unit, more), a, b)
+        return _paired(name, gains, shared, a, b)
     return _difference(name, independent(a, b), a, b)
 
 
@@ -223,22 +222,57 @@ def _across(
     if upper not in shared.gains[one] or lower not in shared.gains[other]:
         return None
     more = beside_items(rungs[one][upper]) + beside_items(rungs[other][lower])
-    sides = shared._replace(
-        weights=(shared.weights[other], shared.weights[one]),
-    )
+    sides = shared._replace(weights=(shared.weights[other], shared.weights[one]))
     found = paired(shared.gains[other][lower], shared.gains[one][upper], sides, unit, more)
-    named = {one: rungs[one][upper], other: rungs[other][lower]}
-    names = ("first", "second")
-    return _difference(f"{names[one]} learned − {names[other]} prompted", found, named[0], named[1])
+    names = {one: upper, other: lower}
+    named = [rungs[i][names[i]] for i in (0, 1)]
+    levels = _levels([shared.gains[i][names[i]] for i in (0, 1)], shared, named[0])
+    sides_said = ("first", "second")
+    what = f"{sides_said[one]} learned − {sides_said[other]} prompted"
+    return _difference(what, found, named[0], named[1], levels)
 
 
-def _difference(name: str, found: Figure, a: Any, b: Any) -> DifferenceModel:
+def _paired(
+    name: str, gains: list[NDArray[np.float64]], shared: Shared, a: Any, b: Any
+) -> DifferenceModel:
+    """Two figures, the first audit's first, and their difference on the items that both held out.
+
+    Args:
+        name: of the figure.
+        gains: shape (n,) each, as gains.
+        shared: the items.
+        a: the first audit's own figure.
+        b: the second's.
+    """
+    more = beside_items(a) + beside_items(b)
+    found = paired(gains[0], gains[1], shared, a.unit, more)
+    return _difference(name, found, a, b, _levels(gains, shared, a))
+
+
+def _levels(
+    gains: list[NDArray[np.float64]], shared: Shared, figure: Any
+) -> tuple[float | None, ...]:
+    """What each reached on the shared items, in the unit of its figure."""
+    sign = -1.0 if figure.unit in LOWER and hasattr(figure, "rung") else 1.0
+    both = zip(gains, shared.weights, strict=True)
+    return tuple(sign * level(of, weights, shared, figure.unit) for of, weights in both)
+
+
+def _difference(
+    name: str,
+    found: Figure,
+    a: Any,
+    b: Any,
+    on_shared: tuple[float | None, ...] = (None, None),
+) -> DifferenceModel:
     basis: Any = "none" if found.value is None else "paired" if found.n else "independent"
     return DifferenceModel(
         name=name,
         unit=found.unit,
         first=a.value,
         second=b.value,
+        first_shared=on_shared[0],
+        second_shared=on_shared[1],
         value=found.value,
         low=found.low,
         high=found.high,
@@ -278,8 +312,8 @@ def _notes(first: Audit, second: Audit, shared: Shared | None) -> list[str]:
         )
     else:
         notes.append(
-            f"Rungs are compared on the {shared.items} items that both held out; each audit's own figures, "
-            "in the columns beside, are of all of its items."
+            f"What rests on shared items is of the {shared.items} that both held out, in all columns; each "
+            "audit's own figures are of all of its items."
         )
     if a.dataset.fingerprint != b.dataset.fingerprint and a.model.id != b.model.id:
         notes.append("Both the data and the base model differ: a difference may come from either.")

@@ -114,6 +114,25 @@ def paired(
     return Figure(value, low, high, shared.items, unit)
 
 
+def level(
+    gains: NDArray[np.float64], weights: NDArray[np.float64], shared: Shared, unit: str
+) -> float:
+    """What one audit reached on shared items, as a gain.
+
+    Args:
+        gains: shape (n,), as for `paired`.
+        weights: shape (n,), the audit's own.
+        shared: the items.
+        unit: of the audits.
+    """
+    if unit in PROPORTIONS:
+        return float(gains.mean())
+    if unit == BALANCED:
+        classes = np.unique(shared.label, return_inverse=True)[1]
+        return float((np.bincount(classes, gains) / np.bincount(classes)).mean())
+    return float(gains.sum() / weights.sum())
+
+
 def of_measurement(edge: EdgeModel) -> EdgeModel:
     """The gain with the interval of its measurement alone."""
     alone, carries = edge.measurement, edge.carries

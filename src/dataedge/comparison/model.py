@@ -31,7 +31,11 @@ class DifferenceModel(_Part):
     name: str
     unit: str
     first: float | None
+    """Of all items of the first audit, as its report has it."""
     second: float | None
+    first_shared: float | None = None
+    """Of the items that both held out, where the difference rests on those."""
+    second_shared: float | None = None
     value: float | None
     """Second − first as a gain: more is better, also for bits per byte; of measures as they are. Of two
     models crossed, what the tuned one has more."""
@@ -44,6 +48,13 @@ class DifferenceModel(_Part):
     """On the held-out items that both have, as of two independent audits, or not comparable."""
     reason: str = ""
     """Why there is none."""
+
+    @property
+    def sides(self) -> tuple[float | None, float | None]:
+        """The two figures that the difference is of."""
+        if self.first_shared is None or self.second_shared is None:
+            return self.first, self.second
+        return self.first_shared, self.second_shared
 
     @property
     def sure(self) -> bool:

@@ -107,8 +107,8 @@ def rows_of(differences: Sequence[DifferenceModel]) -> list[Row]:
         Row(
             row.name,
             row.unit,
-            number(row.first, row.unit),
-            number(row.second, row.unit),
+            number(row.sides[0], row.unit),
+            number(row.sides[1], row.unit),
             change(row),
             rests_on(row),
             row.sure,

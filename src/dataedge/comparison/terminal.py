@@ -74,8 +74,7 @@ def _table(title: str, rows: Sequence[DifferenceModel], heading: str) -> Table:
         style = "bold" if row.sure else ""
         table.add_row(
             Text(row.name, style=style),
-            number(row.first, row.unit),
-            number(row.second, row.unit),
+            *(number(side, row.unit) for side in row.sides),
             Text(change(row), style=style),
             row.unit,
             rests_on(row),
