@@ -67,7 +67,7 @@ def page(rows: Sequence[dict[str, Any]]) -> str:
     parts = [INTRODUCTION.format(models=models, passes=passes)]
     for task, name in NAMES.items():
         some = sorted((r for r in rows if r["task"] == task), key=lambda r: r["arm"])
-        if len(some) > 2:
+        if len(some) >= FEWEST_SHOWN:
             parts += [f"## {name}\n", *section(task, some)]
     parts.append(_limits(rows))
     return "\n".join(parts)
@@ -155,13 +155,18 @@ def _cell(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-_NO_TEXT = "No arm is of text so far, and none has a number"
+FEWEST_SHOWN = 3
+"""Arms that a section is made of."""
 
 
 def _limits(rows: Sequence[dict[str, Any]]) -> str:
     sizes = sorted({r["rows"] for r in rows})
-    few = "No arm has a number" if any(r["task"] == "generate" for r in rows) else _NO_TEXT
-    text = f"- {few} or several labels per row: their predictions keep the interval of the measurement."
+    texts = sum(r["task"] == "generate" for r in rows)
+    told = "" if texts >= FEWEST_SHOWN else f"of text ({texts} so far, which is too few) or "
+    text = (
+        f"- No line of the table is {told}of a number or of several labels per row: their predictions keep "
+        "the interval of the measurement."
+    )
     return f"""## What this does not show
 
 - One base model, of one size, with {sizes[0]} to {sizes[-1]} train rows. For another model, for more
@@ -228,7 +233,7 @@ def main() -> int:
     PAGE.write_text(text, encoding="utf-8")
     for task in NAMES:
         some = [r for r in rows if r["task"] == task]
-        if len(some) > 2:
+        if len(some) >= FEWEST_SHOWN:
             Path(str(CHART).format(task)).write_bytes(chart(task, some))
     print(f"evidence: PASS {len(rows)} arms")
     return 0
