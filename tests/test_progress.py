@@ -28,6 +28,26 @@ def test_plain_lines_with_the_time_left_where_there_is_no_terminal(clock: list[f
     assert len(lines) < 10  # one line every fifteen seconds, not one a batch
 
 
+def test_stages_that_are_followed_together_tell_of_the_whole(clock: list[float]) -> None:
+    stream = io.StringIO()
+    shown = Progress(stream=stream)
+    shown.expect(1_000, ("choices",))
+    shown.found("choices", 500)  # of an earlier run
+    shown.found("embed", 70)
+    for name in ("choices", "embed"):
+        with shown.task(name, 100) as advance:
+            clock[0] += 10.0
+            advance(100)
+    assert stream.getvalue().splitlines() == [
+        "  choices: 100 of 100 in 10 s; 600 of about 1,000 in all",
+        "  embed: 100 of 100 in 10 s",
+    ]
+    with shown.task("choices", 500) as advance:  # more than were expected: no word of it
+        clock[0] += 10.0
+        advance(500)
+    assert stream.getvalue().splitlines()[-1] == "  choices: 500 of 500 in 10 s"
+
+
 def test_what_is_quick_says_nothing(clock: list[float]) -> None:
     stream = io.StringIO()
     with Progress(stream=stream).task("tokens", 3) as advance:

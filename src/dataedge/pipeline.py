@@ -29,9 +29,12 @@ from dataedge.report.build import build
 from dataedge.tasks import every_task
 from dataedge.verdict.result import AuditResult
 from dataedge.verdict.terms import four_terms
+from dataedge.work import asking
 
 TIMED = ("read", "prepare", "tables", "prove_model", "conclude", "measure")
 """What an audit does outside of stages, in the order of its steps: named and timed, and always done anew."""
+ASKED = ("choices", "likelihood", "generate")
+"""Stages whose units are prompts."""
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
@@ -107,6 +110,9 @@ def audit(
     with engine.timed("prove_model"):
         abilities = prove(store, lazy_model, config, dataset)
         workspace = Workspace.of(engine, lazy_model, abilities, data, config)
+    held = len(workspace.development) + len(workspace.evaluation)
+    expected = asking(dataset, workspace.probe, held, remote=abilities.remote)
+    engine.progress.expect(expected.prompts, ASKED)
     with engine.timed("conclude"):
         tokens = every_task.tokens(workspace)
         found = tasks.find(workspace, config, tokens)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 PATIENCE_SECONDS = 2.0
 LINE_EVERY_SECONDS = 15.0
@@ -28,6 +28,20 @@ class Progress:
         self.quiet = quiet
         self.stream = stream or sys.stderr
         self._in_cell: Any = None
+        self._whole = _Whole(0, frozenset())
+
+    def expect(self, units: int, stages: Sequence[str]) -> None:
+        """From here on, tell how far these stages are together.
+
+        Args:
+            units: that are expected of them, about.
+            stages: their names.
+        """
+        self._whole = _Whole(units, frozenset(stages))
+
+    def found(self, name: str, units: int) -> None:
+        """So many units of a stage were done before."""
+        self._whole.count(name, units)
 
     def say(self, sentence: str) -> None:
         """One line, such as the name of the step that begins."""
@@ -37,6 +51,16 @@ class Progress:
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """Follow `total` units of work; the value is to be called as units are done."""
+        with self._shown(name, total) as show:
+
+            def advance(k: int) -> None:
+                self._whole.count(name, k)
+                show(k)
+
+            yield advance
+
+    @contextmanager
+    def _shown(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         if self.quiet:
             yield lambda _: None
         elif self.stream.isatty():
@@ -59,10 +83,11 @@ class Progress:
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[whole]}"),
         )
         with Bars(*columns, console=Console(file=self.stream), transient=True) as bars:
-            task = bars.add_task(name, total=total)
-            yield lambda k: bars.update(task, advance=k)
+            task = bars.add_task(name, total=total, whole=self._whole.told(name))
+            yield lambda k: bars.update(task, advance=k, whole=self._whole.told(name))
 
     @contextmanager
     def _notebook_bar(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -76,7 +101,8 @@ class Progress:
         def bar() -> dict[str, str]:
             left = (last - started) * (total - done) / max(done, 1)
             tail = f", {left:.0f} s left" if done and last - started > PATIENCE_SECONDS else ""
-            count, name_ = f"{done:,} of {total:,}{tail}", html.escape(name)
+            whole = self._whole.told(name, "; ")
+            count, name_ = f"{done:,} of {total:,}{tail}{whole}", html.escape(name)
             drawn = f'{name_} <progress value="{done}" max="{total}"></progress> {count}'
             return {"text/html": drawn, "text/plain": f"{name}: {count}"}
 
@@ -109,9 +135,33 @@ class Progress:
                 last = now
                 left = (now - started) * (total - done) / done
                 tail = f", {left:.0f} s left" if done < total else f" in {now - started:.0f} s"
-                print(f"  {name}: {done} of {total}{tail}", file=self.stream, flush=True)
+                whole = self._whole.told(name, "; ")
+                print(f"  {name}: {done} of {total}{tail}{whole}", file=self.stream, flush=True)
 
         return advance
+
+
+class _Whole:
+    """How far several stages are together.
+
+    Attributes:
+        expected: units of all of them, about; 0 where that is not known.
+        stages: their names.
+        done: units until now.
+    """
+
+    def __init__(self, expected: int, stages: frozenset[str]) -> None:
+        self.expected, self.stages, self.done = expected, stages, 0
+
+    def count(self, name: str, units: int) -> None:
+        if name in self.stages:
+            self.done += units
+
+    def told(self, name: str, before: str = "") -> str:
+        """In words, for one of the stages; empty where more was done than expected."""
+        if name not in self.stages or self.done > self.expected:
+            return ""
+        return f"{before}{self.done:,} of about {self.expected:,} in all"
 
 
 def _in_notebook() -> bool:

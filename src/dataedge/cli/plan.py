@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dataedge.check.texts import BYTES_PER_TOKEN
-from dataedge.cli.work import SCAFFOLD_TOKENS, asking
 from dataedge.items import Task
 from dataedge.prompt.demonstrations import DEMONSTRATION_TOKENS
 from dataedge.prompt.number_pool import CANDIDATES
+from dataedge.work import SCAFFOLD_TOKENS, asking
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig

@@ -80,6 +80,7 @@ class Engine:
         answered = set(stored["unit"].filter(stored["error"].is_null()).to_pylist())
         pending = [unit for unit in distinct if unit not in answered]
         record.reused += len(distinct) - len(pending)
+        self.progress.found(stage.name, len(distinct) - len(pending))
         if pending:
             started = time.perf_counter()
             self.store.note_stage(stage.name, key, stage.params())
