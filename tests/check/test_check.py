@@ -82,9 +82,9 @@ def test_good_conversations_have_no_fault_and_are_counted(tmp_path: Path) -> Non
     checked = chats(tmp_path, tools)
     assert checked.found == []
     assert checked.counted["messages"] == 44
-    assert checked.counted["messages that are trained on"] == 22
-    assert checked.counted["tool calls"] == 1
-    assert checked.counted["tokens that are learned, about"] > 0
+    assert checked.counted["messages_trained"] == 22
+    assert checked.counted["tool_calls"] == 1
+    assert checked.counted["tokens_learned"] > 0
 
 
 def test_tool_calls_are_read_as_what_the_model_writes(tmp_path: Path) -> None:

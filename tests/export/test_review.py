@@ -47,8 +47,8 @@ def test_a_spreadsheet_gets_no_formula_and_room_for_a_decision() -> None:
     first, second = csv.DictReader(io.StringIO(written(VIEW, "csv")))
     assert tuple(first) == COLUMNS
     assert first["text"] == "'=HYPERLINK(1)\nsecond"
-    assert (first["given"], first["proposed"], first["score"]) == ("yes", "no", "0.9688")
-    assert (second["given"], second["score"], second["decision"]) == ("'-1", "", "")
+    assert (first["given"], first["proposed"], first["p_wrong"]) == ("yes", "no", "0.9688")
+    assert (second["given"], second["p_wrong"], second["decision"]) == ("'-1", "", "")
 
 
 def test_label_studio_gets_a_prediction_where_there_is_a_proposal() -> None:

@@ -41,7 +41,7 @@ def check_conversations(column: str, cells: Sequence[Any], into: Collected) -> d
     Returns:
         What was counted: messages, messages that are trained on, tool calls.
     """
-    counted = {"messages": 0, "messages that are trained on": 0, "tool calls": 0}
+    counted = {"messages": 0, "messages_trained": 0, "tool_calls": 0}
     for row, cell in enumerate(cells):
         messages = listed(cell)
         if not messages:
@@ -64,7 +64,7 @@ def _conversation(
         role = _role(row, where, message, into)
         roles.append(role)
         calls = _calls(row, where, message, into)
-        counted["tool calls"] += len(calls)
+        counted["tool_calls"] += len(calls)
         called |= {str(c["id"]) for c in calls if isinstance(c, dict) and "id" in c}
         answered = message.get("tool_call_id")
         if role == "tool" and answered is not None and str(answered) not in called:
@@ -73,7 +73,7 @@ def _conversation(
             )
         trained += role == "assistant" and _trained(row, where, message, into)
     counted["messages"] += len(messages)
-    counted["messages that are trained on"] += trained
+    counted["messages_trained"] += trained
     if "assistant" not in roles:
         into.add(
             "example_missing_assistant_message",

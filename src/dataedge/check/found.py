@@ -75,7 +75,8 @@ class Checked:
         table: as it was read.
         task: what its columns ask of a model.
         found: errors first.
-        counted: what there is of what, in words → number.
+        counted: what there is of what: messages, messages_trained, tool_calls, labels; tokens and
+            tokens_learned are estimates.
         notes: what was left out while reading.
     """
 

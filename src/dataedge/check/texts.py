@@ -63,7 +63,7 @@ def check_texts(
     found = check_personal([inputs[r] or "" for r in there], [targets[r] or "" for r in there])
     for finding in found.findings:
         into.add("personal_data", "warning", there[finding.index], finding.reason)
-    return {"tokens, about": read, "tokens that are learned, about": learned}
+    return {"tokens": read, "tokens_learned": learned}
 
 
 def check_responses(responses: Sequence[str | None], into: Collected) -> None:

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from dataedge.check.found import Checked
 
 WIDEST = 160
+COUNTED = {
+    "messages_trained": "messages that are trained on",
+    "tool_calls": "tool calls",
+    "tokens": "tokens, about",
+    "tokens_learned": "tokens that are learned, about",
+}
+"""What was counted, in words where its name is not one."""
 
 
 def lines(checked: Checked) -> Iterator[str]:
@@ -31,7 +38,7 @@ def lines(checked: Checked) -> Iterator[str]:
             if places:
                 yield f"           {places}{more}"
             yield f"           {shortened(found.first, WIDEST)}"
-    counts = ", ".join(f"{what}: {n:,}" for what, n in checked.counted.items())
+    counts = ", ".join(f"{COUNTED.get(what, what)}: {n:,}" for what, n in checked.counted.items())
     if counts:
         yield f"counted  {counts}"
     if not checked.found:

@@ -23,7 +23,7 @@ ENDINGS = {"csv": ".csv", "label-studio": ".json", "argilla": ".jsonl"}
 """Forms, and how their files end."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """First characters from which a spreadsheet takes a cell for a formula (OWASP, "CSV injection")."""
-COLUMNS = ("item", "row", "text", "given", "proposed", "score", "reason", "decision")
+COLUMNS = ("item", "row", "text", "given", "proposed", "p_wrong", "reason", "decision")
 
 
 def written(view: ItemView, form: str) -> str:
@@ -50,7 +50,7 @@ def written(view: ItemView, form: str) -> str:
 
 
 def _row(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What a reviewer needs of an item; `score` is the probability that its label is wrong."""
+    """What a reviewer needs of an item; `p_wrong` is the probability that its label is wrong."""
     score = found.get("label_score")
     return {
         "item": found["item"],
@@ -58,7 +58,7 @@ def _row(found: Mapping[str, Any]) -> dict[str, Any]:
         "text": "\n".join(map(str, found["texts"])),
         "given": found["target"],
         "proposed": found.get("proposed") or "",
-        "score": None if score is None else round(1.0 - float(score), 4),
+        "p_wrong": None if score is None else round(1.0 - float(score), 4),
         "reason": found.get("reason") or "",
     }
 
@@ -96,7 +96,7 @@ def _task(row: Mapping[str, Any]) -> dict[str, Any]:
             "value": {"choices": [row["proposed"]]},
         }
         task["predictions"] = [
-            {"model_version": "dataedge", "score": row["score"], "result": [choice]}
+            {"model_version": "dataedge", "score": row["p_wrong"], "result": [choice]}
         ]
     return task
 
@@ -104,8 +104,8 @@ def _task(row: Mapping[str, Any]) -> dict[str, Any]:
 def _record(row: Mapping[str, Any]) -> dict[str, Any]:
     """A record of Argilla, for a dataset with a field `text` and a question `label`."""
     suggested = {"question_name": "label", "value": row["proposed"], "agent": "dataedge"}
-    if row["score"] is not None:
-        suggested["score"] = row["score"]
+    if row["p_wrong"] is not None:
+        suggested["score"] = row["p_wrong"]
     return {
         "id": row["item"],
         "fields": {"text": row["text"]},
