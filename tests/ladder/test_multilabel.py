@@ -9,7 +9,7 @@ from dataedge.intervals import mean_of_classes
 from dataedge.ladder.multilabel import joint_answers, joint_inputs, joint_trial, pooled_refits
 from dataedge.ladder.refits import Answers, Refits
 from dataedge.prompt.calibration import log_label_prior
-from dataedge.prompt.pool import pool_prompts
+from dataedge.prompt.pool import Pooled, pool_prompts
 from dataedge.prompt.search import Trial
 from dataedge.widened_intervals import refit_variance
 
@@ -97,29 +97,47 @@ def test_the_variance_of_refits_is_found_where_an_item_stands_in_many_classes(
     assert np.mean(found) == pytest.approx(0.05**2, rel=0.35)
 
 
-def test_labels_that_are_rare_are_asked_by_what_all_labels_tell_of_the_prompts() -> None:
-    """Twelve labels of 8 % of the rows, 50 development items, two prompts of four that know them."""
-    rng, tried, asked = np.random.default_rng(1), 50, 100
-    together, apart = [], []
-    for _ in range(6):
-        scores, given, truth = [], [], []
+@pytest.mark.parametrize("shares", [(0.08,), (0.3,), (0.04, 0.1, 0.2, 0.5, 0.7)])
+def test_labels_are_asked_by_what_all_labels_tell_of_the_prompts(shares: tuple[float, ...]) -> None:
+    """Twelve labels, 50 development items, two prompts of four that know something of them.
+
+    Against the pool that each label chooses by itself: better on the mean, steadier where labels are rare, as a
+    label's own pool hangs on few items that have it, and not far from the best that scores so noisy allow.
+    """
+    rng, tried, asked = np.random.default_rng(1), 50, 150
+    together, apart, best = [], [], []
+    for _ in range(4):
+        scores, given, truth, priors = [], [], [], []
         for _ in range(12):
-            y = (rng.random(tried + asked) < 0.08).astype(np.int64)
+            y = (rng.random(tried + asked) < rng.choice(shares)).astype(np.int64)
             odds = np.stack([k * (2 * y - 1) + rng.normal(0, 1.5, len(y)) for k in (0, 0, 1, 1)])
             scores.append(np.stack([np.zeros_like(odds), odds - 2.0], axis=2))
             given.append(y[:tried])
             truth.append(y[tried:])
-        weights = pool_prompts(**joint_inputs(scores, given)).weights
-        assert weights[2:].min() > weights[:2].max()
-        together += map(balanced, joint_answers(scores, weights, tried), truth)
-        for one, own, right in zip(scores, given, truth, strict=True):
-            prior = log_label_prior(own, 2)
-            said = pool_prompts(scores=one, labels=own, log_prior=prior).evaluation
-            apart.append(balanced((said - prior).argmax(axis=1), right))
-    assert np.mean(together) > max(np.mean(apart) - 0.04, 0.75)
-    assert np.std(together) < 0.6 * np.std(
-        apart
-    )  # a label's own pool hangs on few items that have it
+            priors.append(log_label_prior(y[:tried], 2))
+            best.append(balanced((odds[2:].mean(axis=0)[tried:] > 0).astype(np.int64), y[tried:]))
+        inputs = joint_inputs(scores, given, priors)
+        found = pool_prompts(**inputs)
+        assert found.weights[2:].min() > found.weights[:2].max()
+        said = joint_answers(inputs["scores"], found, inputs["log_prior"], priors)
+        together += map(balanced, said, truth)
+        for one, own, right, prior in zip(scores, given, truth, priors, strict=True):
+            alone = pool_prompts(scores=one, labels=own, log_prior=prior).evaluation
+            apart.append(balanced((alone - prior).argmax(axis=1), right))
+    assert np.mean(together) > np.mean(apart) + 0.005
+    assert np.mean(together) > np.mean(best) - 0.02
+    if max(shares) < 0.1:
+        assert np.std(together) < 0.9 * np.std(apart)
+
+
+def test_where_prompts_are_not_believed_they_count_alike() -> None:
+    """A pool that stays at the prior has no answer where both answers count alike."""
+    scores = [np.log(np.array([[[0.2, 0.8]] * 4 + [[0.8, 0.2]] * 4] * 2))] * 3
+    given, prior = [np.array([1, 0])] * 3, np.log([0.5, 0.5])
+    inputs = joint_inputs(scores, given, [prior] * 3)
+    nothing = Pooled(np.zeros((6, 2)), np.tile(prior, (18, 1)), np.zeros(2), 0.0, 1.0)
+    said = joint_answers(inputs["scores"], nothing, inputs["log_prior"], [prior] * 3)
+    assert [one.tolist() for one in said] == [[1, 1, 0, 0, 0, 0]] * 3
 
 
 def balanced(said: np.ndarray, right: np.ndarray) -> float:

@@ -22,7 +22,7 @@ from dataedge.ladder.units import BALANCED
 from dataedge.positions import Positions, positions
 from dataedge.prompt import panel
 from dataedge.prompt.calibration import log_label_prior, log_softmax
-from dataedge.prompt.pool import pool_prompts
+from dataedge.prompt.pool import centre, pool_prompts
 from dataedge.prompt.scores import ChoiceAnswers, Choices, ask_choices
 from dataedge.prompt.templates import YES_NO
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dataedge.ladder.label_prompts import Asked
     from dataedge.ladder.rungs import Rungs
     from dataedge.learner.item_features import Description
+    from dataedge.prompt.pool import Pooled
     from dataedge.prompt.search import Trial
     from dataedge.prompt.templates import Strategy
     from dataedge.prompt.workspace import Workspace
@@ -221,9 +222,10 @@ class MultilabelLadder:
         """Hits of each label, shape (n_eval,), by weights of the prompts that are common to all."""
         scores = [one.panel.scores[members] for one in asked]
         given = [ladder.y[ladder.s.development] for ladder in self.ladders]
-        inputs = joint_inputs(scores, given)
+        priors = [log_label_prior(ladder.y[ladder.s.splits.train], 2) for ladder in self.ladders]
+        inputs = joint_inputs(scores, given, priors)
         found = self.workspace.engine.once(POOL, inputs, lambda _: pool_prompts(**inputs))
-        said = joint_answers(scores, found.weights, len(given[0]))
+        said = joint_answers(inputs["scores"], found, inputs["log_prior"], priors)
         return [
             np.asarray(one == ladder.y[ladder.s.evaluation], np.float64)
             for ladder, one in zip(self.ladders, said, strict=True)
@@ -259,13 +261,16 @@ class MultilabelLadder:
 
 
 def joint_inputs(
-    scores: Sequence[NDArray[np.float64]], given: Sequence[NDArray[np.int64]]
+    scores: Sequence[NDArray[np.float64]],
+    given: Sequence[NDArray[np.int64]],
+    priors: Sequence[NDArray[np.float64]],
 ) -> dict[str, Any]:
     """What one pool for L labels is fitted to: their development items one after another.
 
     Args:
         scores: per label what M prompts say, shape (M, n_dev + n_eval, 2), nats.
         given: per label its answers, shape (n_dev,).
+        priors: per label the logarithm of how often the train side has either answer, shape (2,).
     """
     tried, labels = len(given[0]), np.concatenate(given)
     sides = [_centred(one) for one in scores]
@@ -273,23 +278,34 @@ def joint_inputs(
     return {
         "scores": np.concatenate(stacked, axis=1),
         "labels": labels,
-        "log_prior": log_label_prior(labels, 2),
+        "log_prior": np.log(np.exp(priors).mean(axis=0)),
     }
 
 
 def joint_answers(
-    scores: Sequence[NDArray[np.float64]], weights: NDArray[np.float64], tried: int
+    scores: NDArray[np.float64],
+    found: Pooled,
+    log_prior: NDArray[np.float64],
+    priors: Sequence[NDArray[np.float64]],
 ) -> list[NDArray[np.int64]]:
     """Per label the answer to each evaluation item, shape (n_eval,), where both answers count alike.
 
+    Scores are what a prompt says of an item more than of the others, most of which have the commoner answer:
+    halfway between the two kinds of items lies above or below their mean, by the label's own frequency. How
+    far is what the pool's weight of the prior says beyond 1.
+
     Args:
-        scores: as those that the weights were fitted to.
-        weights: shape (M,); where all are 0, prompts count alike.
-        tried: development items.
+        scores: shape (M, L · n_dev + L · n_eval, 2), as the pool was fitted to.
+        found: the pool of all labels.
+        log_prior: shape (2,), that it was fitted with.
+        priors: per label its own.
     """
-    used = weights if weights.any() else np.ones(len(weights))
-    said = [np.tensordot(used, _centred(one)[:, tried:], axes=1) for one in scores]
-    return [np.nan_to_num(one).argmax(axis=1) for one in said]
+    said = found.evaluation - found.prior_weight * log_prior
+    if not found.weights.any():  # prompts count alike
+        said = centre(scores).scores[:, -len(said) :].mean(axis=0)
+    of_labels = said.reshape(len(priors), -1, 2)
+    moved = (found.prior_weight - 1.0) * np.array(priors)
+    return list(np.nan_to_num(of_labels + moved[:, None]).argmax(axis=2))
 
 
 def _centred(scores: NDArray[np.float64]) -> NDArray[np.float64]:
