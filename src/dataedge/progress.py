@@ -39,6 +39,11 @@ class Progress:
         """
         self._whole = _Whole(units, frozenset(stages))
 
+    @property
+    def done(self) -> int:
+        """Units of these stages until now."""
+        return self._whole.done
+
     def found(self, name: str, units: int) -> None:
         """So many units of a stage were done before."""
         self._whole.count(name, units)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dataedge.check.texts import BYTES_PER_TOKEN
 from dataedge.items import LABELLED, Task
 from dataedge.ladder import prompt_curve
+from dataedge.ladder.label_prompts import CONTENT_FREE
 from dataedge.ladder.prompt_information import CONTEXTS as FIXED_CONTEXTS
 from dataedge.ladder.prompt_information import PROMPTS, items_asked
 from dataedge.ladder.response_refits import DRAWS
@@ -82,6 +83,8 @@ def asking(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) -
         passes, tokens = passes + redrawn, tokens + redrawn * bare
     if dataset.task in LABELLED:
         passes, tokens = passes + evaluation, tokens + evaluation * item
+        empty = len(CONTENT_FREE) * sum(candidates.values())  # each prompt about no text at all
+        passes, tokens = passes + empty, tokens + empty * (bare - item)
     elif dataset.task is Task.GENERATE:
         answer = sum(len(i.target.encode()) for i in dataset.items) / len(size) / BYTES_PER_TOKEN
         # behind other items' questions: a mixture's prompts, and one that shows retrieved items,

@@ -60,6 +60,19 @@ def test_results_come_in_the_order_asked_and_repeats_are_computed_once(engine: E
     assert not again.ready  # nothing to do, nothing opened
 
 
+def test_a_unit_counts_once_towards_the_whole(tmp_path: Path) -> None:
+    """Whether it is asked again in this run, or was asked in an earlier one."""
+    for done in (3, 4):
+        with Store(tmp_path) as store:
+            engine = Engine(store, Progress(quiet=True))
+            engine.progress.expect(10, ("length",))
+            engine.run(Length(), table(["a", "bb", "ccc"]))
+            engine.run(Length(), table(["ccc", "bb"]))
+            assert engine.progress.done == 3
+            engine.run(Length(), table(["ccc", "dddd"][: done - 2]))
+            assert engine.progress.done == done
+
+
 def test_a_parameter_is_part_of_the_key(engine: Engine) -> None:
     engine.run(Length(), table(["aaa"]))
     other = Length(base=10)

@@ -61,6 +61,8 @@ class Engine:
     store: Store
     progress: Progress
     records: dict[str, StageRecord] = field(default_factory=dict)
+    _met: set[str] = field(default_factory=set)
+    """Keys of stages that ran: what the store has of others is of earlier runs."""
 
     def run(self, stage: Stage, inputs: pa.Table) -> pa.Table:
         """Results for every row of `inputs`, in its order.
@@ -80,7 +82,9 @@ class Engine:
         answered = set(stored["unit"].filter(stored["error"].is_null()).to_pylist())
         pending = [unit for unit in distinct if unit not in answered]
         record.reused += len(distinct) - len(pending)
-        self.progress.found(stage.name, len(distinct) - len(pending))
+        if key not in self._met:
+            self._met.add(key)
+            self.progress.found(stage.name, len(answered))
         if pending:
             started = time.perf_counter()
             self.store.note_stage(stage.name, key, stage.params())
