@@ -17,9 +17,8 @@ MEASURED_SECONDS = 0.2
 SHAPE = 256, 576, 1536
 """Of the product that is timed: rows, and the two sides of a matrix as small models have them."""
 BETWEEN_PRODUCTS = 190e9
-"""Weights a second and thread: what a processor needs for all that is not a product of matrices. With it
-the embedded model's speed comes out within a third on a processor with AVX-512, in float32 and in bfloat16,
-with one thread and with two."""
+"""Weights a second and thread: what a processor needs for all that is not a product of matrices. Set by the
+embedded model on a processor with AVX-512, in float32 and in bfloat16, with one thread and with two."""
 GPU_SHARE = 0.1
 """Of the products that a GPU could do, what asking does with its short batches. A guess."""
 BITS_PER_WEIGHT = 5.0
