@@ -18,7 +18,9 @@ Source = Annotated[
 Directory = Annotated[str, typer.Argument(metavar="AUDIT", help="Directory of a finished audit.")]
 Json = Annotated[
     str | None,
-    typer.Option("--json", metavar="FILE", help="Write report.json there; - for stdout."),
+    typer.Option(
+        "--json", metavar="FILE", help="Write report.json there; to stdout without FILE or with -."
+    ),
 ]
 Details = Annotated[bool, typer.Option("--details", help="Every figure behind the first screen.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Forget what the audit's directory holds.")]
@@ -86,10 +88,14 @@ CONFIGURED: Mapping[str, Any] = {name: _option(name, *rest) for name, *rest in _
 
 
 PILOT_MINUTES = "10"
+JSON_FILE = ("audit", "report")
+"""Commands whose `--json` takes a file."""
 
 
 def completed(arguments: Sequence[str]) -> list[str]:
-    """Arguments with what may be left out put in: the minutes behind `--pilot`; `--no-pilot` is none.
+    """Arguments with what may be left out put in: the minutes behind `--pilot`, stdout behind `--json`.
+
+    `--no-pilot` is no minutes.
 
     Example:
         >>> completed(["audit", "data", "--pilot", "--quiet"])
@@ -98,6 +104,8 @@ def completed(arguments: Sequence[str]) -> list[str]:
         ['audit', '--pilot', '2.5', 'data']
         >>> completed(["audit", "--no-pilot", "data"])
         ['audit', '--pilot', '0', 'data']
+        >>> completed(["report", "audits/data", "--json"])
+        ['report', 'audits/data', '--json', '-']
     """
     found: list[str] = []
     for at, argument in enumerate(arguments):
@@ -108,6 +116,9 @@ def completed(arguments: Sequence[str]) -> list[str]:
         behind = arguments[at + 1] if at + 1 < len(arguments) else ""
         if argument == "--pilot" and not behind.replace(".", "", 1).isdigit():
             found.append(PILOT_MINUTES)
+        written = argument == "--json" and arguments[0] in JSON_FILE
+        if written and (not behind or behind.startswith("--")):
+            found.append("-")
     return found
 
 
