@@ -29,11 +29,11 @@ from dataedge.report.build import build
 from dataedge.tasks import every_task
 from dataedge.verdict.result import AuditResult
 from dataedge.verdict.terms import four_terms
-from dataedge.work import asking
+from dataedge.work import work
 
 TIMED = ("read", "prepare", "tables", "prove_model", "conclude", "measure")
 """What an audit does outside of stages, in the order of its steps: named and timed, and always done anew."""
-ASKED = ("choices", "likelihood", "generate")
+ASKED = ("choices", "likelihood", "generate", "moments")
 """Stages whose units are prompts."""
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def audit(
         abilities = prove(store, lazy_model, config, dataset)
         workspace = Workspace.of(engine, lazy_model, abilities, data, config)
     held = len(workspace.development) + len(workspace.evaluation)
-    expected = asking(dataset, workspace.probe, held, remote=abilities.remote)
+    expected = work(dataset, config, workspace.probe, held, remote=abilities.remote)
     engine.progress.expect(expected.prompts, ASKED)
     with engine.timed("conclude"):
         tokens = every_task.tokens(workspace)

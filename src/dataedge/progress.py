@@ -141,7 +141,7 @@ class Progress:
                 left = (now - started) * (total - done) / done
                 tail = f", {left:.0f} s left" if done < total else f" in {now - started:.0f} s"
                 whole = self._whole.told(name, "; ")
-                print(f"  {name}: {done} of {total}{tail}{whole}", file=self.stream, flush=True)
+                print(f"  {name}: {done:,} of {total:,}{tail}{whole}", file=self.stream, flush=True)
 
         return advance
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from dataedge import exposure
 from dataedge.check.texts import BYTES_PER_TOKEN
 from dataedge.items import LABELLED, Task
 from dataedge.ladder import prompt_curve
@@ -23,6 +24,7 @@ from dataedge.prompt.search import calibrated_on, schedule
 from dataedge.prompt.templates import label_names
 
 if TYPE_CHECKING:
+    from dataedge.config import AuditConfig
     from dataedge.items import Dataset
     from dataedge.prompt.probe import Probe
 
@@ -48,6 +50,26 @@ class Work(NamedTuple):
     data_tokens: int
     filled: int
     repeated: int
+
+
+def work(
+    dataset: Dataset, config: AuditConfig, probe: Probe, held: int, *, remote: bool = False
+) -> Work:
+    """What an audit asks: of held-out items, and, where that is wanted, whether the model has seen the data.
+
+    Args:
+        dataset: the items.
+        config: of the audit.
+        probe: the task's.
+        held: held-out items.
+        remote: a server is asked.
+    """
+    asked = asking(dataset, probe, held, remote=remote)
+    if not (config.exposure or config.control):
+        return asked
+    size = asked.data_tokens / len(dataset.items)
+    prompts, tokens = exposure.work(len(dataset.items), size, control=config.control is not None)
+    return asked._replace(prompts=asked.prompts + prompts, tokens=asked.tokens + tokens)
 
 
 def asking(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) -> Work:
@@ -83,8 +105,10 @@ def asking(dataset: Dataset, probe: Probe, held: int, *, remote: bool = False) -
         passes, tokens = passes + redrawn, tokens + redrawn * bare
     if dataset.task in LABELLED:
         passes, tokens = passes + evaluation, tokens + evaluation * item
-        empty = len(CONTENT_FREE) * sum(candidates.values())  # each prompt about no text at all
-        passes, tokens = passes + empty, tokens + empty * (bare - item)
+        if "contextual" in probe.calibration and dataset.task is not Task.MULTILABEL:
+            # prompts about no text at all
+            empty = len(CONTENT_FREE) * (candidates["zero_shot"] + candidates["few_shot"])
+            passes, tokens = passes + empty, tokens + empty * (bare - item)
     elif dataset.task is Task.GENERATE:
         answer = sum(len(i.target.encode()) for i in dataset.items) / len(size) / BYTES_PER_TOKEN
         # behind other items' questions: a mixture's prompts, and one that shows retrieved items,

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dataedge.cli.plan import Plan, plan
+from dataedge.cli.plan import TRAINING, Plan, plan
 from dataedge.errors import AuditError
+from dataedge.models import precision, speed
+from dataedge.pilot.amount import SHARE_OF_TIME
+from dataedge.pilot.recipe import Recipe
+from dataedge.work import SCAFFOLD_TOKENS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,16 +86,35 @@ def test_a_filled_context_is_counted_and_not_sent_to_a_server(rows: Path) -> Non
     assert made(rows).filled == 0
 
 
-def test_the_time_is_that_of_the_named_model_on_this_machine(rows: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def known_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that runs a model of 100 million weights at 500 tokens a second, in bfloat16 twice as fast."""
+    monkeypatch.setattr(precision, "native_precision", lambda: "bfloat16")
+    monkeypatch.setattr(
+        speed,
+        "tokens_per_second",
+        lambda weights, how: 5e10 / weights * (2 if how == "bfloat16" else 1),
+    )
+
+
+def test_the_time_is_that_of_the_named_model(rows: Path, tmp_path: Path, known_speed: None) -> None:
     """A GGUF file is as large as it is, whatever the embedded model needs."""
-    small, large = tmp_path / "a.Q4_0.gguf", tmp_path / "b.Q4_0.gguf"
-    small.write_bytes(b"GGUF" + bytes(2_000_000))
-    large.write_bytes(b"GGUF" + bytes(400_000_000))
-    quick, slow = (plan(str(rows), {"model": f"gguf/{file}"}) for file in (small, large))
+    file = tmp_path / "a.Q4_0.gguf"
+    file.write_bytes(b"GGUF" + bytes(56_250_000 - 4))  # 100 million weights of 4.5 bits
+    model = {"model": f"gguf/{file}"}
+    whole, quick = plan(str(rows), {**model, "dtype": "float32"}), plan(str(rows), model)
+    assert whole.seconds is not None
     assert quick.seconds is not None
-    assert slow.seconds is not None
-    assert slow.seconds > 1.5 * quick.seconds
+    assert whole.seconds - quick.seconds == pytest.approx(whole.tokens / 500 - whole.tokens / 1000)
     assert "on this machine" in "\n".join(quick.lines())
+
+
+def test_where_bfloat16_is_not_native_it_takes_as_long_as_float32(
+    rows: Path, known_speed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(precision, "native_precision", lambda: "float32")
+    times = {plan(str(rows), {"dtype": dtype}).seconds for dtype in ("float32", "bfloat16", "auto")}
+    assert len(times) == 1
 
 
 def test_no_time_is_told_of_weights_that_are_elsewhere(
@@ -103,13 +126,26 @@ def test_no_time_is_told_of_weights_that_are_elsewhere(
     copy = tmp_path / "hub" / "models--someone--something"
     (copy / "refs").mkdir(parents=True)
     (copy / "refs" / "main").write_text("abc")
-    found = plan(str(rows), {"model": "hf/someone/something"})
+    found = plan(str(rows), {"model": "hf/someone/something", "pilot": 10.0})
     assert found.seconds is None
     assert "weights are not on this machine" in "\n".join(found.lines())
-
-
-def test_a_pilot_is_timed_as_it_trains(rows: Path) -> None:
-    """Training is in float32, slower than asking; what the budget cannot hold is not counted."""
-    found = plan(str(rows), {"pilot": 0.01})
     assert found.pilot is not None
-    assert found.pilot.seconds == pytest.approx(0.6)
+    assert found.pilot.line == "pilot           fine-tune on 180 train items; 10 minutes at most"
+
+
+def test_a_pilot_is_timed_as_it_trains(rows: Path, known_speed: None) -> None:
+    """In float32, two and a half times as long as asking; what the budget cannot hold is not counted."""
+    model = {"dtype": "float32", "pilot": 600.0}
+    found = plan(str(rows), model).pilot
+    assert found is not None
+    assert found.seconds is not None
+    weights = speed.parameters("embedded")
+    assert weights is not None
+    item = plan(str(rows), model).data_tokens / 300 + SCAFFOLD_TOKENS
+    trained = 180 * item * Recipe().passes(180)
+    assert found.seconds == pytest.approx(
+        trained / (5e10 / weights / TRAINING) / SHARE_OF_TIME, rel=0.01
+    )
+    short = plan(str(rows), {**model, "pilot": 0.01}).pilot
+    assert short is not None
+    assert short.seconds == pytest.approx(0.6)

@@ -133,9 +133,9 @@ def test_labels_are_asked_by_what_all_labels_tell_of_the_prompts(shares: tuple[f
 def test_where_prompts_are_not_believed_they_count_alike() -> None:
     """A pool that stays at the prior has no answer where both answers count alike."""
     scores = [np.log(np.array([[[0.2, 0.8]] * 4 + [[0.8, 0.2]] * 4] * 2))] * 3
-    given, prior = [np.array([1, 0])] * 3, np.log([0.5, 0.5])
+    given, prior = [np.array([1, 0])] * 3, np.log([0.9, 0.1])
     inputs = joint_inputs(scores, given, [prior] * 3)
-    nothing = Pooled(np.zeros((6, 2)), np.tile(prior, (18, 1)), np.zeros(2), 0.0, 1.0)
+    nothing = Pooled(np.zeros((6, 2)), np.tile(2.0 * prior, (18, 1)), np.zeros(2), 0.0, 2.0)
     said = joint_answers(inputs["scores"], nothing, inputs["log_prior"], [prior] * 3)
     assert [one.tolist() for one in said] == [[1, 1, 0, 0, 0, 0]] * 3
 

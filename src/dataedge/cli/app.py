@@ -79,7 +79,7 @@ def audit(
 @app.command()
 @configured("delta", "delta_balanced", "delta_r2", "target", "count")
 def plan(source: Source, debug: Debug = False, **options: Any) -> None:
-    """What an audit would do: rows, tokens, forward passes, time. Runs nothing."""
+    """What an audit would do: rows, tokens, forward passes, time. Asks nothing."""
     remember(debug)
     from dataedge.cli.plan import plan as make_plan
 

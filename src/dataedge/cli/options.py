@@ -117,7 +117,7 @@ def completed(arguments: Sequence[str]) -> list[str]:
         if argument == "--pilot" and not behind.replace(".", "", 1).isdigit():
             found.append(PILOT_MINUTES)
         written = argument == "--json" and arguments[0] in JSON_FILE
-        if written and (not behind or behind.startswith("--")):
+        if written and (at + 1 == len(arguments) or behind.startswith("--")):
             found.append("-")
     return found
 

@@ -10,7 +10,7 @@ from dataedge.check.texts import BYTES_PER_TOKEN
 from dataedge.items import Task
 from dataedge.prompt.demonstrations import DEMONSTRATION_TOKENS
 from dataedge.prompt.number_pool import CANDIDATES
-from dataedge.work import SCAFFOLD_TOKENS, asking
+from dataedge.work import SCAFFOLD_TOKENS, work
 
 if TYPE_CHECKING:
     from dataedge.config import AuditConfig
@@ -71,14 +71,15 @@ class PilotWork:
     Attributes:
         rows: train items that it is tuned on.
         fewer: those of a second one that tells what all would reach; 0 where there is none, or no time.
-        seconds: of training and of asking development items; passes that do not fit are left out.
-        minutes: the budget.
+        seconds: of training and of asking development items; passes that do not fit are left out. None where
+            the model's size is not known.
+        minutes: it may take.
         asked_for: with --pilot.
     """
 
     rows: int
     fewer: int
-    seconds: float
+    seconds: float | None
     minutes: float
     asked_for: bool
 
@@ -87,8 +88,9 @@ class PilotWork:
         """For the terminal."""
         asked = "" if self.asked_for else "; not with --no-pilot"
         second = f" and on {self.fewer:,} of them" if self.fewer else ""
+        time = f", about {_time(self.seconds)}" if self.seconds is not None else ""
         return (
-            f"pilot           fine-tune on {self.rows:,} train items{second}, about {_time(self.seconds)}; "
+            f"pilot           fine-tune on {self.rows:,} train items{second}{time}; "
             f"{self.minutes:g} minutes at most{asked}"
         )
 
@@ -142,7 +144,7 @@ class Plan:
                 self.sent.lines(self.model)
                 if self.sent
                 else (
-                    f"base model      {self.model}, on this machine; nothing leaves it",
+                    f"base model      {self.model}, runs on this machine; nothing leaves it",
                     f"forward passes  {self.passes:,} prompts, about {self.tokens:,} tokens; "
                     f"{self.filled:,} of them with a context filled with demonstrations",
                     f"time            {self._time}",
@@ -174,14 +176,15 @@ class Speeds(NamedTuple):
         weights = parameters(config.model)
         if weights is None:
             return None
-        wanted = native_precision() if config.dtype == "auto" else config.dtype
         trained = tokens_per_second(weights, "float32")
-        asked = trained if wanted == "float32" else tokens_per_second(weights, wanted)
-        return cls(asked, trained / TRAINING)
+        # a processor without bfloat16 multiplies in float32, whatever was asked for
+        if config.dtype == "float32" or native_precision() == "float32":
+            return cls(trained, trained / TRAINING)
+        return cls(tokens_per_second(weights, "bfloat16"), trained / TRAINING)
 
 
 def plan(source: Any, options: dict[str, Any]) -> Plan:
-    """Work out what an audit with these options would do; loads the data and nothing else.
+    """Work out what an audit with these options would do; no model is opened, and nothing is asked.
 
     Raises:
         AuditError: as for the audit itself.
@@ -207,14 +210,8 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
     check_possible(config, dataset.task)
     held = min(config.probe_items, int(0.4 * len(dataset.items)))
     probe = searched_probe(dataset.task.value, load_probes(config.probes))
-    asked = asking(dataset, probe, held, remote=server is not None)
+    asked = work(dataset, config, probe, held, remote=server is not None)
     passes, tokens, data_tokens = asked.prompts, asked.tokens, asked.data_tokens
-    if config.exposure or config.control:
-        from dataedge.exposure import work
-
-        size = data_tokens / len(dataset.items)
-        more = work(len(dataset.items), size, control=config.control is not None)
-        passes, tokens = passes + more[0], tokens + more[1]
     # responses are embedded as well, to be compared with their prompts
     texts = len(dataset.items) * (2 if dataset.task is Task.GENERATE else 1)
     embedding = texts / TEXTS_PER_SECOND
@@ -236,7 +233,7 @@ def plan(source: Any, options: dict[str, Any]) -> Plan:
         model=model,
         out=out,
         stored=(Path(out) / FILE).is_file(),
-        pilot=_pilot(config, dataset, held, data_tokens, speeds.training) if speeds else None,
+        pilot=None if server else _pilot(config, dataset, held, data_tokens, speeds),
         sent=_sent(server, dataset, config, passes, tokens, asked.repeated) if server else None,
     )
 
@@ -248,24 +245,27 @@ def _seconds(tokens: int, embedding: float, items: int, speeds: Speeds) -> float
 
 
 def _pilot(
-    config: AuditConfig, dataset: Dataset, held: int, data_tokens: int, speed: float
+    config: AuditConfig, dataset: Dataset, held: int, data_tokens: int, speeds: Speeds | None
 ) -> PilotWork | None:
-    """What a fine-tune would cost that trains on so many tokens a second; development items come on top."""
+    """What a fine-tune would cost; development items come on top."""
     from dataedge.pilot.amount import SHARE_OF_TIME, SHORT, short_of
     from dataedge.pilot.amount import plan as planned
 
     train, each = len(dataset.items) - held, data_tokens / len(dataset.items) + SCAFFOLD_TOKENS
     minutes, recipe = config.pilot, None
     if minutes is None and dataset.task in (Task.GENERATE, Task.CORPUS):
-        recipe = short_of(train, each, speed)
-        minutes = SHORT if recipe else 0.0
+        recipe = short_of(train, each, speeds.training) if speeds else None
+        minutes = 2 * SHORT if recipe else 0.0
     if not minutes:
         return None
-    work = planned(train, each, recipe)
-    seconds = [tokens / speed / SHARE_OF_TIME for tokens in (work.tokens, work.more_tokens)]
-    fewer = work.fewer if sum(seconds) < 60.0 * minutes else 0
+    tuned, asked_for = planned(train, each, recipe), config.pilot is not None
+    if speeds is None:
+        return PilotWork(tuned.rows, tuned.fewer, None, minutes, asked_for)
+    tokens = (tuned.tokens, tuned.more_tokens)
+    seconds = [n / speeds.training / SHARE_OF_TIME for n in tokens]
+    fewer = tuned.fewer if sum(seconds) < 60.0 * minutes else 0
     spent = min(sum(seconds) if fewer else seconds[0], 60.0 * minutes)
-    return PilotWork(work.rows, fewer, spent, minutes, config.pilot is not None)
+    return PilotWork(tuned.rows, fewer, spent, minutes, asked_for)
 
 
 def _sent(

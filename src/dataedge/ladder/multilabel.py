@@ -21,7 +21,7 @@ from dataedge.ladder.refits import Answers, Refits
 from dataedge.ladder.units import BALANCED
 from dataedge.positions import Positions, positions
 from dataedge.prompt import panel
-from dataedge.prompt.calibration import log_label_prior, log_softmax
+from dataedge.prompt.calibration import log_softmax
 from dataedge.prompt.pool import centre, pool_prompts
 from dataedge.prompt.scores import ChoiceAnswers, Choices, ask_choices
 from dataedge.prompt.templates import YES_NO
@@ -222,7 +222,7 @@ class MultilabelLadder:
         """Hits of each label, shape (n_eval,), by weights of the prompts that are common to all."""
         scores = [one.panel.scores[members] for one in asked]
         given = [ladder.y[ladder.s.development] for ladder in self.ladders]
-        priors = [log_label_prior(ladder.y[ladder.s.splits.train], 2) for ladder in self.ladders]
+        priors = [ladder.log_prior for ladder in self.ladders]
         inputs = joint_inputs(scores, given, priors)
         found = self.workspace.engine.once(POOL, inputs, lambda _: pool_prompts(**inputs))
         said = joint_answers(inputs["scores"], found, inputs["log_prior"], priors)
@@ -301,10 +301,11 @@ def joint_answers(
         priors: per label its own.
     """
     said = found.evaluation - found.prior_weight * log_prior
+    moved = (found.prior_weight - 1.0) * np.array(priors)
     if not found.weights.any():  # prompts count alike
         said = centre(scores).scores[:, -len(said) :].mean(axis=0)
+        moved = np.zeros_like(moved)
     of_labels = said.reshape(len(priors), -1, 2)
-    moved = (found.prior_weight - 1.0) * np.array(priors)
     return list(np.nan_to_num(of_labels + moved[:, None]).argmax(axis=2))
 
 

@@ -94,9 +94,9 @@ def weights_in(paths: Sequence[Path]) -> Weights | None:
                 header = json.loads(data.read(size))
             held = [tensor for name, tensor in header.items() if name != "__metadata__"]
             tensors += len(held)
-            numbers += sum(math.prod(tensor["shape"]) for tensor in held)
+            numbers += sum(math.prod(tensor.get("shape", ())) for tensor in held)
             total += path.stat().st_size
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, struct.error, RecursionError):
+    except (OSError, ValueError, TypeError, AttributeError, struct.error, RecursionError):
         return None
     return Weights(tensors, total, numbers)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dataedge.models import Found, find, gguf, hub
 from dataedge.models.config_numbers import weights_in
+from dataedge.models.weights import INDEX
 
 if TYPE_CHECKING:
     from dataedge.models.precision import Precision
@@ -23,7 +25,7 @@ GPU_SHARE = 0.1
 """Of the products that a GPU could do, what asking does with its short batches. A guess."""
 BITS_PER_WEIGHT = 5.0
 """Of a GGUF file whose name does not say."""
-_QUANTIZED = re.compile(r"(?:^|[-_.])(?:I?Q(\d)|B?F(16|32))(?=[-_.]|$)", re.IGNORECASE)
+_QUANTIZED = re.compile(r"(?:^|[-_.])(?:(?:I|T)?Q(\d)|MXFP(\d)|(?:B?F|FP)(16|32))", re.IGNORECASE)
 
 
 def parameters(spec: str) -> float | None:
@@ -40,8 +42,8 @@ def parameters(spec: str) -> float | None:
     """
     found = find(spec)
     folder = _folder(found)
-    files = sorted(folder.glob("*.safetensors")) if folder else []
-    if weights := weights_in(files) if files else None:
+    weights = weights_in(_files(folder)) if folder else None
+    if weights and 0 < weights.numbers <= weights.most:
         return float(weights.numbers)
     if found.kind == "gguf":  # not converted yet
         file = Path(found.where)
@@ -56,18 +58,28 @@ def _folder(found: Found) -> Path | None:
     return Path(found.where) if found.kind == "folder" else gguf.place(Path(found.where))
 
 
+def _files(folder: Path) -> list[Path]:
+    """Those that its index names, if it has one; else the one file of weights that is read."""
+    index = folder / f"model{INDEX}"
+    try:
+        named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        return sorted({folder / str(name) for name in named})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return [folder / "model.safetensors"]
+
+
 def bits_per_weight(name: str) -> float:
     """Of a GGUF file, by its name; half a bit more than it says, for the scales beside the weights.
 
     Example:
-        >>> [bits_per_weight(name) for name in ("a-7b.Q4_K_M", "a-F16", "a-IQ2_XS", "model")]
+        >>> [bits_per_weight(name) for name in ("a-7b.Q4_K_M", "a-fp16", "a-IQ2_XS", "model")]
         [4.5, 16.0, 2.5, 5.0]
     """
     match = _QUANTIZED.search(name)
     if match is None:
         return BITS_PER_WEIGHT
-    quantized, whole = match.groups()
-    return float(quantized) + 0.5 if quantized else float(whole)
+    quantized, packed, whole = match.groups()
+    return float(whole) if whole else float(quantized or packed) + 0.5
 
 
 def tokens_per_second(weights: float, precision: Precision) -> float:
@@ -83,13 +95,18 @@ def tokens_per_second(weights: float, precision: Precision) -> float:
     rows, inner, outer = SHAPE
     made = {"dtype": getattr(torch, precision), "device": "cuda" if on_gpu else "cpu"}
     left, right = torch.ones(rows, inner, **made), torch.ones(outer, inner, **made)
-    shortest, until = float("inf"), time.perf_counter() + MEASURED_SECONDS
-    while time.perf_counter() < until:
+
+    def product() -> float:
         started = time.perf_counter()
         torch.nn.functional.linear(left, right)
         if on_gpu:
             torch.cuda.synchronize()
-        shortest = min(shortest, time.perf_counter() - started)
+        return time.perf_counter() - started
+
+    product()  # the first one starts the library
+    shortest, until = product(), time.perf_counter() + MEASURED_SECONDS
+    while time.perf_counter() < until:
+        shortest = min(shortest, product())
     products = rows * inner * outer / shortest
     if on_gpu:
         return GPU_SHARE * products / weights
