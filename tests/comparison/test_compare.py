@@ -74,6 +74,32 @@ def test_what_is_better_is_found_and_the_models_are_crossed(
     assert crossed.sides[0] - crossed.sides[1] == pytest.approx(crossed.value)
 
 
+def test_where_lower_is_better_the_columns_are_bits_and_the_difference_a_gain(
+    small_audit: dataedge.Audit, other: dataedge.Audit
+) -> None:
+    """Both audits as if they were judged in bits: what outcomes hold is then a gain, less than nothing."""
+
+    def in_bits(audit: dataedge.Audit) -> dataedge.Audit:
+        ladder = [
+            r.model_copy(
+                update={"unit": "bits/byte", "value": None if r.value is None else -r.value}
+            )
+            for r in audit.report.ladder
+        ]
+        edge = audit.report.edge.model_copy(update={"unit": "bits/byte"})
+        gain = audit.report.tuning_gain.model_copy(update={"unit": "bits/byte"})
+        update = {"ladder": ladder, "edge": edge, "tuning_gain": gain}
+        return dataedge.Audit(audit.directory, audit.report.model_copy(update=update))
+
+    found = dataedge.compare(in_bits(small_audit), in_bits(other))
+    told = {r.rung: r.value for r in in_bits(small_audit).report.ladder}
+    for row in found.ladder:
+        assert row.basis == "paired"
+        assert row.sides[0] == pytest.approx(told[row.name], abs=1e-6)
+        assert row.sides[0] - row.sides[1] == pytest.approx(row.value)
+    assert any(row.value for row in found.ladder)
+
+
 def test_audits_of_earlier_versions_are_taken_as_independent(
     small_audit: dataedge.Audit, tmp_path: Path
 ) -> None:
