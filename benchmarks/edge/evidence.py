@@ -50,10 +50,10 @@ prediction kept. Then the same base model ({models}) is fine-tuned on all train 
 linear layers: one recipe for all arms, at most {passes} passes, the best pass by development items. Both
 are judged on the same held-out items, which neither has seen. The recipe was not tuned on any arm.
 
-**What is compared.** *Predicted* is `learned − prompted`. *Realised* is what one ends up with less
-`prompted`, the best prompting, rows of the data shown to it: the fine-tune where development items
-prefer it to that prompting, and the prompting itself (a gain of 0) where they do not. *Tuned* is the
-fine-tune by itself, whatever development items say. What one ends up with less `learned` is how far a
+**What is compared.** *Predicted* is `learned − prompted`, no fine-tune run. *Realised* is what one ends
+up with less `prompted`, the best prompting, rows of the data shown to it: the fine-tune where development
+items prefer it to that prompting, and the prompting itself (a gain of 0) where they do not. *Tuned* is
+the fine-tune by itself, whatever development items say. What one ends up with less `learned` is how far a
 fine-tune fell from the proxy learner. Its spread over datasets, luck with the held-out items taken off,
 is what a predicted gain is to have in its interval beside its own measurement
 (`verdict/fine_tunes.json`, made by `python benchmarks/edge/run.py --fit`).
@@ -161,11 +161,11 @@ FEWEST_SHOWN = 3
 
 def _limits(rows: Sequence[dict[str, Any]]) -> str:
     sizes = sorted({r["rows"] for r in rows})
-    texts = sum(r["task"] == "generate" for r in rows)
-    told = "" if texts >= FEWEST_SHOWN else f"of text ({texts} so far, which is too few) or "
+    texts = [r for r in rows if r["task"] == "generate"]
+    few = "" if enough(lines(texts, "residual")["learned"]) else f" of text ({len(texts)} so far),"
     text = (
-        f"- No line of the table is {told}of a number or of several labels per row: their predictions keep "
-        "the interval of the measurement."
+        f"- Too few arms are there{few} of a number, of several labels per row: their predictions keep the "
+        "interval of the measurement."
     )
     return f"""## What this does not show
 

@@ -71,6 +71,10 @@ def score(task: str, rows: Sequence[dict[str, Any]]) -> Scores:
     figures["mean error (realised - foretold)"] = over_sources(
         lambda w: float(apart[w].mean()), sources
     )
+    if task == "generate":
+        off = realised - np.array([r["short"] for r in rows])
+        figures["mean absolute error of a short fine-tune"] = float(np.abs(off).mean())
+        figures["mean error of it (realised - measured)"] = float(off.mean())
     figures["covered by the measurement, 95 %"] = float(
         np.mean([r["predicted_low"] <= r["realised"] <= r["predicted_high"] for r in rows])
     )
