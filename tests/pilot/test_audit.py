@@ -435,7 +435,7 @@ def test_plan_knows_the_fine_tune_of_texts_that_nobody_asked_for(
         lines = plan(pairs, {"model": tiny_model, **options}).lines()
         return next((line for line in lines if line.startswith("pilot")), "")
 
-    assert "2 minutes at most; not with --no-pilot" in told()
+    assert "4 minutes at most; not with --no-pilot" in told()
     assert "3 minutes at most" in told(pilot=3.0)
     assert "--no-pilot" not in told(pilot=3.0)
     assert not told(pilot=0.0)
