@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dataedge.intervals import mean_of_classes
-from dataedge.ladder.multilabel import joint_answers, joint_inputs, joint_trial, pooled_refits
+from dataedge.ladder.joint_pool import joint_answers, joint_inputs
+from dataedge.ladder.multilabel import joint_trial, pooled_refits
 from dataedge.ladder.refits import Answers, Refits
 from dataedge.prompt.calibration import log_label_prior
 from dataedge.prompt.pool import Pooled, pool_prompts

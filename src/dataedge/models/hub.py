@@ -23,9 +23,8 @@ def commit(repo: str, name: str, hint: str) -> str:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError
 
-    reference = _cache(repo) / "refs" / "main"
-    if reference.is_file():
-        return reference.read_text(encoding="ascii").strip()
+    if here := _commit_here(repo):
+        return here
     try:
         return str(HfApi().model_info(repo, timeout=TIMEOUT).sha)
     except RepositoryNotFoundError as error:
@@ -62,10 +61,14 @@ def files(repo: str, revision: str) -> list[str]:
 
 def copy_of(repo: str) -> Path | None:
     """The folder of a repository's files on this machine; None where it has none."""
+    here = _commit_here(repo)
+    return _cache(repo) / "snapshots" / here if here else None
+
+
+def _commit_here(repo: str) -> str:
+    """Of the copy on this machine; empty where there is none."""
     reference = _cache(repo) / "refs" / "main"
-    if not reference.is_file():
-        return None
-    return _cache(repo) / "snapshots" / reference.read_text(encoding="ascii").strip()
+    return reference.read_text(encoding="ascii").strip() if reference.is_file() else ""
 
 
 def path_of(repo: str, revision: str, file: str) -> Path:
