@@ -324,7 +324,7 @@ def test_a_learner_that_knows_nothing_takes_nothing_from_the_pool() -> None:
         return log_softmax(own)
 
     sides = (ladder.s.development, ladder.s.evaluation)
-    pool = Pooled(*(opinion(i, 2.0) for i in sides), np.ones(1), 0.0, 1.0)
+    pool = Pooled(*(opinion(i, 2.0) for i in sides), np.ones(1), 0.0, 1.0, ladder.log_prior)
     ignorant = Learned(*(4 * opinion(i, 0.0) for i in sides))
     stacked = ladder.learned(ignorant, pool).gain
     assert np.array_equal(stacked, ladder.judge(pool.evaluation, ladder.s.evaluation)[0])

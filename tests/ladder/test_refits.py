@@ -17,6 +17,7 @@ from dataedge.ladder.refits import REFITTED, Answers, Items, Refits
 from dataedge.ladder.rungs import Rungs
 from dataedge.ladder.units import BALANCED
 from dataedge.learner.classifier import Learner
+from dataedge.prompt.label_prior import count_labels
 from dataedge.prompt.pool import pool_prompts
 from dataedge.widened_intervals import Added, Carried, Measured, carried, widened
 
@@ -44,13 +45,13 @@ def ladder(
     scores = said + rng.normal(size=(len(kinds), held, K))
     scores[:, DEVELOPMENT : DEVELOPMENT + unanswered] = np.nan
     panel = Panel(scores, kinds)
-    log_prior = np.log((np.bincount(y[:train], minlength=K) + 1.0) / (train + K))
+    train_counts = count_labels(y[:train], K)
     learner = Learner().fit([x[:train]], y[:train], K, clusters=sides[0])
     own = Sides(*(np.log(np.maximum(learner.predict_proba([x[i]]), 1e-9)) for i in sides[1:]))
     without, prompted = (
-        pool_prompts(s, y[sides[1]], log_prior) for s in (scores[panel.cheap], scores)
+        pool_prompts(s, y[sides[1]], train_counts) for s in (scores[panel.cheap], scores)
     )
-    return Ladder([x], y, index, *sides, log_prior, panel, without, prompted, own, seed)
+    return Ladder([x], y, index, *sides, train_counts, panel, without, prompted, own, seed)
 
 
 def added(found: Refits[Answers], upper: str, lower: str) -> Added | None:
@@ -134,10 +135,13 @@ def test_the_interval_holds_what_other_train_sides_would_reach(
         x = (means[y] + rng.normal(size=(len(y), WIDTH))).astype(np.float32)
         index, said = np.arange(len(y)), np.zeros((1, 3))
         hits = NearestMean().fit([x[:20]], y[:20], 3).predict_proba([x[20:]]).argmax(1) == y[20:]
+        pool = replace(
+            template.without, development=said, evaluation=said.repeat(n, 0), log_prior=said[0]
+        )
         drawn = replace(
             template, blocks=[x], y=y, clusters=index, train=index[:20], development=index[20:21],
-            evaluation=index[20:], log_prior=said[0], without=Sides(said, said.repeat(n, 0)),
-            prompted=Sides(said, said.repeat(n, 0)), seed=1000 * run,
+            evaluation=index[20:], train_counts=np.ones(3), without=pool, prompted=pool,
+            seed=1000 * run,
         )  # fmt: skip
         parts = drawn._train_side()
         clusters, on = index[20:], Items(np.ones(n), index[20:], y[20:])

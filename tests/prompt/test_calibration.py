@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax
 
-from dataedge.prompt.calibration import fit, log_label_prior
+from dataedge.prompt.calibration import fit
+from dataedge.prompt.label_prior import count_labels, log_label_prior
 
 
 def biased_scores(n: int, seed: int, skill: float = 4.5) -> tuple[np.ndarray, np.ndarray]:
@@ -18,7 +19,7 @@ def biased_scores(n: int, seed: int, skill: float = 4.5) -> tuple[np.ndarray, np
 def test_calibration_brings_back_what_label_bias_hides() -> None:
     scores, labels = biased_scores(100, 0)
     held_scores, held = biased_scores(400, 1)
-    prior = log_label_prior(labels, 4)
+    prior = log_label_prior(count_labels(labels, 4))
     fitted = fit(scores, labels, prior, kinds=("none", "batch"))
     raw = (held_scores.argmax(1) == held).mean()
     calibrated = (fitted.log_proba(held_scores).argmax(1) == held).mean()
@@ -32,7 +33,7 @@ def test_calibration_brings_back_what_label_bias_hides() -> None:
 def test_temperature_makes_probabilities_honest() -> None:
     scores, labels = biased_scores(400, 2)
     held_scores, held = biased_scores(2000, 3)
-    log_proba = fit(scores, labels, log_label_prior(labels, 4)).log_proba(held_scores)
+    log_proba = fit(scores, labels, log_label_prior(count_labels(labels, 4))).log_proba(held_scores)
     said = np.exp(log_proba.max(1)).mean()
     right = (log_proba.argmax(1) == held).mean()
     assert abs(said - right) < 0.04
@@ -42,7 +43,11 @@ def test_contextual_calibration_uses_the_content_free_scores() -> None:
     scores, labels = biased_scores(60, 4)
     empty = 3.0 * np.array([[9.0, 0, 0, -2.0]])
     fitted = fit(
-        scores, labels, log_label_prior(labels, 4), kinds=("contextual",), content_free=empty
+        scores,
+        labels,
+        log_label_prior(count_labels(labels, 4)),
+        kinds=("contextual",),
+        content_free=empty,
     )
     assert fitted.kind == "contextual"
 
@@ -52,7 +57,7 @@ def test_a_model_that_knows_nothing_falls_back_to_the_prior() -> None:
     rng = np.random.default_rng(5)
     labels = (rng.random(600) > 0.85).astype(int)
     scores = rng.normal(0, 3, (600, 2))
-    prior = log_label_prior(labels, 2)
+    prior = log_label_prior(count_labels(labels, 2))
     fitted = fit(scores[:200], labels[:200], prior)
     accuracy = (fitted.log_proba(scores[200:]).argmax(1) == labels[200:]).mean()
     assert accuracy > (labels[200:] == 0).mean() - 0.02

@@ -14,10 +14,18 @@ from dataedge.prompt.pool import centre, fit_pool, pool_prompts, pooled_out_of_f
 MEMBERS, ITEMS, CLASSES, DEVELOPMENT = 14, 400, 6, 50
 
 
+LARGE = 1e6
+"""Train items, so many that they tell the label prior."""
+
+
 class Drawn(NamedTuple):
     scores: np.ndarray
     labels: np.ndarray
     log_prior: np.ndarray
+
+    @property
+    def train_counts(self) -> np.ndarray:
+        return LARGE * np.exp(self.log_prior)
 
 
 def draw(seed: int, *, skill: float = 1.0, prior: np.ndarray | None = None) -> Drawn:
@@ -43,7 +51,7 @@ def draw(seed: int, *, skill: float = 1.0, prior: np.ndarray | None = None) -> D
 
 
 def pooled_accuracy(drawn: Drawn) -> float:
-    pooled = pool_prompts(drawn.scores, drawn.labels[:DEVELOPMENT], drawn.log_prior)
+    pooled = pool_prompts(drawn.scores, drawn.labels[:DEVELOPMENT], drawn.train_counts)
     return float((pooled.evaluation.argmax(axis=1) == drawn.labels[DEVELOPMENT:]).mean())
 
 
@@ -129,8 +137,8 @@ def test_out_of_fold_probabilities_do_not_flatter() -> None:
         drawn = draw(seed)
         few = np.arange(DEVELOPMENT)
         labels = np.random.default_rng(seed).permutation(drawn.labels[few])
-        held = pooled_out_of_fold(centre(drawn.scores).items(few), labels, drawn.log_prior)
-        saved.append(np.mean(held[few, labels] - drawn.log_prior[labels]))
+        held = pooled_out_of_fold(centre(drawn.scores).items(few), labels, drawn.train_counts)
+        saved.append(np.mean((held.log_proba - held.log_prior)[few, labels]))
     assert np.mean(saved) < 2 * np.std(saved) / np.sqrt(len(saved))
 
 
@@ -143,10 +151,10 @@ def test_weak_prompts_are_listened_to_a_little() -> None:
         labels = drawn.labels[few]
         now.append(pooled_accuracy(drawn))
         centred = centre(drawn.scores)
-        held = pooled_out_of_fold(centred.items(few), labels, drawn.log_prior)
+        held = pooled_out_of_fold(centred.items(few), labels, drawn.train_counts)
         whole = fit_pool(centred.items(few), labels, drawn.log_prior)
         said = whole.log_proba(centred.items(rest))
-        if np.sum(held[few, labels] - drawn.log_prior[labels]) <= 0:
+        if np.sum((held.log_proba - held.log_prior)[few, labels]) <= 0:
             said = np.broadcast_to(drawn.log_prior, said.shape)
         before.append(float((said.argmax(axis=1) == drawn.labels[rest]).mean()))
     assert np.mean(now) > np.mean(before) + 0.01

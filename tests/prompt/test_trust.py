@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataedge.prompt.calibration import log_label_prior
-from dataedge.prompt.pool import TRUST, pool_prompts
+from dataedge.prompt.label_prior import count_labels
+from dataedge.prompt.pool import TRUST, OutOfFold, pool_prompts
 
 TRIED, ASKED, RUNS = 40, 400, 60
 
@@ -22,21 +22,19 @@ def over_commonest(
         y = (rng.random(TRIED + ASKED) < share).astype(np.int64)
         odds = signal * (2 * y - 1) + rng.normal(0, 1.5, (4, len(y)))
         scores = np.stack([np.zeros_like(odds), odds - 1.0], axis=2)
-        prior = log_label_prior((rng.random(48) < share).astype(np.int64), 2)
-        said = pool_prompts(scores, y[:TRIED], prior).evaluation.argmax(axis=1)
+        train = count_labels((rng.random(48) < share).astype(np.int64), 2)
+        said = pool_prompts(scores, y[:TRIED], train).evaluation.argmax(axis=1)
         found.append((said == y[TRIED:]).mean() - (y[TRIED:] == 0).mean())
     monkeypatch.undo()
     return np.array(found)
 
 
-def by_likelihood(
-    held: np.ndarray, labels: np.ndarray, log_prior: np.ndarray, _: np.ndarray
-) -> float:
+def by_likelihood(held: OutOfFold, labels: np.ndarray, _: np.ndarray) -> float:
     """The rule before: the likeliest one alone, nearer on a tie."""
     from dataedge.prompt.pool import _towards
 
     def told(trust: float) -> float:
-        return float(_towards(held, log_prior, trust)[np.arange(len(labels)), labels].sum())
+        return float(_towards(held, trust)[np.arange(len(labels)), labels].sum())
 
     return max(reversed(TRUST), key=told)
 

@@ -59,7 +59,7 @@ class Learned:
 
 
 LEARNER = Step("learner", 1, (Learned,))
-REFITS = Step("refits", 3, (Refits, Answers))
+REFITS = Step("refits", 4, (Refits, Answers))
 
 
 class ClassifyLadder(LabelPrompts):
@@ -186,7 +186,7 @@ class ClassifyLadder(LabelPrompts):
             "train": s.splits.train,
             "development": s.development,
             "evaluation": s.evaluation,
-            "log_prior": self.log_prior,
+            "train_counts": self.train_counts,
             "panel": asked.panel,
             "without": asked.without,
             "prompted": asked.prompted,

@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 def joint_inputs(
     scores: Sequence[NDArray[np.float64]],
     given: Sequence[NDArray[np.int64]],
-    priors: Sequence[NDArray[np.float64]],
+    train_counts: Sequence[NDArray[np.float64]],
 ) -> dict[str, Any]:
     """What one pool for L labels is fitted to: their development items one after another.
 
     Args:
         scores: per label what M prompts say, shape (M, n_dev + n_eval, 2), nats.
         given: per label its answers, shape (n_dev,).
-        priors: per label the logarithm of how often the train side has either answer, shape (2,).
+        train_counts: per label how often the train side has either answer, shape (2,).
     """
     tried, labels = len(given[0]), np.concatenate(given)
     sides = [_centred(one) for one in scores]
@@ -35,14 +35,13 @@ def joint_inputs(
     return {
         "scores": np.concatenate(stacked, axis=1),
         "labels": labels,
-        "log_prior": np.log(np.exp(priors).mean(axis=0)),
+        "train_counts": np.sum(train_counts, axis=0),
     }
 
 
 def joint_answers(
     scores: NDArray[np.float64],
     found: Pooled,
-    log_prior: NDArray[np.float64],
     priors: Sequence[NDArray[np.float64]],
 ) -> list[NDArray[np.int64]]:
     """Per label the answer to each evaluation item, shape (n_eval,), where both answers count alike.
@@ -54,10 +53,9 @@ def joint_answers(
     Args:
         scores: shape (M, L · n_dev + L · n_eval, 2), as the pool was fitted to.
         found: the pool of all labels.
-        log_prior: shape (2,), that it was fitted with.
-        priors: per label its own.
+        priors: per label the logarithm of how frequent either answer is, shape (2,).
     """
-    said = found.evaluation - found.prior_weight * log_prior
+    said = found.evaluation - found.prior_weight * found.log_prior
     moved = (found.prior_weight - 1.0) * np.array(priors)
     if not found.weights.any():  # prompts count alike
         said = centre(scores).scores[:, -len(said) :].mean(axis=0)

@@ -12,6 +12,7 @@ from dataedge.ladder.label_refits import Panel
 from dataedge.ladder.outcome import Outcome
 from dataedge.positions import Positions, positions
 from dataedge.prompt import calibration, panel
+from dataedge.prompt.label_prior import count_labels, log_label_prior
 from dataedge.prompt.pool import Pooled, pool_prompts
 from dataedge.prompt.scores import ChoiceAnswers, Choices, ask_choices, cut_share
 from dataedge.prompt.search import Trial, calibrated_on
@@ -71,12 +72,16 @@ class PromptPool(NamedTuple):
     scores: NDArray[np.float64]
 
 
-POOL = Step("prompt_pool", 3, (Pooled,))
+POOL = Step("prompt_pool", 4, (Pooled,))
 CALIBRATION = Step("calibration", 1, (Calibrated, calibration.Calibration))
 
 
 class LabelPrompts:
     """Asks the base model for labels.
+
+    Attributes:
+        train_counts: shape (K,), train items of each label.
+        log_prior: shape (K,), how frequent labels are among held-out items, by train and development items.
 
     Args:
         workspace: the data, its sides and vectors, and the base model.
@@ -86,7 +91,9 @@ class LabelPrompts:
         self.s = workspace
         self.y = workspace.label_numbers
         self.K = len(workspace.dataset.labels)
-        self.log_prior = calibration.log_label_prior(self.y[workspace.splits.train], self.K)
+        self.train_counts = count_labels(self.y[workspace.splits.train], self.K)
+        known = count_labels(self.y[workspace.development], self.K)
+        self.log_prior = log_label_prior(self.train_counts, known)
 
     def ask(self, *, retrieved: bool = True) -> Asked:
         """All prompting rungs.
@@ -136,7 +143,7 @@ class LabelPrompts:
         inputs: dict[str, Any] = {
             "scores": scores,
             "labels": self.y[indices],
-            "log_prior": self.log_prior,
+            "log_prior": log_label_prior(self.train_counts),
             "kinds": self.s.probe.calibration,
             "content_free": content_free,
         }
@@ -233,7 +240,7 @@ class LabelPrompts:
         inputs: dict[str, Any] = {
             "scores": np.stack([a.scores for a in asked]),
             "labels": self.y[s.development],
-            "log_prior": self.log_prior,
+            "train_counts": self.train_counts,
         }
         pooled = s.engine.once(POOL, inputs, lambda _: pool_prompts(**inputs))
         hits, bits = self.judge(pooled.evaluation, s.evaluation)

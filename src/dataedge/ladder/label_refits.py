@@ -66,7 +66,7 @@ class Ladder:
         train: the train items.
         development: the development items.
         evaluation: the evaluation items.
-        log_prior: shape (K,), of the train side.
+        train_counts: shape (K,), train items of each label.
         panel: what the prompts say.
         without: the pool of `without_data`.
         prompted: the pool with retrieved demonstrations too.
@@ -81,7 +81,7 @@ class Ladder:
     train: Ints
     development: Ints
     evaluation: Ints
-    log_prior: Floats
+    train_counts: Floats
     panel: Panel
     without: Pooled
     prompted: Pooled
@@ -109,13 +109,13 @@ class Ladder:
             if len(np.unique(self.y[rows])) < 2:
                 # nothing is learned of one label but how frequent it is
                 held = (self.development, self.evaluation)
-                prior = Said(*(np.tile(self.log_prior, (len(side), 1)) for side in held))
+                prior = Said(*(np.tile(self.without.log_prior, (len(side), 1)) for side in held))
                 found.append(self._rungs(self.without, self.prompted, prior))
                 continue
             learner = Learner().fit(
                 [b[rows] for b in self.blocks],
                 self.y[rows],
-                len(self.log_prior),
+                len(self.train_counts),
                 clusters=self.clusters[rows],
                 seed=self.seed,
                 like=first,
@@ -172,17 +172,17 @@ class Ladder:
         weights: Floats | None,
     ) -> Pooled:
         at = [of.index(i) for i in members]
-        start = Pool(fitted.weights[at], fitted.share, fitted.prior_weight, self.log_prior)
+        start = Pool(fitted.weights[at], fitted.share, fitted.prior_weight, fitted.log_prior)
         some = Centred(centred.scores[at], centred.offset[at], centred.answered)
         labels = self.y[self.development]
         # from the prior alone, where all weights are 0, no search should begin
         near = start if start.weights.any() else None
-        return pool_centred(some, labels, self.log_prior, weights, near)
+        return pool_centred(some, labels, self.train_counts, weights, near)
 
     def _rungs(
         self,
-        without: Predictions,
-        prompted: Predictions,
+        without: Pooled,
+        prompted: Pooled,
         own: Predictions,
         weights: Floats | None = None,
     ) -> NDArray[np.bool_]:
@@ -195,7 +195,11 @@ class Ladder:
             stack(own, prompted, labels, weights).evaluation,
         )
         likeliest = [log_proba.argmax(axis=1) == truth for log_proba in said]
-        beyond = [(log_proba - self.log_prior).argmax(axis=1) == truth for log_proba in said]
+        priors = (without.log_prior, prompted.log_prior) * 2
+        beyond = [
+            (log_proba - log_prior).argmax(axis=1) == truth
+            for log_proba, log_prior in zip(said, priors, strict=True)
+        ]
         return np.array([likeliest, beyond])
 
     def _answers(self, found: list[NDArray[np.bool_]], scale: float) -> Answers:

@@ -161,14 +161,3 @@ def _out_of_fold(family: Calibration, scores: Floats, labels: Ints) -> Floats:
 def _folds(n: int) -> list[Ints]:
     """Up to five folds of development items; they come in random order already."""
     return [np.arange(n)[k :: min(5, n)] for k in range(min(5, n))]
-
-
-def log_label_prior(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float64]:
-    """Add-one smoothed log prior, shape (K,).
-
-    Example:
-        >>> np.exp(log_label_prior(np.array([0, 0, 1]), 2)).round(2).tolist()
-        [0.6, 0.4]
-    """
-    counts = np.bincount(labels, minlength=n_classes) + 1.0
-    return np.asarray(np.log(counts / counts.sum()))

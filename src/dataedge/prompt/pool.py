@@ -10,11 +10,12 @@ prompt ensembles, Jiang et al. 2020.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from dataedge.prompt.calibration import log_softmax
+from dataedge.prompt.label_prior import count_labels, log_label_prior
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +84,7 @@ class Pool:
     Attributes:
         weights: shape (M,), none below 0.
         share: of the batch offset that is given back, not below 0.
-        prior_weight: of the train side's label prior.
+        prior_weight: of the label prior.
         log_prior: shape (K,).
     """
 
@@ -121,7 +122,7 @@ def fit_pool(
     Args:
         centred: shape (M, n, K), of development items, calibrated on more items than those.
         labels: shape (n,), their label numbers.
-        log_prior: shape (K,), of the train side.
+        log_prior: shape (K,).
         weights: shape (n,), how much each item counts; 1 if None.
         start: a pool of the same prompts from which the search begins, and ends after fewer steps.
     """
@@ -174,7 +175,8 @@ class Pooled:
         evaluation: shape (n_eval, K), of weights fitted on all development items.
         weights: shape (M,), of the prompts.
         share: of the batch offset that is given back.
-        prior_weight: of the train side's label prior.
+        prior_weight: of the label prior.
+        log_prior: shape (K,), of train and development items.
     """
 
     development: Floats
@@ -182,23 +184,36 @@ class Pooled:
     weights: Floats
     share: float
     prior_weight: float
+    log_prior: Floats
 
 
-def pool_prompts(scores: Floats, labels: Ints, log_prior: Floats) -> Pooled:
+class OutOfFold(NamedTuple):
+    """What is said of development items by what is known without their fold, shape (n_dev, K) each.
+
+    Attributes:
+        log_proba: log-probabilities.
+        log_prior: the label prior that they are based on.
+    """
+
+    log_proba: Floats
+    log_prior: Floats
+
+
+def pool_prompts(scores: Floats, labels: Ints, train_counts: Floats) -> Pooled:
     """Pool prompts on held-out items, as far from the prior alone as is likely out of fold.
 
     Args:
         scores: shape (M, n_dev + n_eval, K), nats, development items first.
         labels: shape (n_dev,), label numbers of the development items.
-        log_prior: shape (K,), of the train side.
+        train_counts: shape (K,), items of each label on the train side.
     """
-    return pool_centred(centre(scores), labels, log_prior)
+    return pool_centred(centre(scores), labels, train_counts)
 
 
 def pool_centred(
     centred: Centred,
     labels: Ints,
-    log_prior: Floats,
+    train_counts: Floats,
     weights: Floats | None = None,
     start: Pool | None = None,
 ) -> Pooled:
@@ -207,7 +222,7 @@ def pool_centred(
     Args:
         centred: shape (M, n_dev + n_eval, K), development items first.
         labels: shape (n_dev,).
-        log_prior: shape (K,).
+        train_counts: shape (K,).
         weights: shape (n_dev,), how much each development item counts; 1 if None.
         start: a pool of the same prompts from which the search begins.
     """
@@ -215,47 +230,53 @@ def pool_centred(
     counted = np.ones(n) if weights is None else weights
     development = centred.items(np.arange(n))
     evaluation = centred.items(np.arange(n, centred.scores.shape[1]))
+    log_prior = log_label_prior(train_counts, count_labels(labels, len(train_counts), counted))
     pool = fit_pool(development, labels, log_prior, counted, start)
-    held = pooled_out_of_fold(development, labels, log_prior, counted, pool if start else None)
-    trust = _trust(held, labels, log_prior, counted)
-    pool, held = pool.trusted(trust), _towards(held, log_prior, trust)
-    found = pool.log_proba(evaluation)
-    return Pooled(held, found, pool.weights, pool.share, pool.prior_weight)
+    held = pooled_out_of_fold(development, labels, train_counts, counted, pool if start else None)
+    trust = _trust(held, labels, counted)
+    pool = pool.trusted(trust)
+    return Pooled(
+        _towards(held, trust),
+        pool.log_proba(evaluation),
+        pool.weights,
+        pool.share,
+        pool.prior_weight,
+        log_prior,
+    )
 
 
-def _trust(held: Floats, labels: Ints, log_prior: Floats, counted: Floats) -> float:
+def _trust(held: OutOfFold, labels: Ints, counted: Floats) -> float:
     """How far to go from the prior: the mean of TRUST under their likelihood of development items.
 
     The likeliest one alone goes all the way where few items happen to speak for weak prompts, and not at all
     where they happen to speak against them.
     """
     rows = np.arange(len(labels))
-    told = np.array(
-        [np.nansum(counted * _towards(held, log_prior, trust)[rows, labels]) for trust in TRUST]
-    )
+    told = np.array([np.nansum(counted * _towards(held, trust)[rows, labels]) for trust in TRUST])
     weight = np.exp(told - told.max())
     return float(weight @ np.array(TRUST) / weight.sum())
 
 
-def _towards(log_proba: Floats, log_prior: Floats, trust: float) -> Floats:
+def _towards(held: OutOfFold, trust: float) -> Floats:
     """Log-probabilities (n, K) that go only this far from the prior."""
-    return log_softmax(log_prior + trust * (log_proba - log_prior))
+    return log_softmax(held.log_prior + trust * (held.log_proba - held.log_prior))
 
 
 def pooled_out_of_fold(
     centred: Centred,
     labels: Ints,
-    log_prior: Floats,
+    train_counts: Floats,
     weights: Floats | None = None,
     start: Pool | None = None,
-) -> Floats:
-    """Log-probabilities (n, K) of development items, each pooled with weights of the other folds."""
-    n = len(labels)
+) -> OutOfFold:
+    """Development items, each pooled with the weights and the label prior of the other folds."""
+    n, K = len(labels), len(train_counts)
     counted = np.ones(n) if weights is None else weights
-    out = np.empty(centred.scores.shape[1:])
+    log_proba, log_prior = np.empty((2, n, K))
     for k in range(min(FOLDS, n)):
         fold = np.arange(n)[k::FOLDS]
         rest = np.setdiff1d(np.arange(n), fold)
-        fitted = fit_pool(centred.items(rest), labels[rest], log_prior, counted[rest], start)
-        out[fold] = fitted.log_proba(centred.items(fold))
-    return out
+        prior = log_label_prior(train_counts, count_labels(labels[rest], K, counted[rest]))
+        fitted = fit_pool(centred.items(rest), labels[rest], prior, counted[rest], start)
+        log_proba[fold], log_prior[fold] = fitted.log_proba(centred.items(fold)), prior
+    return OutOfFold(log_proba, log_prior)
