@@ -52,3 +52,20 @@ def test_nothing_is_told_where_nothing_was_planted(tiny_model: str, tmp_path: Pa
     assert found.measures["definedness"].detail["control"]["low"] <= 0.0
     assert found.dataset.splits["leaked"] == 0
     assert not any("label" in n or "duplicate" in n or "copies" in n for n in found.dataset.notes)
+
+
+def test_picked_train_rows_are_told_and_mislead_no_prompt(tiny_model: str, tmp_path: Path) -> None:
+    """As many train rows of each label, 85 % of the test rows of one: the prior stayed with the train side."""
+    rng = np.random.default_rng(3)
+    data = frame(leak=False)
+    test = (data["split"] == "test").to_numpy()
+    data.loc[test, "label"] = rng.choice(KINDS, test.sum(), p=[0.85, 0.1, 0.05])
+    found = audited(data, tiny_model, tmp_path / "picked").report
+    assert found.measures["label_shift"].detail["reported"]
+    assert "not as frequent on both sides" in found.dataset.notes[0]
+    reached = {figure.rung: figure.value for figure in found.ladder}
+    chance, without = reached["chance"], reached["without_data"]
+    assert chance is not None
+    assert without is not None
+    assert chance > 0.7
+    assert without > chance - 0.02

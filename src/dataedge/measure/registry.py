@@ -122,6 +122,15 @@ MEASURES = (
         "measure/label_leak.py",
     ),
     Measure(
+        "label_shift",
+        ("share",),
+        (Task.CLASSIFY,),
+        "How far label frequencies of train and held-out items lie apart, beyond chance; reported where "
+        "a tenth or more of the labels would have to be others.",
+        "labels on both sides",
+        "measure/label_shift.py",
+    ),
+    Measure(
         "annotator_agreement",
         ("alpha",),
         (Task.CLASSIFY,),

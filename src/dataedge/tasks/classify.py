@@ -18,7 +18,7 @@ from dataedge.learning_curve.curve import Curve
 from dataedge.learning_curve.forecast import Forecast
 from dataedge.learning_curve.more_data import MoreData, edge_target, measure_more_data
 from dataedge.learning_curve.scaling_laws import Fit
-from dataedge.measure import definedness, disagreement, label_leak, novelty
+from dataedge.measure import definedness, disagreement, label_leak, label_shift, novelty
 from dataedge.measure.shared_pieces import edge_of_unseen_pieces
 from dataedge.pilot.rungs import of_labels as pilot_of_labels
 from dataedge.positions import Positions, per_item, positions
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 LEADING = 0.8
 """Share of one label beyond which accuracy says little, and balanced accuracy is the headline."""
 LABEL_LEAK = Step("label_leak", 1, (label_leak.Leak,))
+LABEL_SHIFT = Step("label_shift", 1, (label_shift.Shift,))
 LEARNING_CURVE = Step("learning_curve", 2, (MoreData, Curve, Forecast, CurvePoints, Fit), parts=2)
 
 
@@ -96,7 +97,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         columns |= annotated.columns
         views["disputed"] = annotated.disputed
         agreement["annotator_agreement"] = annotated.agreement
-    leak = _leak(workspace, index)
+    leak, shift = _leak(workspace, index), _shift(workspace)
     return TaskResult(
         ladder=headline.ladder_beside(beside),
         edge=edge,
@@ -121,6 +122,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
             "label_noise": quality.noise,
             "label_conflicts": quality.conflicts,
             "label_leak": leak,
+            "label_shift": shift,
             **agreement,
             "definedness": defined,
             "disagreement": differ,
@@ -129,7 +131,7 @@ def find(workspace: Workspace, config: AuditConfig, tokens: Figure) -> TaskResul
         },
         columns=columns,
         views=views,
-        notes=tuple(filter(None, (label_leak.sentence(leak),))),
+        notes=tuple(filter(None, (label_leak.sentence(leak), label_shift.sentence(shift)))),
         edge_basis=edge_basis,
         tuning_basis=rungs.tuning_basis,
     )
@@ -209,6 +211,24 @@ def _leak(workspace: Workspace, index: Positions) -> label_leak.Leak:
     found = workspace.engine.once(LABEL_LEAK, inputs, lambda _: label_leak.label_leak(**inputs))
     named = [items[index[at]].id for at in found.examples]
     return replace(found, detail={**found.detail, "items": named})
+
+
+def _shift(workspace: Workspace) -> label_shift.Shift:
+    """Whether labels are as frequent among held-out items as on the train side."""
+    y, sides = workspace.label_numbers, workspace.splits
+    train, held = (
+        positions(side[y[side] >= 0])
+        for side in (sides.train, np.concatenate([sides.development, sides.evaluation]))
+    )
+    inputs: dict[str, Any] = {
+        "train": y[train],
+        "held_out": y[held],
+        "train_clusters": workspace.clusters[train],
+        "held_out_clusters": workspace.clusters[held],
+        "labels": workspace.dataset.labels,
+        "seed": workspace.seed,
+    }
+    return workspace.engine.once(LABEL_SHIFT, inputs, lambda _: label_shift.label_shift(**inputs))
 
 
 def _limits(

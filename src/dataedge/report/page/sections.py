@@ -65,7 +65,14 @@ SUBJECTS: Final = {
         "edge_unseen_pieces",
         "tokens",
     ),
-    "labels": ("Labels", "label_noise", "label_conflicts", "label_leak", "class_balance"),
+    "labels": (
+        "Labels",
+        "label_noise",
+        "label_conflicts",
+        "label_leak",
+        "label_shift",
+        "class_balance",
+    ),
     "definedness": ("How well the task is defined", "definedness", "disagreement"),
     "redundancy": (
         "Repeated rows",
