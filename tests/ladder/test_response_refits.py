@@ -16,6 +16,7 @@ from dataedge.ladder.response_refits import (
     PARTS,
     REWEIGHTS,
     Ladder,
+    Mixture,
     Sides,
 )
 from dataedge.ladder.rungs import Rungs
@@ -93,13 +94,12 @@ def ladder(seed: int, *, prompts: int = 2) -> Ladder:
         Sides(*([answers(rng, side, level) for _ in range(prompts)] for side in sides[1:]))
         for level in (0.3, 0.4)
     )
-    weights = np.full(prompts, 1 / prompts)
+    weights, spelt = np.full(prompts, 1 / prompts), prompts * [sides[0]]
     return Ladder(
-        without,
-        base,
-        base,
-        3 * (weights,),
-        prompts * [sides[0]],
+        Mixture(without, weights),
+        Mixture(base, weights),
+        Mixture(without, weights, spelt),
+        Mixture(base, weights, spelt),
         np.arange(40),
         np.arange(24),
         seed,
@@ -123,6 +123,15 @@ def test_each_source_moves_the_rungs_that_rest_on_it() -> None:
     assert found.variances("few_shot", "chance", on) is None
 
 
+def test_where_nothing_is_retrieved_both_learned_rungs_are_one() -> None:
+    found = replace(ladder(5), with_data=None).refit([])
+    for gains in (found.train_side.gain, found.development.gain):
+        assert np.array_equal(gains[:, 2], gains[:, 3])
+    apart = ladder(5).refit([]).train_side.gain
+    assert np.array_equal(apart[:, 2], found.train_side.gain[:, 2])
+    assert not np.array_equal(apart[:, 2], apart[:, 3])
+
+
 def test_one_prompt_has_no_weights_to_choose_but_those_of_ngrams() -> None:
     found = ladder(1, prompts=1).refit([])
     assert not np.ptp(found.development.gain[:, :2].sum(axis=2), axis=0).any()
@@ -137,9 +146,10 @@ def test_refits_are_kept_bit_for_bit_and_the_same_each_time() -> None:
 
 def test_responses_without_an_answer_are_left_out_before_a_variance_is_told() -> None:
     made = ladder(3)
-    gone: list[Answer | None] = [None, *made.base.evaluation[0][1:]]
-    base = Sides(made.base.development, [gone, [None, *made.base.evaluation[1][1:]]])
-    found = Ladder(**{**vars(made), "base": base}).refit([])
+    said = made.learned.said
+    gone: list[Answer | None] = [None, *said.evaluation[0][1:]]
+    some = Sides(said.development, [gone, [None, *said.evaluation[1][1:]]])
+    found = replace(made, learned=made.learned._replace(said=some)).refit([])
     there = np.isfinite(found.train_side.gain).all(axis=(0, 1))
     assert not there[0]
     kept = found.items(there).variances("learned", "prompted", Items(np.ones(49), np.arange(49)))
@@ -150,8 +160,9 @@ def test_responses_without_an_answer_are_left_out_before_a_variance_is_told() ->
 @pytest.mark.parametrize("same", [True, False])
 def test_responses_spelt_alike_are_counted_once(*, same: bool) -> None:
     made = ladder(4)
-    spelt = made.spelt if same else [list(made.spelt[0]), list(made.spelt[0])]
-    found = Ladder(**{**vars(made), "spelt": spelt}).refit([])
+    spelt = made.learned.spelt
+    spelt = spelt if same else [list(spelt[0]), list(spelt[0])]
+    found = replace(made, learned=made.learned._replace(spelt=spelt)).refit([])
     assert np.array_equal(found.train_side.gain, made.refit([]).train_side.gain)
 
 

@@ -12,21 +12,14 @@ from dataedge.items import Task
 from dataedge.ladder.outcome import Outcome, better, keep, valid_items
 from dataedge.ladder.prompt_information import CONTEXTS, OtherPrompts, drawn_items, other_prompts
 from dataedge.ladder.refits import REFITTED, Gains, Refits
-from dataedge.ladder.response_prompts import (
-    AskedText,
-    NGrams,
-    PromptMixture,
-    ResponsePrompts,
-    evidence_of,
-    with_ngrams,
-)
-from dataedge.ladder.response_refits import DRAWS, Ladder, Sides
+from dataedge.ladder.response_learning import ResponseLearning, Taught
+from dataedge.ladder.response_prompts import AskedText, NGrams, PromptMixture
+from dataedge.ladder.response_refits import DRAWS, Ladder, Mixture, Sides
 from dataedge.ladder.rungs import FINE_TUNED, Rungs
 from dataedge.ladder.tuned import Question, TunedPrompt, with_preference
-from dataedge.learner.ngram import WEIGHTS, ByteUnigram
+from dataedge.learner.ngram import ByteUnigram
 from dataedge.learning_curve.fine_tune_curve import MoreRows, Size, gain_of_more_rows
 from dataedge.positions import Positions, positions
-from dataedge.prompt.mixture import align, mixed
 from dataedge.prompt.templates import MAX_CHARACTERS
 
 if TYPE_CHECKING:
@@ -37,8 +30,7 @@ if TYPE_CHECKING:
     from dataedge.prompt.scores import Answer
     from dataedge.prompt.templates import Strategy
 
-NGRAM_WEIGHT = Step("ngram_weight", 2)
-REFITS = Step("response_refits", 1, (Refits, Gains))
+REFITS = Step("response_refits", 2, (Refits, Gains))
 
 
 @dataclass(frozen=True)
@@ -66,42 +58,12 @@ class GenerateRun:
     tuned: TunedPrompt | None = None
 
 
-class GenerateLadder(ResponsePrompts):
+class GenerateLadder(ResponseLearning):
     """Climbs the ladder of prompts and responses, or of passages.
 
     Args:
         workspace: the data, its sides and vectors, and the base model.
     """
-
-    def best_weight(self, asked: PromptMixture, ngrams: NGrams) -> float:
-        """Weight of n-grams that does best on development items."""
-        answers = [self.answers(m, self.s.development) for m in asked.members]
-        models = [self.ngram(m, ngrams.size, shuffled=ngrams.shuffled) for m in asked.members]
-        weights = np.array(asked.weights)
-        inputs = {
-            "answers": answers,
-            "weights": weights,
-            "ngrams": [model.identity for model in models],
-            "tried": WEIGHTS,
-        }
-
-        def compute(_: object) -> float:
-            pairs = [(evidence_of(m, a), a) for m, a in zip(models, answers, strict=True)]
-
-            def loss(weight: float) -> float:
-                told = align([with_ngrams(*pair, weight) for pair in pairs])
-                return float(np.nansum(mixed(told, weights)))
-
-            return min(WEIGHTS, key=loss)
-
-        return self.s.engine.once(NGRAM_WEIGHT, inputs, compute)
-
-    def fitted(
-        self, asked: PromptMixture, size: int | None = None, *, shuffled: bool = False
-    ) -> NGrams:
-        """N-grams of so many train items, with the weight that does best on development items."""
-        ngrams = NGrams(0.0, size, shuffled)
-        return ngrams._replace(weight=self.best_weight(asked, ngrams))
 
     def run(self, tuned: TunedPrompt | None = None, untuned: str = "") -> GenerateRun:
         """All rungs.
@@ -115,21 +77,23 @@ class GenerateLadder(ResponsePrompts):
         outcomes = {"chance": self._chance(), **asked.outcomes}
         chosen = dict(asked.prompted.chosen)
         chosen["without_data"] = chosen[better(outcomes, ("zero_shot", "few_shot"))]
-        base = asked.with_retrieved
         if tuned is not None:
-            outcomes[FINE_TUNED] = self._tuned(tuned)
+            outcomes[FINE_TUNED] = self.tuned(tuned)
             outcomes[FINE_TUNED] = with_preference(outcomes)
-            base, _ = self.mix([*base.members, tuned])
-        ngrams = self.fitted(base)
-        learned = self._learned(outcomes["prompted"], base, ngrams)
-        outcomes["learned"] = learned
-        detail = {**learned.detail, "is": "learned"}
-        outcomes["with_data"] = replace(learned, detail=detail, same_as="learned")
-        plain = self.bits(base, s.evaluation)
-        shuffled = self.bits(base, s.evaluation, ngrams=self.fitted(base, shuffled=True))
+        learned = self.teach(asked.without, tuned)
+        outcomes["learned"] = self.learned(outcomes["without_data"], learned)
+        if asked.with_retrieved == asked.without:
+            top, detail = learned, {**outcomes["learned"].detail, "is": "learned"}
+            outcomes["with_data"] = replace(outcomes["learned"], detail=detail, same_as="learned")
+        else:
+            top = self.teach(asked.with_retrieved, tuned)
+            outcomes["with_data"] = self.learned(outcomes["prompted"], top)
+        plain = self.bits(top.base, s.evaluation)
+        control = self.fitted(top.base, shuffled=True)
+        shuffled = self.bits(top.base, s.evaluation, ngrams=control)
         others = None
         if s.dataset.task is Task.GENERATE:
-            others = self._others(asked, base, ngrams, tuned)
+            others = self._others(asked, top, tuned)
         valid = valid_items(outcomes) & np.isfinite(shuffled)
         index = positions(s.evaluation[valid])
         rungs = Rungs(
@@ -140,7 +104,7 @@ class GenerateLadder(ResponsePrompts):
             keep(outcomes, valid),
             asked.prompted.missing | ({FINE_TUNED: untuned} if untuned else {}),
             s.seed,
-            refits=self._refits(asked, base, outcomes, ngrams).items(valid),
+            refits=self._refits(asked, learned, top, outcomes).items(valid),
             tuned_counts=tuned is not None
             and (tuned.whole or better(outcomes, (FINE_TUNED, "learned")) == FINE_TUNED),
             more_rows=self._more_rows(tuned, outcomes, valid) if tuned else None,
@@ -153,7 +117,7 @@ class GenerateLadder(ResponsePrompts):
             plain[valid],
             shuffled[valid],
             chosen,
-            tuned if tuned in base.members else None,
+            tuned if tuned in top.base.members else None,
         )
 
     def questions(self, *, short: bool) -> list[Question]:
@@ -168,12 +132,6 @@ class GenerateLadder(ResponsePrompts):
             return own
         rows = s.evaluation[drawn_items(s.clusters[s.evaluation], seed=s.seed)].tolist()
         return [*own, *(Question(i, q) for q in other_prompts(s).tolist() for i in rows)]
-
-    def _tuned(self, tuned: TunedPrompt) -> Outcome:
-        """The rung of a tuned model by itself."""
-        alone = PromptMixture.alone(tuned)
-        found = self.outcome(alone, self.bits(alone, self.s.development), **tuned.detail)
-        return replace(found, how=tuned.how, strategy=tuned)
 
     def _more_rows(
         self, tuned: TunedPrompt, outcomes: dict[str, Outcome], valid: NDArray[np.bool_]
@@ -197,87 +155,69 @@ class GenerateLadder(ResponsePrompts):
         )
 
     def _refits(
-        self, asked: AskedText, base: PromptMixture, outcomes: dict[str, Outcome], ngrams: NGrams
+        self, asked: AskedText, learned: Taught, top: Taught, outcomes: dict[str, Outcome]
     ) -> Refits[Gains]:
         """The same ladder with another train side, other weights and other demonstrations.
 
         A tuned model is not tuned again: its answers stay as they are.
         """
         s = self.s
-        mixtures = (asked.without, asked.with_retrieved, base)
-        sides = [
-            Sides(
-                *(
-                    [s.answers(m, side) for m in mixture.members]
-                    for side in (s.development, s.evaluation)
-                )
-            )
-            for mixture in mixtures
-        ]
-        forms = {m.template.answer: self.spelt(m, self.counted) for m in base.members}
+        same = top == learned
         inputs: dict[str, Any] = {
-            "without": sides[0],
-            "prompted": sides[1],
-            "base": sides[2],
-            "weights": tuple(np.array(mixture.weights) for mixture in mixtures),
-            "spelt": [forms[m.template.answer] for m in base.members],
+            "without": self._mixture(asked.without),
+            "prompted": self._mixture(asked.with_retrieved),
+            "learned": self._mixture(learned.base, spelt=True),
+            "with_data": None if same else self._mixture(top.base, spelt=True),
             "train_clusters": s.clusters[self.counted],
             "development_clusters": s.clusters[s.development],
             "seed": s.seed,
         }
         drawn = [np.stack([outcomes[rung].bits for rung in REFITTED])]
-        drawn += self._other_draws(mixtures, ngrams)
+        drawn += self._other_draws(asked, learned, top)
         return s.engine.once(
             REFITS,
             {**inputs, "drawn": drawn},
             lambda _: Ladder(**inputs).refit(drawn),
         )
 
+    def _mixture(self, asked: PromptMixture, *, spelt: bool = False) -> Mixture:
+        """What its prompts say, and how they would spell the train responses."""
+        sides = (self.s.development, self.s.evaluation)
+        said = Sides(*([self.answers(m, side) for m in asked.members] for side in sides))
+        forms = {m.template.answer: m for m in asked.members} if spelt else {}
+        tokens = {form: self.spelt(m, self.counted) for form, m in forms.items()}
+        written = [tokens[m.template.answer] for m in asked.members] if spelt else []
+        return Mixture(said, np.array(asked.weights), written)
+
     def _other_draws(
-        self, mixtures: Sequence[PromptMixture], ngrams: NGrams
+        self, asked: AskedText, learned: Taught, top: Taught
     ) -> list[NDArray[np.float64]]:
         """Bits of each rung that is refitted, shape (4, n), behind other random demonstrations."""
-        drawn = []
-        for turn in range(1, DRAWS[self.s.abilities.remote] + 1):
+        s, drawn = self.s, []
+        mixtures = [asked.without, asked.with_retrieved, learned.base, top.base]
+        for turn in range(1, DRAWS[s.abilities.remote] + 1):
             redrawn = [mixture.redrawn(turn) for mixture in mixtures]
-            if redrawn == list(mixtures):
+            if redrawn == mixtures:
                 break
-            *asked, base = redrawn
-            learned = self.bits(base, self.s.evaluation, ngrams=ngrams)
-            prompted = (self.bits(m, self.s.evaluation) for m in asked)
-            drawn.append(np.stack([*prompted, learned, learned]))
+            with_ngrams = [None, None, learned.ngrams, top.ngrams]
+            drawn.append(
+                np.stack(
+                    [
+                        self.bits(mixture, s.evaluation, ngrams=ngrams)
+                        for mixture, ngrams in zip(redrawn, with_ngrams, strict=True)
+                    ]
+                )
+            )
         return drawn
 
-    def _learned(self, prompted: Outcome, base: PromptMixture, ngrams: NGrams) -> Outcome:
-        """N-grams of the train side mixed into prompts that were shown retrieved items, and a tuned model."""
-        s = self.s
-        development = self.bits(base, s.development, ngrams=ngrams)
-        bits = self.bits(base, s.evaluation, ngrams=ngrams)
-        size = len(s.splits.train)
-        return Outcome(
-            f"{base.name}, n-grams of {size} train items mixed in with weight {ngrams.weight:g}",
-            self.trial(None, development),
-            -bits,
-            bits,
-            detail={
-                "train_items": size,
-                "ngram_weight": ngrams.weight,
-                "base": base.by_name,
-                "cut_share": prompted.detail["cut_share"],
-            },
-        )
-
-    def _others(
-        self, asked: AskedText, base: PromptMixture, ngrams: NGrams, tuned: TunedPrompt | None
-    ) -> OtherPrompts:
+    def _others(self, asked: AskedText, top: Taught, tuned: TunedPrompt | None) -> OtherPrompts:
         """What task and style are told apart by; of a short fine-tune without it, which all is style."""
         if tuned is None or not tuned.short:
-            return self._behind_others(asked.without, base, ngrams)
-        base = asked.with_retrieved
-        ngrams = self.fitted(base)
-        found = self._behind_others(asked.without, base, ngrams)
+            return self._behind_others(asked.without, *top)
+        top = self.teach(asked.with_retrieved, None)
+        found = self._behind_others(asked.without, *top)
         indices = positions(self.s.evaluation[found.rows])
-        return replace(found, own=self.bits(base, indices, ngrams=ngrams))
+        return replace(found, own=self.bits(top.base, indices, ngrams=top.ngrams))
 
     def _behind_others(
         self, without: PromptMixture, base: PromptMixture, ngrams: NGrams

@@ -48,26 +48,38 @@ class Sides(NamedTuple):
     evaluation: Sequence[Sequence[Answer | None]]
 
 
+class Mixture(NamedTuple):
+    """Prompts as one, into which n-grams may be mixed.
+
+    Attributes:
+        said: their answers.
+        weights: shape (M,).
+        spelt: per prompt the tokens of each train response, as its template writes it; empty without n-grams.
+    """
+
+    said: Sides
+    weights: Floats
+    spelt: Sequence[Sequence[Ints]] = ()
+
+
 @dataclass(frozen=True)
 class Ladder:
     """A ladder of responses, as far as it can be fitted again.
 
     Attributes:
-        without: answers of the prompts of `without_data`.
-        prompted: answers of those of `prompted`.
-        base: answers of what n-grams are mixed into: the same, or a tuned model beside them.
-        weights: of the three mixtures.
-        spelt: per prompt of `base` the tokens of each train response, as its template writes it.
+        without: the prompts of `without_data`.
+        prompted: those of `prompted`.
+        learned: what n-grams are mixed into: those of `without_data`, and a tuned model if there is one.
+        with_data: the same with those of `prompted`; None where nothing is retrieved.
         train_clusters: shape (n_train,), of the train responses.
         development_clusters: shape (n_dev,).
         seed: of the draws.
     """
 
-    without: Sides
-    prompted: Sides
-    base: Sides
-    weights: tuple[Floats, Floats, Floats]
-    spelt: Sequence[Sequence[Ints]]
+    without: Mixture
+    prompted: Mixture
+    learned: Mixture
+    with_data: Mixture | None
     train_clusters: Ints
     development_clusters: Ints
     seed: int
@@ -83,53 +95,54 @@ class Ladder:
         draws = (Gains(-np.stack(drawn), 1.0),) if len(drawn) > 1 else ()
         return Refits(self._train_side(own), self._development(), draws)
 
-    def _asked(self) -> Floats:
-        """Bits of `without_data` and `prompted` as they are, and room for the learned, shape (4, n)."""
-        asked = (self.without, self.prompted)
-        without, prompted = (
-            mixed(align(side.evaluation), w)
-            for side, w in zip(asked, self.weights[:2], strict=True)
-        )
-        return np.stack([without, prompted, prompted, prompted])
+    def _asked(self) -> list[Floats]:
+        """Bits of `without_data` and `prompted` as they are, shape (n,) each."""
+        return [mixed(align(m.said.evaluation), m.weights) for m in (self.without, self.prompted)]
 
-    def _train_side(self, own: Floats) -> Gains:
+    @property
+    def _taught(self) -> list[Mixture]:
+        """What n-grams are mixed into."""
+        return [self.learned] if self.with_data is None else [self.learned, self.with_data]
+
+    def _train_side(self, own: list[Floats]) -> Gains:
         """Parts of whole clusters without replacement: the delete-d jackknife (Shao & Wu 1989)."""
         n = len(self.train_clusters)
         found, sizes = [], []
         for turn in range(PARTS):
             rows = sample_clusters(self.train_clusters, round(KEPT * n), self.seed + turn)
             sizes.append(len(rows))
-            mixture = _WithNGrams(self.base, self._counted(rows))
-            learned = mixed(mixture.evaluation(mixture.best(self.weights[2])), self.weights[2])
-            found.append(np.stack([own[0], own[1], learned, learned]))
+            counted = self._counted(rows)
+            learned = [counted.bits(mixture, mixture.weights) for mixture in self._taught]
+            found.append(_rungs(own, learned))
         kept = float(np.mean(sizes))
         return Gains(-np.stack(found), kept / max(n - kept, 1.0))
 
     def _development(self) -> Gains:
         """Development items counted anew, for the weights of prompts and of n-grams."""
-        without, prompted, base = (
-            _BothSides(*(align(answers) for answers in side))
-            for side in (self.without, self.prompted, self.base)
-        )
-        mixture = _WithNGrams(self.base, self._counted(np.arange(len(self.train_clusters))))
+        asked = [
+            _BothSides(*(align(answers) for answers in mixture.said))
+            for mixture in (self.without, self.prompted)
+        ]
+        taught = [align(mixture.said.development) for mixture in self._taught]
+        counted = self._counted(np.arange(len(self.train_clusters)))
         found = []
         for counts in counted_anew(self.development_clusters, REWEIGHTS, self.seed + 1):
-            of_base = fit_weights(base.development, counts)
-            learned = mixed(mixture.evaluation(mixture.best(of_base, counts)), of_base)
-            asked = (
-                mixed(side.evaluation, fit_weights(side.development, counts))
-                for side in (without, prompted)
-            )
-            found.append(np.stack([*asked, learned, learned]))
+            learned = [
+                counted.bits(mixture, fit_weights(said, counts), counts)
+                for mixture, said in zip(self._taught, taught, strict=True)
+            ]
+            prompted = [mixed(s.evaluation, fit_weights(s.development, counts)) for s in asked]
+            found.append(_rungs(prompted, learned))
         return Gains(-np.stack(found), 1.0)
 
-    def _counted(self, rows: NDArray[np.integer[Any]]) -> list[NGram]:
-        """N-grams of some train responses, one model for each prompt's way to spell them."""
-        made: dict[int, NGram] = {}
-        for spelt in self.spelt:
-            if id(spelt) not in made:
-                made[id(spelt)] = NGram([spelt[i] for i in rows])
-        return [made[id(spelt)] for spelt in self.spelt]
+    def _counted(self, rows: NDArray[np.integer[Any]]) -> _Counted:
+        """N-grams of some train responses."""
+        return _Counted(self._taught, rows)
+
+
+def _rungs(asked: Sequence[Floats], learned: Sequence[Floats]) -> Floats:
+    """Bits of the four rungs, shape (4, n); `with_data` is `learned` where there is no other."""
+    return np.stack([*asked, learned[0], learned[-1]])
 
 
 class _BothSides(NamedTuple):
@@ -137,6 +150,30 @@ class _BothSides(NamedTuple):
 
     development: Pieces
     evaluation: Pieces
+
+
+class _Counted:
+    """What mixtures say with n-grams of some train responses mixed in.
+
+    Args:
+        mixtures: into which these are mixed.
+        rows: the train responses.
+    """
+
+    def __init__(self, mixtures: Sequence[Mixture], rows: NDArray[np.integer[Any]]) -> None:
+        models: dict[int, NGram] = {}
+        self._made: list[tuple[Mixture, _WithNGrams]] = []
+        for mixture in mixtures:
+            for spelt in mixture.spelt:
+                if id(spelt) not in models:
+                    models[id(spelt)] = NGram([spelt[i] for i in rows])
+            of_prompts = [models[id(spelt)] for spelt in mixture.spelt]
+            self._made.append((mixture, _WithNGrams(mixture.said, of_prompts)))
+
+    def bits(self, mixture: Mixture, weights: Floats, counts: Floats | None = None) -> Floats:
+        """Of evaluation items, shape (n,), with the weight of n-grams that does best on development items."""
+        told = next(made for one, made in self._made if one is mixture)
+        return mixed(told.evaluation(told.best(weights, counts)), weights)
 
 
 class _WithNGrams:
