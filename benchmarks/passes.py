@@ -82,7 +82,7 @@ def help_seconds(runs: int = 5) -> float:
     for _ in range(runs):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(
-            [sys.executable, "-m", "dataedge.cli", "--help"], capture_output=True, check=True
+            [sys.executable, "-m", "dataedge", "--help"], capture_output=True, check=True
         )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         found.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)

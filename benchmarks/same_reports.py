@@ -122,7 +122,7 @@ def _preference(pairs: list[dict[str, str]], i: int) -> dict[str, str]:
 
 def audit(case: Case, source: Path, out: Path) -> dict[str, Any]:
     """The report of a dataset, audited with the package in `source`."""
-    command = [sys.executable, "-m", "dataedge.cli", "audit", str(case.path), "--out", str(out)]
+    command = [sys.executable, "-m", "dataedge", "audit", str(case.path), "--out", str(out)]
     done = subprocess.run(
         [*command, *case.flags],
         env={**os.environ, "PYTHONPATH": str(source)},

@@ -98,7 +98,7 @@ def audit(run: Run, data: Path, folder: Path, *, probe_items: int) -> dict[str, 
     out = folder / run.name
     if not (out / "report.json").is_file():
         started = time.perf_counter()
-        command = [sys.executable, "-m", "dataedge.cli", "audit", str(data), "--out", str(out)]
+        command = [sys.executable, "-m", "dataedge", "audit", str(data), "--out", str(out)]
         flags = [
             "--seed",
             str(run.seed),

@@ -43,7 +43,7 @@ MEASURES = {
 
 def run(*args: str, **env: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "dataedge.cli", *args],
+        [sys.executable, "-m", "dataedge", *args],
         capture_output=True,
         text=True,
         env={**os.environ, **env},
@@ -247,7 +247,7 @@ def test_killed_in_the_middle_it_goes_on_where_it_stopped(
 ) -> None:
     out = tmp_path / "killed"
     command = [
-        sys.executable, "-m", "dataedge.cli", "audit", str(small_dataset),
+        sys.executable, "-m", "dataedge", "audit", str(small_dataset),
         "--out", str(out), "--model", tiny_model, "--probe-items", "40", "--quiet",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

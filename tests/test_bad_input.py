@@ -232,7 +232,7 @@ def test_interrupted_says_how_to_go_on(monkeypatch: Any, capsys: Any, tmp_path: 
 def test_a_hub_that_cannot_be_reached_is_said_in_a_process_of_its_own(tmp_path: Path) -> None:
     """In this process a part of the hub's client may be loaded that a user's process has not."""
     done = subprocess.run(
-        [sys.executable, "-m", "dataedge.cli", "plan", "no/such-set"],
+        [sys.executable, "-m", "dataedge", "plan", "no/such-set"],
         cwd=tmp_path,
         env={**os.environ, "HF_HUB_OFFLINE": "1"},
         capture_output=True,

@@ -13,7 +13,7 @@ LISTING = (
     ("errors",), ("apart",), ("files",), ("items",), ("positions",), ("figures",), ("intervals",), ("widened_intervals",), ("figure_arithmetic",), ("progress",), ("runs",), ("config",), ("load",),
     ("engine", "store"), ("salvage",), ("models",), ("prepare",), ("prompt",), ("learner",), ("learning_curve",),
     ("ladder",), ("measure",), ("check",), ("exposure",), ("work",), ("pilot",), ("verdict",), ("tasks",), ("report",), ("pipeline",),
-    ("finished_audit",), ("export",), ("comparison",), ("api",), ("cli",), ("__init__",),
+    ("finished_audit",), ("export",), ("comparison",), ("api",), ("cli",), ("__main__",), ("__init__",),
 )  # fmt: skip
 """From what everything uses up to what a user calls; a file's imports come from the left of it."""
 LEVEL = {name: level for level, names in enumerate(LISTING) for name in names}

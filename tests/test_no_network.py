@@ -90,7 +90,7 @@ def test_the_embedded_models_need_no_network(tmp_path: Path) -> None:
     if shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False).returncode:
         pytest.skip("no network namespace can be made here")
     command = [
-        *alone, sys.executable, "-m", "dataedge.cli", "audit", str(ROOT / "data" / "outfits"),
+        *alone, sys.executable, "-m", "dataedge", "audit", str(ROOT / "data" / "outfits"),
         "--out", str(tmp_path / "a"), "--probe-items", "20", "--limit", "120", "--quiet",
     ]  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if k != "HF_HUB_OFFLINE"}

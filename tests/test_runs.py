@@ -256,7 +256,7 @@ def test_an_interrupted_real_run_with_other_options_leaves_the_first(
     assert len(schemas(out)) == 2, "the second run was over, or had not begun"
     report = same_as(small_audit, out)
     again = subprocess.run(
-        [sys.executable, "-m", "dataedge.cli", "report", str(out), "--json", "-"],
+        [sys.executable, "-m", "dataedge", "report", str(out), "--json", "-"],
         capture_output=True,
         text=True,
     )

@@ -90,7 +90,7 @@ def test_a_disk_that_fills_up_loses_nothing(
 ) -> None:
     """No file may grow past `most` bytes, as where the disk ends there."""
     command = [
-        sys.executable, "-m", "dataedge.cli", "audit", str(small_dataset),
+        sys.executable, "-m", "dataedge", "audit", str(small_dataset),
         "--out", str(tmp_path / "a"), "--model", tiny_model, "--probe-items", "40", "--quiet",
     ]  # fmt: skip
 

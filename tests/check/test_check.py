@@ -133,6 +133,15 @@ def test_numbers_with_a_sign_or_a_point_are_no_twins(tmp_path: Path) -> None:
     assert "label_case_twins" not in names
 
 
+def test_numbers_that_are_all_the_same_are_told(tmp_path: Path) -> None:
+    for second, told in (("3.50", True), ("4", False)):
+        rows = [(f"text number {i}", ("3.5", second)[i % 2]) for i in range(40)]
+        found = {f.name: f for f in check(str(labelled(tmp_path, rows)), {"task": "number"}).found}
+        assert ("one_number" in found) == told
+        if told:
+            assert len(found["one_number"].rows) == 40
+
+
 def test_sides(tmp_path: Path) -> None:
     some = [(f"text {i}", "warm" if i % 2 else "cold") for i in range(40)]
     labelled(tmp_path, [*some, *[(f"only here {i}", "train only") for i in range(4)]], "train.csv")

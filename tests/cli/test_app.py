@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "dataedge.cli", *args], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dataedge", *args], capture_output=True, text=True, check=False
     )
 
 
@@ -32,7 +32,7 @@ def on_terminal(*args: str) -> str:
 
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "dataedge.cli", *args],
+        [sys.executable, "-m", "dataedge", *args],
         stdout=theirs,
         stderr=theirs,
         env={**os.environ, "COLUMNS": "80", "TERM": "dumb"},

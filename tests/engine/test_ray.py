@@ -280,7 +280,7 @@ def test_an_audit_whose_process_is_killed_goes_on(
 ) -> None:
     out = tmp_path / "killed"
     command = [
-        sys.executable, "-m", "dataedge.cli", "audit", str(small_dataset), "--out", str(out), "--model", tiny_model,
+        sys.executable, "-m", "dataedge", "audit", str(small_dataset), "--out", str(out), "--model", tiny_model,
         "--probe-items", "40", "--engine", "ray", "--ray-address", machines.address,
     ]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as killed:

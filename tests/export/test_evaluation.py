@@ -81,7 +81,7 @@ def test_a_suite_holds_the_evaluation_items_and_the_bar(
 def test_the_command_writes_one_thing_at_a_time(
     small_audit: dataedge.Audit, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "dataedge.cli", "export", str(small_audit.directory)]
+    command = [sys.executable, "-m", "dataedge", "export", str(small_audit.directory)]
     out = tmp_path / "suite"
     both = subprocess.run(
         [*command, "--eval", "inspect", "--clean"], capture_output=True, text=True

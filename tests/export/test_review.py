@@ -77,7 +77,7 @@ def test_another_form_is_named_with_those_there_are() -> None:
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "dataedge.cli", "export", *arguments]
+    command = [sys.executable, "-m", "dataedge", "export", *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, cwd=cwd, env={**os.environ}, check=False
     )

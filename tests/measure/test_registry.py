@@ -39,7 +39,7 @@ def test_the_command_prints_the_list_without_loading_what_computes() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines() == [*lines(), "LOADED []"], done.stderr
-    command = [sys.executable, "-m", "dataedge.cli", "measures", "--markdown"]
+    command = [sys.executable, "-m", "dataedge", "measures", "--markdown"]
     assert subprocess.run(command, capture_output=True, text=True).stdout == page()
 
 

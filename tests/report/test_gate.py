@@ -138,7 +138,7 @@ def test_the_summary_is_a_table() -> None:
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "dataedge.cli", "gate", *arguments],
+        [sys.executable, "-m", "dataedge", "gate", *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},

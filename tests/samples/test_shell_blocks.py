@@ -90,7 +90,7 @@ def test_the_commands_of_a_page_run(page: str, work: Path, tiny_model: str) -> N
         for line in wanted:
             words = shlex.split(line.replace(SERVER, address), comments=True)
             done = subprocess.run(
-                [sys.executable, "-m", "dataedge.cli", *words[1:]],
+                [sys.executable, "-m", "dataedge", *words[1:]],
                 capture_output=True,
                 text=True,
                 cwd=work,

@@ -41,7 +41,7 @@ def check_labels(
         for row, label in enumerate(labels):
             if label is not None and counts[label] < FEW:
                 into.add("rare_label", "warning", row, f"{label!r:.60} labels {counts[label]} rows")
-    _one_label(labels, counts, into)
+    _nothing_to_tell("label", labels, counts, into)
     _sides(labels, splits, into)
     given: dict[str, set[str]] = defaultdict(set)
     for text, label in zip(inputs, labels, strict=True):
@@ -52,6 +52,16 @@ def check_labels(
             first = f"the same input has {len(given[text])} different labels"
             into.add("conflicting_labels", "warning", row, first)
     return {"labels": len(counts)}
+
+
+def check_numbers(numbers: Sequence[str | None], into: Collected) -> None:
+    """Check the numbers of rows: whether they differ.
+
+    Args:
+        numbers: of each row as it is written; None where there is none.
+        into: takes what is found.
+    """
+    _nothing_to_tell("number", numbers, Counter(n for n in numbers if n is not None), into)
 
 
 def twins(counts: Mapping[str, int]) -> dict[str, str]:
@@ -88,13 +98,15 @@ def _twins(labels: Sequence[str | None], counts: Counter[str], into: Collected) 
             into.add("label_case_twins", "error", row, first)
 
 
-def _one_label(labels: Sequence[str | None], counts: Counter[str], into: Collected) -> None:
+def _nothing_to_tell(
+    what: str, answers: Sequence[str | None], counts: Counter[str], into: Collected
+) -> None:
     if len(counts) != 1:
         return
-    for row, label in enumerate(labels):
-        if label is not None:
-            what = f"every label is {label!r:.60}: there is nothing to tell apart"
-            into.add("one_label", "error", row, what)
+    for row, answer in enumerate(answers):
+        if answer is not None:
+            said = f"every {what} is {answer!r:.60}: there is nothing to tell apart"
+            into.add(f"one_{what}", "error", row, said)
 
 
 def _bare(label: str) -> str:

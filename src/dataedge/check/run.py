@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dataedge.check.conversations import check_conversations
 from dataedge.check.found import Checked, Collected, unread
-from dataedge.check.labels import check_labels
+from dataedge.check.labels import check_labels, check_numbers
 from dataedge.check.texts import check_responses, check_texts
 from dataedge.load import read_table
 from dataedge.load.rows import items_or_problem
@@ -63,6 +63,9 @@ def check(source: Any, reading: Mapping[str, Any], most_tokens: int | None = Non
             if item is not None and item.label_missing:
                 into.add("missing_label", "warning", row, f"'{roles.target}' is empty")
         counted |= check_labels(inputs, targets, splits, into)
+    elif roles.kind == "number":
+        numbers = [None if i is None or i.number is None else f"{i.number:g}" for i in usable]
+        check_numbers(numbers, into)
     elif roles.kind in ("pair", "chat", "preference"):
         check_responses(targets, into)
     _boolean_label(table, found, into)

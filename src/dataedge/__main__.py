@@ -1,0 +1,5 @@
+"""`python -m dataedge`."""
+
+from dataedge.cli import main
+
+main()

@@ -1,5 +1,0 @@
-"""`python -m dataedge.cli`."""
-
-from dataedge.cli.app import main
-
-main()
