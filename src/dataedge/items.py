@@ -71,6 +71,9 @@ class Item:
         return "\n".join(self.texts)
 
 
+_PIECE = 2**20
+
+
 def content_id(*parts: object) -> str:
     """Hash of an item's content, independent of where it stands.
 
@@ -80,9 +83,10 @@ def content_id(*parts: object) -> str:
         >>> content_id(("a", "b"), "") == content_id(("ab",), "")
         False
     """
-    return hashlib.sha256(
-        json.dumps(parts, ensure_ascii=False).encode("utf-8", "replace")
-    ).hexdigest()[:16]
+    written, found = json.dumps(parts, ensure_ascii=False), hashlib.sha256()
+    for start in range(0, len(written), _PIECE):  # a text may be as large as memory allows
+        found.update(written[start : start + _PIECE].encode("utf-8", "replace"))
+    return found.hexdigest()[:16]
 
 
 @dataclass(frozen=True)

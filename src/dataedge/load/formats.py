@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +12,7 @@ import pyarrow as pa
 from dataedge.errors import AuditError
 from dataedge.load.delimited import read_csv
 from dataedge.load.duck import (
+    MIB,
     Read,
     connect,
     first_line,
@@ -76,20 +78,30 @@ def read_file(path: Path, name: str, split: str | None = None) -> Table:
 
 
 def _check_utf8(path: Path, name: str) -> None:
+    """Read in pieces: a line may be as long as the file."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    line = 1
     with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if number == 1 and line[:2] in (b"\xff\xfe", b"\xfe\xff"):
-                raise AuditError(
-                    f"{name}, line 1: the file is UTF-16, not UTF-8",
-                    f"Convert it: `iconv -f utf-16 -t utf-8 {name} > converted{path.suffix}`",
-                )
+        if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+            raise AuditError(
+                f"{name}, line 1: the file is UTF-16, not UTF-8",
+                f"Convert it: `iconv -f utf-16 -t utf-8 {name} > converted{path.suffix}`",
+            )
+        file.seek(0)
+        while True:
+            piece = file.read(MIB)
             try:
-                line.decode("utf-8")
+                decode(piece, final=not piece)
             except UnicodeDecodeError as error:
+                line += error.object[: error.start].count(b"\n")
+                byte = error.object[error.start]
                 raise AuditError(
-                    f"{name}, line {number}: byte 0x{line[error.start]:02x} is not valid UTF-8",
+                    f"{name}, line {line}: byte 0x{byte:02x} is not valid UTF-8",
                     f"Convert it: `iconv -f latin1 -t utf-8 {name} > converted{path.suffix}`",
                 ) from error
+            if not piece:
+                return
+            line += piece.count(b"\n")
 
 
 def _read_parquet(path: Path, name: str) -> Read:

@@ -15,6 +15,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _LETTER = re.compile(r"[^\W\d_]")
 _LISTED = re.compile(r"""\s*[\[({]\s*(?:(["']).*\1\s*,?\s*)?[\])}]\s*""", re.DOTALL)
 _NESTED = re.compile(r"\s*\[\s*\{")
+_TRUTH = frozenset({"true", "false"})
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def profile(table: Table, name: str) -> Profile:
     n = len(cells)
     distinct = set(cells)
     number = all(_NUMBER.fullmatch(c) for c in distinct)
-    truth = {c.lower() for c in distinct} <= {"true", "false"} if len(distinct) < 5 else False
+    truth = len(distinct) < 5 and all(len(c) < 6 and c.lower() in _TRUTH for c in distinct)
     return Profile(
         name,
         filled=n,
