@@ -35,7 +35,7 @@ from dataedge.ladder.label_refits import Ladder, Panel
 from dataedge.ladder.refits import Items
 from dataedge.ladder.stack import stack
 from dataedge.learner.classifier import Learner
-from dataedge.prompt.label_prior import count_labels
+from dataedge.prompt.label_prior import LabelPrior
 from dataedge.prompt.pool import centre, pool_prompts
 from dataedge.widened_intervals import Measured, widened
 from record import provenance
@@ -141,14 +141,14 @@ def audit(world: World, cell: Cell, rng: np.random.Generator) -> Audit:
     held = np.arange(n + cell.development, len(y))
     evaluation, further = held[: cell.evaluation], held[cell.evaluation :]
     panel = world.panel(rng, x[n:], (x[:n], y[:n]), y[development])
-    train_counts = count_labels(y[:n], K)
+    prior = LabelPrior.of(y[:n], K)
     learner = Learner().fit([x[:n]], y[:n], K, clusters=train)
 
     def rungs(items: np.ndarray) -> tuple[dict[str, np.ndarray], Ladder]:
         at = np.concatenate([development, items])
         some = Panel(panel.scores[:, at - n], panel.kinds)
-        without = pool_prompts(some.scores[some.cheap], y[development], train_counts)
-        prompted = pool_prompts(some.scores, y[development], train_counts)
+        without = pool_prompts(some.scores[some.cheap], y[development], prior)
+        prompted = pool_prompts(some.scores, y[development], prior)
         sides = (development, items)
         own = Sides(*(np.log(np.maximum(learner.predict_proba([x[i]]), 1e-9)) for i in sides))
         said = {
@@ -158,7 +158,7 @@ def audit(world: World, cell: Cell, rng: np.random.Generator) -> Audit:
             "with_data": stack(own, prompted, y[development]).evaluation,
         }
         ladder = Ladder(
-            [x], y, np.arange(len(y)), train, development, items, train_counts, some, without,
+            [x], y, np.arange(len(y)), train, development, items, prior, some, without,
             prompted, own, int(rng.integers(10**6)),
         )  # fmt: skip
         return {r: (p.argmax(axis=1) == y[items]).astype(float) for r, p in said.items()}, ladder

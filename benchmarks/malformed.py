@@ -63,10 +63,10 @@ def made(make: Callable[[Path], Path], folder: Path) -> Path:
     where = folder / "where"
     child = os.fork()
     if not child:
-        where.write_text(str(make(folder / "in")))
+        where.write_bytes(os.fsencode(make(folder / "in")))
         os._exit(0)
     os.waitpid(child, 0)
-    return Path(where.read_text())
+    return Path(os.fsdecode(where.read_bytes()))
 
 
 def judged(make: Callable[[Path], Path]) -> Outcome:

@@ -94,6 +94,18 @@ def test_the_base_model_is_asked_by_mixtures_of_prompts(defined: dataedge.Audit)
     assert ladder["without_data"].value < best
 
 
+def test_a_fine_tune_is_foretold_without_retrieved_items(defined: dataedge.Audit) -> None:
+    """It is asked by a bare prompt: what retrieval gives away would be promised of it."""
+    ladder = {r.rung: r.detail for r in defined.report.ladder}
+    retrieves = {
+        rung: any("retrieved" in name for name in ladder[rung]["base"])
+        for rung in ("learned", "with_data")
+    }
+    assert retrieves == {"learned": False, "with_data": True}
+    assert "is" not in ladder["with_data"]
+    assert set(ladder["learned"]["base"]) == set(ladder["without_data"]["pool"])
+
+
 def test_ngrams_stand_by_themselves_with_their_control(defined: dataedge.Audit) -> None:
     part = defined.report.edge.parts["n-grams"]
     ladder = defined.ladder["value"]

@@ -37,7 +37,7 @@ from dataedge.pilot.fine_tune import fine_tuned
 from dataedge.pilot.recipe import Recipe
 from dataedge.pilot.run import examples_of, own_copy
 from dataedge.prompt import calibration
-from dataedge.prompt.label_prior import count_labels, log_label_prior
+from dataedge.prompt.label_prior import LabelPrior
 from dataedge.store import Store
 from record import arguments, provenance, write_whole
 from set_workspace import base_model, workspace
@@ -127,7 +127,7 @@ def tune(keep: Path, candidate: Candidate, name: str, n: int) -> dict[str, Any]:
         y = s.label_numbers
         K = len(choices)
         prior: dict[str, Any] = {
-            "log_prior": log_label_prior(count_labels(y[s.splits.train], K)),
+            "prior": LabelPrior.of(y[s.splits.train], K),
             "kinds": ("none",),
         }
         seen, of_passes = [], []

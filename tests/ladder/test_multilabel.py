@@ -9,7 +9,7 @@ from dataedge.intervals import mean_of_classes
 from dataedge.ladder.joint_pool import joint_answers, joint_inputs
 from dataedge.ladder.multilabel import joint_trial, pooled_refits
 from dataedge.ladder.refits import Answers, Refits
-from dataedge.prompt.label_prior import count_labels, log_label_prior
+from dataedge.prompt.label_prior import LabelPrior
 from dataedge.prompt.pool import Pooled, pool_prompts
 from dataedge.prompt.search import Trial
 from dataedge.widened_intervals import refit_variance
@@ -108,7 +108,7 @@ def test_labels_are_asked_by_what_all_labels_tell_of_the_prompts(shares: tuple[f
     rng, tried, asked = np.random.default_rng(1), 50, 150
     together, apart, best = [], [], []
     for _ in range(4):
-        scores, given, truth, counts, priors = [], [], [], [], []
+        scores, given, truth, priors = [], [], [], []
         for _ in range(12):
             share = rng.choice(shares)
             y = (rng.random(tried + asked) < share).astype(np.int64)
@@ -116,16 +116,16 @@ def test_labels_are_asked_by_what_all_labels_tell_of_the_prompts(shares: tuple[f
             scores.append(np.stack([np.zeros_like(odds), odds - 2.0], axis=2))
             given.append(y[:tried])
             truth.append(y[tried:])
-            counts.append(count_labels((rng.random(48) < share).astype(np.int64), 2))
-            priors.append(log_label_prior(counts[-1], count_labels(y[:tried], 2)))
+            priors.append(LabelPrior.of((rng.random(48) < share).astype(np.int64), 2))
             best.append(balanced((odds[2:].mean(axis=0)[tried:] > 0).astype(np.int64), y[tried:]))
-        inputs = joint_inputs(scores, given, counts)
+        inputs = joint_inputs(scores, given, priors)
         found = pool_prompts(**inputs)
         assert found.weights[2:].min() > found.weights[:2].max()
-        said = joint_answers(inputs["scores"], found, priors)
+        known = [prior.knowing(y) for prior, y in zip(priors, given, strict=True)]
+        said = joint_answers(inputs["scores"], found, known)
         together += map(balanced, said, truth)
-        for one, own, right, count in zip(scores, given, truth, counts, strict=True):
-            alone = pool_prompts(scores=one, labels=own, train_counts=count)
+        for one, own, right, prior in zip(scores, given, truth, priors, strict=True):
+            alone = pool_prompts(scores=one, labels=own, prior=prior)
             apart.append(balanced((alone.evaluation - alone.log_prior).argmax(axis=1), right))
     assert np.mean(together) > np.mean(apart) + 0.005
     assert np.mean(together) > np.mean(best) - 0.02
@@ -137,7 +137,7 @@ def test_where_prompts_are_not_believed_they_count_alike() -> None:
     """A pool that stays at the prior has no answer where both answers count alike."""
     scores = [np.log(np.array([[[0.2, 0.8]] * 4 + [[0.8, 0.2]] * 4] * 2))] * 3
     given, prior = [np.array([1, 0])] * 3, np.log([0.9, 0.1])
-    inputs = joint_inputs(scores, given, [np.array([9.0, 1.0])] * 3)
+    inputs = joint_inputs(scores, given, [LabelPrior(np.array([9.0, 1.0]))] * 3)
     nothing = Pooled(np.zeros((6, 2)), np.tile(2.0 * prior, (18, 1)), np.zeros(2), 0.0, 2.0, prior)
     said = joint_answers(inputs["scores"], nothing, [prior] * 3)
     assert [one.tolist() for one in said] == [[1, 1, 0, 0, 0, 0]] * 3

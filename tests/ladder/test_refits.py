@@ -17,7 +17,7 @@ from dataedge.ladder.refits import REFITTED, Answers, Items, Refits
 from dataedge.ladder.rungs import Rungs
 from dataedge.ladder.units import BALANCED
 from dataedge.learner.classifier import Learner
-from dataedge.prompt.label_prior import count_labels
+from dataedge.prompt.label_prior import LabelPrior
 from dataedge.prompt.pool import pool_prompts
 from dataedge.widened_intervals import Added, Carried, Measured, carried, widened
 
@@ -45,13 +45,11 @@ def ladder(
     scores = said + rng.normal(size=(len(kinds), held, K))
     scores[:, DEVELOPMENT : DEVELOPMENT + unanswered] = np.nan
     panel = Panel(scores, kinds)
-    train_counts = count_labels(y[:train], K)
+    prior = LabelPrior.of(y[:train], K)
     learner = Learner().fit([x[:train]], y[:train], K, clusters=sides[0])
     own = Sides(*(np.log(np.maximum(learner.predict_proba([x[i]]), 1e-9)) for i in sides[1:]))
-    without, prompted = (
-        pool_prompts(s, y[sides[1]], train_counts) for s in (scores[panel.cheap], scores)
-    )
-    return Ladder([x], y, index, *sides, train_counts, panel, without, prompted, own, seed)
+    without, prompted = (pool_prompts(s, y[sides[1]], prior) for s in (scores[panel.cheap], scores))
+    return Ladder([x], y, index, *sides, prior, panel, without, prompted, own, seed)
 
 
 def added(found: Refits[Answers], upper: str, lower: str) -> Added | None:
@@ -140,7 +138,7 @@ def test_the_interval_holds_what_other_train_sides_would_reach(
         )
         drawn = replace(
             template, blocks=[x], y=y, clusters=index, train=index[:20], development=index[20:21],
-            evaluation=index[20:], train_counts=np.ones(3), without=pool, prompted=pool,
+            evaluation=index[20:], prior=LabelPrior(np.ones(3)), without=pool, prompted=pool,
             seed=1000 * run,
         )  # fmt: skip
         parts = drawn._train_side()

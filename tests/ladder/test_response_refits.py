@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dataedge.engine.values import pack, unpack
+from dataedge.ladder import response_refits as module
 from dataedge.ladder.outcome import Outcome
 from dataedge.ladder.prompt_information import OtherPrompts
 from dataedge.ladder.refits import REFITTED, Gains, Items, Refits
@@ -22,6 +23,7 @@ from dataedge.ladder.response_refits import (
 from dataedge.ladder.rungs import Rungs
 from dataedge.ladder.task_style import split
 from dataedge.ladder.units import BITS
+from dataedge.learner.ngram import NGram
 from dataedge.positions import positions
 from dataedge.prompt.scores import Answer
 
@@ -164,6 +166,15 @@ def test_responses_spelt_alike_are_counted_once(*, same: bool) -> None:
     spelt = spelt if same else [list(spelt[0]), list(spelt[0])]
     found = replace(made, learned=made.learned._replace(spelt=spelt)).refit([])
     assert np.array_equal(found.train_side.gain, made.refit([]).train_side.gain)
+
+
+def test_the_same_words_are_counted_once_for_both_learned_rungs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted = []
+    monkeypatch.setattr(module, "NGram", lambda texts: counted.append(0) or NGram(texts))
+    ladder(6).refit([])
+    assert len(counted) == PARTS + 1
 
 
 def test_what_moves_the_total_moves_its_style_and_not_its_task() -> None:

@@ -38,7 +38,7 @@ def test_sides_that_were_drawn_alike_are_not_reported(shares: np.ndarray, copies
     found = [measured(shares, shares, 48, 160, seed, copies) for seed in range(100)]
     assert np.mean([f.reported for f in found]) <= 0.03
     assert np.mean([f.detail["p"] <= 0.05 for f in found]) <= 0.11
-    assert abs(np.mean([f.value for f in found])) < 0.02
+    assert 0.0 <= np.mean([f.value for f in found]) < 0.04
 
 
 @pytest.mark.parametrize(("K", "share"), [(2, 0.85), (5, 0.6), (3, 0.85)])
@@ -54,3 +54,13 @@ def test_one_side_without_labels_is_not_measured() -> None:
     found = label_shift(none, one, none, one, ["a", "b"], seed=0)
     assert found.value is None
     assert sentence(found) == ""
+
+
+def test_what_is_said_is_said_of_all_rows() -> None:
+    """Sixty texts of one label in ten near copies each: rows are even on both sides, texts are not."""
+    train = np.concatenate([np.zeros(600, int), np.ones(540, int)])
+    clusters = np.concatenate([np.repeat(np.arange(60), 10), 60 + np.arange(540)])
+    held, own = np.arange(200) % 2, np.arange(200)
+    found = label_shift(train, held, clusters, own, ["spam", "ham"], seed=0)
+    assert not found.reported
+    assert found.detail["train_share"] == pytest.approx(0.5, abs=0.03)

@@ -9,6 +9,7 @@ import pytest
 
 from dataedge.prompt import calibration
 from dataedge.prompt.calibration import log_softmax
+from dataedge.prompt.label_prior import LabelPrior
 from dataedge.prompt.pool import centre, fit_pool, pool_prompts, pooled_out_of_fold
 
 MEMBERS, ITEMS, CLASSES, DEVELOPMENT = 14, 400, 6, 50
@@ -24,8 +25,8 @@ class Drawn(NamedTuple):
     log_prior: np.ndarray
 
     @property
-    def train_counts(self) -> np.ndarray:
-        return LARGE * np.exp(self.log_prior)
+    def prior(self) -> LabelPrior:
+        return LabelPrior(LARGE * np.exp(self.log_prior))
 
 
 def draw(seed: int, *, skill: float = 1.0, prior: np.ndarray | None = None) -> Drawn:
@@ -51,7 +52,7 @@ def draw(seed: int, *, skill: float = 1.0, prior: np.ndarray | None = None) -> D
 
 
 def pooled_accuracy(drawn: Drawn) -> float:
-    pooled = pool_prompts(drawn.scores, drawn.labels[:DEVELOPMENT], drawn.train_counts)
+    pooled = pool_prompts(drawn.scores, drawn.labels[:DEVELOPMENT], drawn.prior)
     return float((pooled.evaluation.argmax(axis=1) == drawn.labels[DEVELOPMENT:]).mean())
 
 
@@ -60,12 +61,12 @@ def chosen_accuracy(drawn: Drawn) -> float:
     few, rest = np.arange(DEVELOPMENT), np.arange(DEVELOPMENT, ITEMS)
     tried = [
         calibration.out_of_fold(
-            z[few], drawn.labels[few], drawn.log_prior, kinds=("none", "batch")
+            z[few], drawn.labels[few], drawn.prior, kinds=("none", "batch")
         ).argmax(axis=1)
         for z in drawn.scores
     ]
     best = drawn.scores[int(np.argmax([(t == drawn.labels[few]).mean() for t in tried]))]
-    fitted = calibration.fit(best[few], drawn.labels[few], drawn.log_prior, kinds=("none", "batch"))
+    fitted = calibration.fit(best[few], drawn.labels[few], drawn.prior, kinds=("none", "batch"))
     found = fitted.log_proba(best[rest]).argmax(axis=1)
     return float((found == drawn.labels[rest]).mean())
 
@@ -137,7 +138,7 @@ def test_out_of_fold_probabilities_do_not_flatter() -> None:
         drawn = draw(seed)
         few = np.arange(DEVELOPMENT)
         labels = np.random.default_rng(seed).permutation(drawn.labels[few])
-        held = pooled_out_of_fold(centre(drawn.scores).items(few), labels, drawn.train_counts)
+        held = pooled_out_of_fold(centre(drawn.scores).items(few), labels, drawn.prior)
         saved.append(np.mean((held.log_proba - held.log_prior)[few, labels]))
     assert np.mean(saved) < 2 * np.std(saved) / np.sqrt(len(saved))
 
@@ -151,7 +152,7 @@ def test_weak_prompts_are_listened_to_a_little() -> None:
         labels = drawn.labels[few]
         now.append(pooled_accuracy(drawn))
         centred = centre(drawn.scores)
-        held = pooled_out_of_fold(centred.items(few), labels, drawn.train_counts)
+        held = pooled_out_of_fold(centred.items(few), labels, drawn.prior)
         whole = fit_pool(centred.items(few), labels, drawn.log_prior)
         said = whole.log_proba(centred.items(rest))
         if np.sum((held.log_proba - held.log_prior)[few, labels]) <= 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataedge.prompt.label_prior import count_labels
+from dataedge.prompt.label_prior import LabelPrior
 from dataedge.prompt.pool import TRUST, OutOfFold, pool_prompts
 
 TRIED, ASKED, RUNS = 40, 400, 60
@@ -22,7 +22,7 @@ def over_commonest(
         y = (rng.random(TRIED + ASKED) < share).astype(np.int64)
         odds = signal * (2 * y - 1) + rng.normal(0, 1.5, (4, len(y)))
         scores = np.stack([np.zeros_like(odds), odds - 1.0], axis=2)
-        train = count_labels((rng.random(48) < share).astype(np.int64), 2)
+        train = LabelPrior.of((rng.random(48) < share).astype(np.int64), 2)
         said = pool_prompts(scores, y[:TRIED], train).evaluation.argmax(axis=1)
         found.append((said == y[TRIED:]).mean() - (y[TRIED:] == 0).mean())
     monkeypatch.undo()

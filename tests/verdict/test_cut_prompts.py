@@ -161,7 +161,7 @@ def test_the_report_says_it(tiny_model: str, small_dataset: Path, tmp_path: Path
     done = dataedge.audit(data, out=str(tmp_path / "out"), model=f"hf/{folder}", probe_items=40)
     ladder = {r.rung: r for r in done.report.ladder}
     share = ladder["zero_shot"].detail["cut_share"]
-    assert 0.1 < share < 0.5
+    assert 0.0 < share < 0.5
     assert ladder["without_data"].detail["cut_share"] > 0
     ((cut,),) = done.sql("select count(*) from stage_choices where cut").fetchall()
     assert cut > 0

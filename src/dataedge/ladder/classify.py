@@ -186,7 +186,7 @@ class ClassifyLadder(LabelPrompts):
             "train": s.splits.train,
             "development": s.development,
             "evaluation": s.evaluation,
-            "train_counts": self.train_counts,
+            "prior": self.prior,
             "panel": asked.panel,
             "without": asked.without,
             "prompted": asked.prompted,

@@ -163,11 +163,12 @@ class GenerateLadder(ResponseLearning):
         """
         s = self.s
         same = top == learned
+        spelt: dict[str, Sequence[NDArray[np.int64]]] = {}
         inputs: dict[str, Any] = {
             "without": self._mixture(asked.without),
             "prompted": self._mixture(asked.with_retrieved),
-            "learned": self._mixture(learned.base, spelt=True),
-            "with_data": None if same else self._mixture(top.base, spelt=True),
+            "learned": self._mixture(learned.base, spelt),
+            "with_data": None if same else self._mixture(top.base, spelt),
             "train_clusters": s.clusters[self.counted],
             "development_clusters": s.clusters[s.development],
             "seed": s.seed,
@@ -180,14 +181,24 @@ class GenerateLadder(ResponseLearning):
             lambda _: Ladder(**inputs).refit(drawn),
         )
 
-    def _mixture(self, asked: PromptMixture, *, spelt: bool = False) -> Mixture:
-        """What its prompts say, and how they would spell the train responses."""
+    def _mixture(
+        self, asked: PromptMixture, spelt: dict[str, Sequence[NDArray[np.int64]]] | None = None
+    ) -> Mixture:
+        """What its prompts say, and how they would spell the train responses.
+
+        Args:
+            asked: the prompts.
+            spelt: train responses by the form of the answer, what is missing is added; not asked for if None.
+        """
         sides = (self.s.development, self.s.evaluation)
         said = Sides(*([self.answers(m, side) for m in asked.members] for side in sides))
-        forms = {m.template.answer: m for m in asked.members} if spelt else {}
-        tokens = {form: self.spelt(m, self.counted) for form, m in forms.items()}
-        written = [tokens[m.template.answer] for m in asked.members] if spelt else []
-        return Mixture(said, np.array(asked.weights), written)
+        weights = np.array(asked.weights)
+        if spelt is None:
+            return Mixture(said, weights)
+        for m in asked.members:
+            if m.template.answer not in spelt:
+                spelt[m.template.answer] = self.spelt(m, self.counted)
+        return Mixture(said, weights, [spelt[m.template.answer] for m in asked.members])
 
     def _other_draws(
         self, asked: AskedText, learned: Taught, top: Taught

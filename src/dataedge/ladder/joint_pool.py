@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.prompt.calibration import log_softmax
+from dataedge.prompt.label_prior import LabelPrior
 from dataedge.prompt.pool import centre
 
 if TYPE_CHECKING:
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
 def joint_inputs(
     scores: Sequence[NDArray[np.float64]],
     given: Sequence[NDArray[np.int64]],
-    train_counts: Sequence[NDArray[np.float64]],
+    priors: Sequence[LabelPrior],
 ) -> dict[str, Any]:
     """What one pool for L labels is fitted to: their development items one after another.
 
     Args:
         scores: per label what M prompts say, shape (M, n_dev + n_eval, 2), nats.
         given: per label its answers, shape (n_dev,).
-        train_counts: per label how often the train side has either answer, shape (2,).
+        priors: per label what the train side tells of how frequent either answer is.
     """
     tried, labels = len(given[0]), np.concatenate(given)
     sides = [_centred(one) for one in scores]
@@ -35,7 +36,7 @@ def joint_inputs(
     return {
         "scores": np.concatenate(stacked, axis=1),
         "labels": labels,
-        "train_counts": np.sum(train_counts, axis=0),
+        "prior": LabelPrior(np.sum([p.train for p in priors], axis=0), priors[0].independent),
     }
 
 

@@ -12,7 +12,7 @@ from dataedge.ladder.label_refits import Panel
 from dataedge.ladder.outcome import Outcome
 from dataedge.positions import Positions, positions
 from dataedge.prompt import calibration, panel
-from dataedge.prompt.label_prior import count_labels, log_label_prior
+from dataedge.prompt.label_prior import LabelPrior
 from dataedge.prompt.pool import Pooled, pool_prompts
 from dataedge.prompt.scores import ChoiceAnswers, Choices, ask_choices, cut_share
 from dataedge.prompt.search import Trial, calibrated_on
@@ -73,15 +73,15 @@ class PromptPool(NamedTuple):
 
 
 POOL = Step("prompt_pool", 4, (Pooled,))
-CALIBRATION = Step("calibration", 1, (Calibrated, calibration.Calibration))
+CALIBRATION = Step("calibration", 2, (Calibrated, calibration.Calibration))
 
 
 class LabelPrompts:
     """Asks the base model for labels.
 
     Attributes:
-        train_counts: shape (K,), train items of each label.
-        log_prior: shape (K,), how frequent labels are among held-out items, by train and development items.
+        prior: how frequent labels are by what the train side tells.
+        log_prior: shape (K,), the same by train and development items.
 
     Args:
         workspace: the data, its sides and vectors, and the base model.
@@ -91,9 +91,10 @@ class LabelPrompts:
         self.s = workspace
         self.y = workspace.label_numbers
         self.K = len(workspace.dataset.labels)
-        self.train_counts = count_labels(self.y[workspace.splits.train], self.K)
-        known = count_labels(self.y[workspace.development], self.K)
-        self.log_prior = log_label_prior(self.train_counts, known)
+        known = workspace.development
+        train = self.y[workspace.splits.train]
+        self.prior = LabelPrior.of(train, self.K, workspace.clusters[known])
+        self.log_prior = self.prior.knowing(self.y[known])
 
     def ask(self, *, retrieved: bool = True) -> Asked:
         """All prompting rungs.
@@ -143,7 +144,7 @@ class LabelPrompts:
         inputs: dict[str, Any] = {
             "scores": scores,
             "labels": self.y[indices],
-            "log_prior": log_label_prior(self.train_counts),
+            "prior": self.prior,
             "kinds": self.s.probe.calibration,
             "content_free": content_free,
         }
@@ -184,10 +185,21 @@ class LabelPrompts:
         hits = np.where(np.isfinite(bits), log_proba.argmax(axis=1) == labels, np.nan)
         return hits.astype(np.float64), bits
 
-    def balanced(self, log_proba: NDArray[np.float64], indices: Positions) -> NDArray[np.float64]:
-        """Hits of the label likeliest beyond its frequency, shape (m,): argmax p(y|x) / p(y)."""
-        chosen = (log_proba - self.log_prior).argmax(axis=1)
-        return np.asarray(chosen == self.y[indices], np.float64)
+    def balanced(
+        self,
+        log_proba: NDArray[np.float64],
+        indices: Positions,
+        log_prior: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """Hits of the label likeliest beyond its frequency, shape (m,): argmax p(y|x) / p(y).
+
+        Args:
+            log_proba: shape (m, K).
+            indices: which items.
+            log_prior: shape (K,), that they are based on; that of all development items if None.
+        """
+        beyond = log_proba - (self.log_prior if log_prior is None else log_prior)
+        return np.asarray(beyond.argmax(axis=1) == self.y[indices], np.float64)
 
     def prompt_tokens(self, strategies: Sequence[Strategy]) -> float:
         """Mean tokens of a question, asked in all of these ways."""
@@ -213,7 +225,7 @@ class LabelPrompts:
                 "uncalibrated": float(np.nanmean(raw_hits)),
                 "cut_share": cut_share(cut),
             },
-            balanced=self.balanced(evaluation, self.s.evaluation),
+            balanced=self.balanced(evaluation, self.s.evaluation, fitted.log_prior),
             strategy=strategy,
         )
 
@@ -230,7 +242,9 @@ class LabelPrompts:
         fitted = self.calibrate(strategy, len(tried)).fitted
         said = fitted.log_proba(self.scores(strategy, indices))
         hits, bits = self.judge(said, indices)
-        return Outcome(strategy.name, None, hits, bits, balanced=self.balanced(said, indices))
+        return Outcome(
+            strategy.name, None, hits, bits, balanced=self.balanced(said, indices, fitted.log_prior)
+        )
 
     def pool(self, members: Sequence[Strategy]) -> PromptPool:
         """Several prompts as one, batch-calibrated on all held-out inputs."""
@@ -240,7 +254,7 @@ class LabelPrompts:
         inputs: dict[str, Any] = {
             "scores": np.stack([a.scores for a in asked]),
             "labels": self.y[s.development],
-            "train_counts": self.train_counts,
+            "prior": self.prior,
         }
         pooled = s.engine.once(POOL, inputs, lambda _: pool_prompts(**inputs))
         hits, bits = self.judge(pooled.evaluation, s.evaluation)
@@ -267,12 +281,12 @@ class LabelPrompts:
 def _calibrated(
     scores: NDArray[np.float64],
     labels: NDArray[np.int64],
-    log_prior: NDArray[np.float64],
+    prior: LabelPrior,
     **options: Any,
 ) -> Calibrated:
     """Fitted to the items that the model gave scores for; the others have NaN."""
     good = np.isfinite(scores).all(axis=1)
-    given = (scores[good], labels[good], log_prior)
+    given = (scores[good], labels[good], prior)
     held = np.full_like(scores, np.nan)
     held[good] = calibration.out_of_fold(*given, **options)
     return Calibrated(calibration.fit(*given, **options), held)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from dataedge.ladder.stack import Predictions
+    from dataedge.prompt.label_prior import LabelPrior
     from dataedge.prompt.pool import Pooled
 
     Floats = NDArray[np.float64]
@@ -66,7 +67,7 @@ class Ladder:
         train: the train items.
         development: the development items.
         evaluation: the evaluation items.
-        train_counts: shape (K,), train items of each label.
+        prior: how frequent labels are by what the train side tells.
         panel: what the prompts say.
         without: the pool of `without_data`.
         prompted: the pool with retrieved demonstrations too.
@@ -81,7 +82,7 @@ class Ladder:
     train: Ints
     development: Ints
     evaluation: Ints
-    train_counts: Floats
+    prior: LabelPrior
     panel: Panel
     without: Pooled
     prompted: Pooled
@@ -115,7 +116,7 @@ class Ladder:
             learner = Learner().fit(
                 [b[rows] for b in self.blocks],
                 self.y[rows],
-                len(self.train_counts),
+                len(self.prior.train),
                 clusters=self.clusters[rows],
                 seed=self.seed,
                 like=first,
@@ -177,7 +178,7 @@ class Ladder:
         labels = self.y[self.development]
         # from the prior alone, where all weights are 0, no search should begin
         near = start if start.weights.any() else None
-        return pool_centred(some, labels, self.train_counts, weights, near)
+        return pool_centred(some, labels, self.prior, weights, near)
 
     def _rungs(
         self,

@@ -221,7 +221,7 @@ class MultilabelLadder:
         """Hits of each label, shape (n_eval,), by weights of the prompts that are common to all."""
         scores = [one.panel.scores[members] for one in asked]
         given = [ladder.y[ladder.s.development] for ladder in self.ladders]
-        inputs = joint_inputs(scores, given, [ladder.train_counts for ladder in self.ladders])
+        inputs = joint_inputs(scores, given, [ladder.prior for ladder in self.ladders])
         found = self.workspace.engine.once(POOL, inputs, lambda _: pool_prompts(**inputs))
         priors = [ladder.log_prior for ladder in self.ladders]
         said = joint_answers(inputs["scores"], found, priors)

@@ -57,7 +57,8 @@ def label_shift(
 
     The distance is the total variation ½ Σ |p − q|: the share of held-out labels that would have to be
     others. Of that, the mean of 999 shuffles of items over the two sides is taken off, and the p-value
-    is theirs (Phipson & Smyth 2010: (b + 1) / (m + 1)). One item of each near-duplicate cluster counts.
+    is theirs (Phipson & Smyth 2010: (b + 1) / (m + 1)), where one item of each near-duplicate cluster
+    counts.
 
     Args:
         train: shape (n,), codes of train items' labels, 0 … K − 1.
@@ -68,8 +69,9 @@ def label_shift(
         seed: of the shuffles, and of the items counted where a side has more than 20 000.
 
     Returns:
-        The share beyond chance. The detail has `p`, the `label` whose share moved most, and its share on
-        either side. It is reported with p ≤ .01 and a value of 10 %.
+        The share beyond chance, 0 or more. The detail has `p`, the `label` whose share of items moved
+        most, and its share on either side. It is reported with p ≤ .01 and a tenth or more beyond chance,
+        of one item of each cluster and of all.
 
     Example:
         >>> train, held_out = np.arange(60) % 3, np.repeat([0, 1, 2], [40, 10, 10])
@@ -78,35 +80,36 @@ def label_shift(
         >>> found.reported, found.detail["label"], round(found.detail["held_out_share"], 2)
         (True, 'a', 0.67)
     """
-    rng = np.random.default_rng(seed)
-    sides = [
+    rng, K = np.random.default_rng(seed), len(labels)
+    if min(len(train), len(held_out)) == 0:
+        return Shift.missing("both sides need labels", "share")
+    singles = [
         _one_of_each(np.asarray(y), np.asarray(clusters), rng)
         for y, clusters in ((train, train_clusters), (held_out, held_out_clusters))
     ]
-    if min(map(len, sides)) == 0:
-        return Shift.missing("both sides need labels", "share")
-    every, n, K = np.concatenate(sides), len(sides[0]), len(labels)
-    moved = _shares(every[n:], K) - _shares(every[:n], K)
+    every, n = np.concatenate(singles), len(singles[0])
     distance = _distance(every, n, K)
     shuffled = np.array([_distance(rng.permutation(every), n, K) for _ in range(SHUFFLES)])
     p = float((shuffled >= distance - 1e-12).sum() + 1) / (SHUFFLES + 1)
-    excess = float(distance - shuffled.mean())
-    most = int(np.abs(moved).argmax())
+    before, after = _shares(np.asarray(train), K), _shares(np.asarray(held_out), K)
+    of_items = float(np.abs(after - before).sum() / 2)
+    beyond = min(distance, of_items) - float(shuffled.mean())
+    most = int(np.abs(after - before).argmax())
     detail = {
         "p": p,
         "shuffles": SHUFFLES,
         "label": labels[most],
-        "train_share": float(_shares(every[:n], K)[most]),
-        "held_out_share": float(_shares(every[n:], K)[most]),
+        "train_share": float(before[most]),
+        "held_out_share": float(after[most]),
     }
     return Shift(
-        excess,
+        max(beyond, 0.0),
         None,
         None,
-        len(sides[1]),
+        len(held_out),
         "share",
         detail=detail,
-        reported=p <= LARGEST_P and excess >= SMALLEST,
+        reported=p <= LARGEST_P and beyond >= SMALLEST,
     )
 
 

@@ -90,7 +90,7 @@ class PilotRun(Generic[Answers]):
         return self.general_after - self.general_before
 
 
-PILOT = Step("pilot", 4, (PilotRun, Said, Trained, Answer))
+PILOT = Step("pilot", 5, (PilotRun, Said, Trained, Answer))
 SPEED = Step("tuning_speed", 1)
 
 

@@ -66,7 +66,7 @@ def of_labels(
         return Said(*(model.score_choices(prompts, choices) for prompts in sides))
 
     labels = ladder.y[s.development]
-    usual: dict[str, Any] = {"log_prior": ladder.log_prior, "kinds": ("none",)}
+    usual: dict[str, Any] = {"prior": ladder.prior, "kinds": ("none",)}
 
     def judge(model: LocalModel) -> float:
         """Bits of development items as labels are told apart: what is said beside labels costs nothing."""

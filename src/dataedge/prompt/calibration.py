@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from dataedge.prompt.label_prior import LabelPrior
+
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
 
@@ -38,7 +40,7 @@ class Calibration:
             contextual (its score under a content-free input is).
         offset: shape (K,).
         temperature: above 1 makes it less sure.
-        prior_weight: how much of the train side's label prior is added.
+        prior_weight: how much of the label prior is added.
         log_prior: shape (K,).
     """
 
@@ -69,7 +71,7 @@ def log_softmax(logits: Floats) -> Floats:
 def fit(
     scores: Floats,
     labels: Ints,
-    log_prior: Floats,
+    prior: LabelPrior,
     *,
     kinds: Sequence[str] = ("none", "batch", "contextual"),
     content_free: Floats | None = None,
@@ -83,13 +85,17 @@ def fit(
     Args:
         scores: shape (n, K), nats, of development items.
         labels: shape (n,), their label numbers.
-        log_prior: shape (K,), of the train side.
+        prior: how frequent labels are by what the train side tells.
         kinds: which to try; contextual needs `content_free`.
         content_free: shape (m, K), scores under inputs that say nothing.
     """
-    families = _families(scores, log_prior, kinds, content_free)
+    without = [
+        prior.knowing(labels[np.setdiff1d(np.arange(len(labels)), fold)])
+        for fold in _folds(len(labels))
+    ]
+    families = _families(scores, prior.knowing(labels), kinds, content_free)
     losses = [
-        -_out_of_fold(family, scores, labels)[np.arange(len(labels)), labels].mean()
+        -_out_of_fold(family, without, scores, labels)[np.arange(len(labels)), labels].mean()
         for family in families
     ]
     return _with_temperature(families[int(np.argmin(losses))], scores, labels)
@@ -98,7 +104,7 @@ def fit(
 def out_of_fold(
     scores: Floats,
     labels: Ints,
-    log_prior: Floats,
+    prior: LabelPrior,
     *,
     kinds: Sequence[str] = ("none", "batch", "contextual"),
     content_free: Floats | None = None,
@@ -111,7 +117,7 @@ def out_of_fold(
     out = np.empty_like(scores)
     for fold in _folds(len(labels)):
         rest = np.setdiff1d(np.arange(len(labels)), fold)
-        fitted = fit(scores[rest], labels[rest], log_prior, kinds=kinds, content_free=content_free)
+        fitted = fit(scores[rest], labels[rest], prior, kinds=kinds, content_free=content_free)
         out[fold] = fitted.log_proba(scores[fold])
     return out
 
@@ -148,13 +154,22 @@ def _with_temperature(family: Calibration, scores: Floats, labels: Ints) -> Cali
     return replace(family, temperature=float(TEMPERATURES[int(given.mean(axis=1).argmax())]))
 
 
-def _out_of_fold(family: Calibration, scores: Floats, labels: Ints) -> Floats:
-    """Log-probabilities (n, K), of each fold at the temperature that is best on the others."""
-    tempered, out = _tempered(family, scores), np.empty_like(scores)
-    given = tempered[:, np.arange(len(labels)), labels]
-    for fold in _folds(len(labels)):
-        best = np.delete(given, fold, axis=1).mean(axis=1).argmax()
-        out[fold] = tempered[best, fold]
+def _out_of_fold(
+    family: Calibration, without: Sequence[Floats], scores: Floats, labels: Ints
+) -> Floats:
+    """Log-probabilities (n, K), of each fold by the prior and the temperature that the others tell.
+
+    Args:
+        family: temperature still open.
+        without: per fold the log prior (K,) that the other folds' labels tell.
+        scores: shape (n, K).
+        labels: shape (n,).
+    """
+    rows, out = np.arange(len(labels)), np.empty_like(scores)
+    for fold, log_prior in zip(_folds(len(labels)), without, strict=True):
+        tempered = _tempered(replace(family, log_prior=log_prior), scores)
+        given = np.delete(tempered[:, rows, labels], fold, axis=1)
+        out[fold] = tempered[given.mean(axis=1).argmax(), fold]
     return out
 
 

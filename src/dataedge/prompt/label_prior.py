@@ -10,6 +10,7 @@ likelihood of counts, Minka 2000.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,44 @@ def count_labels(labels: Ints, n_classes: int, weights: Floats | None = None) ->
         weights: shape (n,), how much each item counts; 1 if None.
     """
     return np.bincount(labels, weights, minlength=n_classes).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class LabelPrior:
+    """What tells how frequent labels are: train rows, and items whose label is known.
+
+    Attributes:
+        train: shape (K,), train items of each label.
+        independent: what one known item counts for: clusters per item, as items of one cluster (near
+            duplicates, rows of one customer) have their labels from one draw.
+    """
+
+    train: Floats
+    independent: float = 1.0
+
+    @classmethod
+    def of(cls, train: Ints, n_classes: int, known_clusters: Ints | None = None) -> LabelPrior:
+        """The prior of some train labels.
+
+        Args:
+            train: shape (n,), label numbers.
+            n_classes: K.
+            known_clusters: shape (m,), clusters of the items whose label is known; each its own if None.
+        """
+        share = 1.0
+        if known_clusters is not None and len(known_clusters):
+            share = len(np.unique(known_clusters)) / len(known_clusters)
+        return cls(count_labels(train, n_classes), share)
+
+    def knowing(self, labels: Ints, weights: Floats | None = None) -> Floats:
+        """Logarithm of how frequent each label is, shape (K,), once some labels are known.
+
+        Args:
+            labels: shape (n,), of held-out items.
+            weights: shape (n,), how much each counts; 1 if None.
+        """
+        known = count_labels(labels, len(self.train), weights)
+        return log_label_prior(self.train, self.independent * known)
 
 
 def log_label_prior(train: Floats, known: Floats | None = None) -> Floats:
@@ -70,7 +109,7 @@ def log_label_prior(train: Floats, known: Floats | None = None) -> Floats:
 
 def _log_likelihood(counts: Floats, concentration: Floats) -> float:
     """Of counts (K,) under a Dirichlet-multinomial, less what does not depend on the concentration."""
-    from scipy.special import gammaln  # slow to import, and not needed for a stored pool
+    from scipy.special import gammaln  # slow to import
 
     whole, seen = concentration.sum(), counts.sum()
     of_labels = gammaln(concentration + counts) - gammaln(concentration)

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from dataedge.prompt.calibration import log_softmax
-from dataedge.prompt.label_prior import count_labels, log_label_prior
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from dataedge.prompt.label_prior import LabelPrior
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
@@ -199,21 +200,21 @@ class OutOfFold(NamedTuple):
     log_prior: Floats
 
 
-def pool_prompts(scores: Floats, labels: Ints, train_counts: Floats) -> Pooled:
+def pool_prompts(scores: Floats, labels: Ints, prior: LabelPrior) -> Pooled:
     """Pool prompts on held-out items, as far from the prior alone as is likely out of fold.
 
     Args:
         scores: shape (M, n_dev + n_eval, K), nats, development items first.
         labels: shape (n_dev,), label numbers of the development items.
-        train_counts: shape (K,), items of each label on the train side.
+        prior: how frequent labels are by what the train side tells.
     """
-    return pool_centred(centre(scores), labels, train_counts)
+    return pool_centred(centre(scores), labels, prior)
 
 
 def pool_centred(
     centred: Centred,
     labels: Ints,
-    train_counts: Floats,
+    prior: LabelPrior,
     weights: Floats | None = None,
     start: Pool | None = None,
 ) -> Pooled:
@@ -222,7 +223,7 @@ def pool_centred(
     Args:
         centred: shape (M, n_dev + n_eval, K), development items first.
         labels: shape (n_dev,).
-        train_counts: shape (K,).
+        prior: the same.
         weights: shape (n_dev,), how much each development item counts; 1 if None.
         start: a pool of the same prompts from which the search begins.
     """
@@ -230,9 +231,9 @@ def pool_centred(
     counted = np.ones(n) if weights is None else weights
     development = centred.items(np.arange(n))
     evaluation = centred.items(np.arange(n, centred.scores.shape[1]))
-    log_prior = log_label_prior(train_counts, count_labels(labels, len(train_counts), counted))
+    log_prior = prior.knowing(labels, counted)
     pool = fit_pool(development, labels, log_prior, counted, start)
-    held = pooled_out_of_fold(development, labels, train_counts, counted, pool if start else None)
+    held = pooled_out_of_fold(development, labels, prior, counted, pool if start else None)
     trust = _trust(held, labels, counted)
     pool = pool.trusted(trust)
     return Pooled(
@@ -265,18 +266,18 @@ def _towards(held: OutOfFold, trust: float) -> Floats:
 def pooled_out_of_fold(
     centred: Centred,
     labels: Ints,
-    train_counts: Floats,
+    prior: LabelPrior,
     weights: Floats | None = None,
     start: Pool | None = None,
 ) -> OutOfFold:
     """Development items, each pooled with the weights and the label prior of the other folds."""
-    n, K = len(labels), len(train_counts)
+    n, K = len(labels), centred.scores.shape[2]
     counted = np.ones(n) if weights is None else weights
     log_proba, log_prior = np.empty((2, n, K))
     for k in range(min(FOLDS, n)):
         fold = np.arange(n)[k::FOLDS]
         rest = np.setdiff1d(np.arange(n), fold)
-        prior = log_label_prior(train_counts, count_labels(labels[rest], K, counted[rest]))
-        fitted = fit_pool(centred.items(rest), labels[rest], prior, counted[rest], start)
-        log_proba[fold], log_prior[fold] = fitted.log_proba(centred.items(fold)), prior
+        log_prior[fold] = known = prior.knowing(labels[rest], counted[rest])
+        fitted = fit_pool(centred.items(rest), labels[rest], known, counted[rest], start)
+        log_proba[fold] = fitted.log_proba(centred.items(fold))
     return OutOfFold(log_proba, log_prior)

@@ -79,9 +79,9 @@ def evidence_of(
     total = rungs.difference("with_data", "without_data")
     task = (parts or {}).get("task")
     counts_task = edge is not None and edge is task
-    # of text the edge of the table is that of the task part; with_data is learned there
-    whole: Gain = "edge" if edge is None else "tuning_gain"
-    counted: Gain = "edge" if counts_task else whole
+    # of text the edge of the table is that of the task part, and the whole has no line in it
+    whole: Gain | None = "edge" if edge is None else None
+    counted: Gain | None = "edge" if counts_task else whole
     over_chance = rungs.difference("with_data", "chance")
     return Evidence(
         foretold(workspace, rungs, total if edge is None else edge, edge_basis, counted),
@@ -140,7 +140,7 @@ def foretold(
     rungs: Rungs,
     figure: Figure,
     basis: Basis,
-    gain: Gain,
+    gain: Gain | None,
 ) -> Figure:
     """A gain with the interval of a fine-tune; as it is where one was measured, or the table has none.
 
@@ -149,9 +149,9 @@ def foretold(
         rungs: whose unit it has.
         figure: with the interval of the measurement.
         basis: what it rests on.
-        gain: which line of the table is taken.
+        gain: which line of the table is taken; None where it has none of such a figure.
     """
-    if basis == "measured" or rungs.fine_tuned == FINE_TUNED:
+    if gain is None or basis == "measured" or rungs.fine_tuned == FINE_TUNED:
         return figure  # what a fine-tune does with these data is known
     task, rows = workspace.dataset.task, len(workspace.splits.train)
     learned, without = (rungs.outcomes.get(rung) for rung in ("learned", "without_data"))
