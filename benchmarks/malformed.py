@@ -63,9 +63,13 @@ def made(make: Callable[[Path], Path], folder: Path) -> Path:
     where = folder / "where"
     child = os.fork()
     if not child:
-        where.write_bytes(os.fsencode(make(folder / "in")))
-        os._exit(0)
+        try:
+            where.write_bytes(os.fsencode(make(folder / "in")))
+        finally:
+            os._exit(0)
     os.waitpid(child, 0)
+    if not where.exists():
+        raise SystemExit("malformed: FAIL an input could not be made")
     return Path(os.fsdecode(where.read_bytes()))
 
 

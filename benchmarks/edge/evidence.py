@@ -167,6 +167,15 @@ def _limits(rows: Sequence[dict[str, Any]]) -> str:
         f"- Too few arms are there{few} of a number, of several labels per row: their predictions keep the "
         "interval of the measurement."
     )
+    dates = {
+        task: sorted(r["date"] for r in rows if r["task"] == task)
+        for task in ("classify", "generate")
+    }
+    spans = ", ".join(
+        f"of {'labels' if task == 'classify' else 'text'} {found[0]} to {found[-1]}"
+        for task, found in dates.items()
+        if found
+    )
     return f"""## What this does not show
 
 - One base model, of one size, with {sizes[0]} to {sizes[-1]} train rows. For another model, for more
@@ -176,7 +185,8 @@ def _limits(rows: Sequence[dict[str, Any]]) -> str:
   and is not told apart from it.
 - Arms of one source share texts; intervals here resample sources, of which there are few.
 {text}
-- Verdicts and intervals in the table are those of the audits as they were run; δ is {DELTA:g}.
+- Verdicts and intervals in the table are those of the audits as they were run ({spans}), with the prompts,
+  pools and calibrations of then; δ is {DELTA:g}.
 """
 
 

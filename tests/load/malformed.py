@@ -186,7 +186,7 @@ def missing_keys(rows: list[Row], rng: random.Random) -> None:
 
 def inside(rows: list[Row], rng: random.Random) -> None:
     """Something odd somewhere in a nested value, or in its place."""
-    for row in rng.sample(rows, rng.choice((1, 10, len(rows)))):
+    for row in rng.sample(rows, min(len(rows), rng.choice((1, 10, len(rows))))):
         for key in row:
             row[key] = _odd(row[key], rng)
 
