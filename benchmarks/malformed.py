@@ -22,6 +22,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -65,8 +66,9 @@ def made(make: Callable[[Path], Path], folder: Path) -> Path:
     if not child:
         try:
             where.write_bytes(os.fsencode(make(folder / "in")))
-        finally:
-            os._exit(0)
+        except Exception:
+            traceback.print_exc()
+        os._exit(0)
     os.waitpid(child, 0)
     if not where.exists():
         raise SystemExit("malformed: FAIL an input could not be made")
