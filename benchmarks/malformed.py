@@ -66,9 +66,10 @@ def made(make: Callable[[Path], Path], folder: Path) -> Path:
     if not child:
         try:
             where.write_bytes(os.fsencode(make(folder / "in")))
-        except Exception:
-            traceback.print_exc()
-        os._exit(0)
+        finally:
+            if not where.exists():
+                traceback.print_exc()
+            os._exit(0)
     os.waitpid(child, 0)
     if not where.exists():
         raise SystemExit("malformed: FAIL an input could not be made")
