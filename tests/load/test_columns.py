@@ -356,6 +356,22 @@ def test_split_column():
     assert found.columns["split"] == "split"
 
 
+def test_a_split_column_with_a_list_in_it_names_no_split(tmp_path):
+    made = [
+        {
+            "text": f"text number {i}",
+            "label": "ab"[i % 2],
+            "split": ["train"] if i == 7 else "train",
+        }
+        for i in range(40)
+    ]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in made))
+    found = load(path)
+    assert "split" not in found.columns
+    assert {i.split for i in found.items} == {None}
+
+
 def test_a_test_side_without_labels_is_no_test():
     frame = rows(
         30,

@@ -191,8 +191,10 @@ def _split_column(table: Table, flags: Flags) -> str | None:
     for name in Names.of(table.names).any(SPLITS):
         if name in (flags.text, flags.label, flags.prompt, flags.response) or table.nested(name):
             continue
-        values = {v for v in table.column(name) if v is not None}
-        words = {split_word(v) if isinstance(v, str) else None for v in values}
+        values = [v for v in table.column(name) if v is not None]
+        if not all(isinstance(v, str) for v in values):
+            continue
+        words = {split_word(v) for v in set(values)}
         if values and None not in words:
             return name
     return None
