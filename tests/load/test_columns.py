@@ -356,6 +356,14 @@ def test_split_column():
     assert found.columns["split"] == "split"
 
 
+def test_a_column_whose_name_is_a_page_is_named_in_short():
+    frame = pd.DataFrame({"[" * 5000: [1, 2, 3] * 20, "b": [3, 2, 1] * 20})
+    with pytest.raises(AuditError) as refused:
+        load(frame)
+    assert "no column of text" in refused.value.message
+    assert len(refused.value.message) < 300
+
+
 def test_a_split_column_with_a_list_in_it_names_no_split(tmp_path):
     made = [
         {

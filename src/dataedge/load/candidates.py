@@ -12,6 +12,7 @@ from dataedge.load.column_roles import ColumnRoles, Flags, resolve, undecided
 from dataedge.load.label_lists import asked_labels, holds_lists
 from dataedge.load.naming import Names
 from dataedge.load.profile import Profile, profiles
+from dataedge.load.table import listing
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -187,10 +188,10 @@ class Candidates:
             return tuple(found)
         if found:
             raise AuditError(
-                f"{self.where}: {len(found)} columns could be the text: {', '.join(found)}",
+                f"{self.where}: {len(found)} columns could be the text: {listing(found)}",
                 f"Choose one: --text-column {found[0]}, or two of them: --text-column {found[0]},{found[1]}",
             )
-        beside = f" beside {', '.join(taken)}" if taken else ""
+        beside = f" beside {listing(taken)}" if taken else ""
         raise AuditError(
             f"{self.where}: no column of text{beside} (columns: {self.listing()})",
             "An audit needs a column of text: name it with --text-column",
@@ -249,7 +250,7 @@ class Candidates:
 
     def listing(self) -> str:
         """The columns and what they hold, for an error."""
-        shown = [f"{n} ({_describe(p)})" for n, p in self.all.items()]
+        shown = [f"{n:.60} ({_describe(p)})" for n, p in self.all.items()]
         return ", ".join(shown[:12]) + (" …" if len(shown) > 12 else "")
 
 
