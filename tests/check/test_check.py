@@ -134,8 +134,12 @@ def test_numbers_with_a_sign_or_a_point_are_no_twins(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_all_the_same_are_told(tmp_path: Path) -> None:
-    for second, told in (("3.50", True), ("4", False)):
-        rows = [(f"text number {i}", ("3.5", second)[i % 2]) for i in range(40)]
+    for first, second, told in (
+        ("3.5", "3.50", True),
+        ("3.5", "4", False),
+        ("1000000.1", "1000000.2", False),
+    ):
+        rows = [(f"text number {i}", (first, second)[i % 2]) for i in range(40)]
         found = {f.name: f for f in check(str(labelled(tmp_path, rows)), {"task": "number"}).found}
         assert ("one_number" in found) == told
         if told:

@@ -64,7 +64,7 @@ def check(source: Any, reading: Mapping[str, Any], most_tokens: int | None = Non
                 into.add("missing_label", "warning", row, f"'{roles.target}' is empty")
         counted |= check_labels(inputs, targets, splits, into)
     elif roles.kind == "number":
-        numbers = [None if i is None or i.number is None else f"{i.number:g}" for i in usable]
+        numbers = [None if i is None or i.number is None else f"{i.number!r}" for i in usable]
         check_numbers(numbers, into)
     elif roles.kind in ("pair", "chat", "preference"):
         check_responses(targets, into)
