@@ -96,6 +96,22 @@ class Figure:
         return cls(value=None, unit=unit, status=status, reason=reason)
 
 
+@dataclass(frozen=True)
+class Reported(Figure):
+    """A measure that is told at the report's top where it says that something is wrong.
+
+    Attributes:
+        reported: whether it is large, and more than chance explains.
+    """
+
+    reported: bool = False
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """The detail, and whether it is reported."""
+        return {**self.detail, "reported": self.reported}
+
+
 def bootstrap(
     statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     clusters: NDArray[np.integer[Any]],

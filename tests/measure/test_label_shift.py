@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dataedge.measure.label_shift import Shift, label_shift, sentence
+from dataedge.figures import Reported
+from dataedge.measure.label_shift import label_shift, sentence
 
 
 def measured(
     train: np.ndarray, held_out: np.ndarray, rows: int, items: int, seed: int, copies: int = 1
-) -> Shift:
+) -> Reported:
     """Sides drawn from these shares, every item `copies` times."""
     rng, K = np.random.default_rng(seed), len(train)
     sides = [rng.choice(K, n, p=p) for n, p in ((rows, train), (items, held_out))]

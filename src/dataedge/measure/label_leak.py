@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.figures import Figure
+from dataedge.figures import Reported
 from dataedge.intervals import paired_proportions
 from dataedge.prompt.templates import humanise
 
@@ -46,21 +46,14 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 @dataclass(frozen=True)
-class Leak(Figure):
+class Leak(Reported):
     """The measure `label_leak`.
 
     Attributes:
-        reported: whether it is more than topics and chance explain.
         examples: positions in the texts given, at most five, of texts that say their own label.
     """
 
-    reported: bool = False
     examples: tuple[int, ...] = ()
-
-    @property
-    def described(self) -> dict[str, Any]:
-        """The detail, and whether it is reported."""
-        return {**self.detail, "reported": self.reported}
 
 
 def label_leak(

@@ -6,12 +6,11 @@ ones. What learns from the train side then expects the train side's frequencies.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dataedge.figures import Figure
+from dataedge.figures import Reported
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,22 +27,6 @@ ITEMS = 20_000
 """Items of a side that are counted at most, drawn at random."""
 
 
-@dataclass(frozen=True)
-class Shift(Figure):
-    """The measure `label_shift`.
-
-    Attributes:
-        reported: whether it is large, and more than chance explains.
-    """
-
-    reported: bool = False
-
-    @property
-    def described(self) -> dict[str, Any]:
-        """The detail, and whether it is reported."""
-        return {**self.detail, "reported": self.reported}
-
-
 def label_shift(
     train: Ints,
     held_out: Ints,
@@ -52,7 +35,7 @@ def label_shift(
     labels: Sequence[str],
     *,
     seed: int,
-) -> Shift:
+) -> Reported:
     """How far label frequencies of the two sides lie apart, beyond what chance explains.
 
     The distance is the total variation ½ Σ |p − q|: the share of held-out labels that would have to be
@@ -82,7 +65,7 @@ def label_shift(
     """
     rng, K = np.random.default_rng(seed), len(labels)
     if min(len(train), len(held_out)) == 0:
-        return Shift.missing("both sides need labels", "share")
+        return Reported.missing("both sides need labels", "share")
     singles = [
         _one_of_each(np.asarray(y), np.asarray(clusters), rng)
         for y, clusters in ((train, train_clusters), (held_out, held_out_clusters))
@@ -102,7 +85,7 @@ def label_shift(
         "train_share": float(before[most]),
         "held_out_share": float(after[most]),
     }
-    return Shift(
+    return Reported(
         max(beyond, 0.0),
         None,
         None,
@@ -113,11 +96,11 @@ def label_shift(
     )
 
 
-def sentence(found: Shift) -> str:
+def sentence(found: Reported) -> str:
     """What the user is told of a shift; empty where there is none to report.
 
     Example:
-        >>> sentence(Shift.missing("both sides need labels", "share"))
+        >>> sentence(Reported.missing("both sides need labels", "share"))
         ''
     """
     if not found.reported:

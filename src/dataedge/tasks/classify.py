@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dataedge.engine import Step
-from dataedge.figures import Figure
+from dataedge.figures import Figure, Reported
 from dataedge.ladder.classify import ClassifyLadder, ClassifyRun
 from dataedge.ladder.outcome_table import outcome_table
 from dataedge.ladder.prompt_curve import prompt_curve
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 LEADING = 0.8
 """Share of one label beyond which accuracy says little, and balanced accuracy is the headline."""
 LABEL_LEAK = Step("label_leak", 1, (label_leak.Leak,))
-LABEL_SHIFT = Step("label_shift", 1, (label_shift.Shift,))
+LABEL_SHIFT = Step("label_shift", 1, (Reported,))
 LEARNING_CURVE = Step("learning_curve", 2, (MoreData, Curve, Forecast, CurvePoints, Fit), parts=2)
 
 
@@ -213,11 +213,11 @@ def _leak(workspace: Workspace, index: Positions) -> label_leak.Leak:
     return replace(found, detail={**found.detail, "items": named})
 
 
-def _shift(workspace: Workspace) -> label_shift.Shift:
+def _shift(workspace: Workspace) -> Reported:
     """Whether labels are as frequent among held-out items as on the train side."""
     if workspace.splits.source == "made" and not any(i.time for i in workspace.dataset.items):
         why = "the split was made here, with as much of each label on every side as can be"
-        return label_shift.Shift.missing(why, "share")
+        return Reported.missing(why, "share")
     y, sides = workspace.label_numbers, workspace.splits
     train, held = (
         positions(side[y[side] >= 0])
