@@ -3,7 +3,9 @@
 Files of every format and reading of columns are mutated, in their values, their names and their bytes
 (`tests/load/malformed.py`), some with descriptions, links, scripts and pickles beside them; to these come
 inputs that are made to be costly (`tests/load/costly.py`): a million columns, nesting, compressed emptiness.
-Each is read as an audit reads it and checked as `dataedge check` does, in a process of its own.
+Each is read as an audit reads it and checked as `dataedge check` does, in a process of its own. There what
+ends a reader ends the input's process; the costly ones, and every twentieth of the others, are read once
+more as a command reads them, by a process with limits, and come out the same.
 
     python benchmarks/malformed.py [--quick] [--from N] [--out FILE.json]
 
@@ -24,6 +26,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,7 +50,7 @@ class Outcome(NamedTuple):
     """What came of one input.
 
     Attributes:
-        kind: read, refused, crash, slow, killed.
+        kind: read, refused, crash, slow, large, killed, differs.
         said: the sentence, or the end of the traceback.
         seconds: of both readers.
         gib: peak memory of the process.
@@ -76,7 +79,19 @@ def made(make: Callable[[Path], Path], folder: Path) -> Path:
     return Path(os.fsdecode(where.read_bytes()))
 
 
-def judged(make: Callable[[Path], Path]) -> Outcome:
+def outcome(path: Path, here: bool, apart: bool) -> tuple[str, str]:
+    """What comes of one input, read in this process, in one of its own, or in both, which are to agree."""
+    found = []
+    for wanted, where in ((here, "0"), (apart, "1")):
+        if wanted:
+            os.environ["DATAEDGE_APART"] = where
+            found.append(malformed.outcome(path))
+    if found[0] != found[-1]:
+        return "differs", f"{found[0]}, apart {found[-1]}"
+    return found[0]
+
+
+def judged(make: Callable[[Path], Path], *, here: bool = True, apart: bool = False) -> Outcome:
     """One input, made and read in a fork of this process each."""
     folder = Path(tempfile.mkdtemp())
     told = folder / "told.json"
@@ -86,7 +101,7 @@ def judged(make: Callable[[Path], Path]) -> Outcome:
     child = os.fork()
     if not child:
         signal.alarm(SECONDS)
-        told.write_text(json.dumps(malformed.outcome(path)))
+        told.write_text(json.dumps(outcome(path, here, apart)))
         os._exit(0)
     _, status, usage = os.wait4(child, 0)
     seconds, gib = time.monotonic() - started, usage.ru_maxrss / 2**20
@@ -106,24 +121,29 @@ def main() -> int:
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     TRACE.unlink(missing_ok=True)
-    inputs: dict[str, Callable[[Path], Path]] = dict(costly.INPUTS)
+    inputs: dict[str, Callable[[], Outcome]] = {}
+    for name, make in costly.INPUTS.items():
+        inputs[name] = partial(judged, make)
+        inputs[f"{name}, apart"] = partial(judged, make, here=False, apart=True)
+    shown = set(inputs)
     for number in range(args.start, args.start + (1_000 if args.quick else 10_000)):
-        inputs[str(number)] = lambda folder, n=number: malformed.make(folder, n)  # type: ignore[misc]
+        make = partial(malformed.make, number=number)
+        inputs[str(number)] = partial(judged, make, apart=number % 20 == 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     counts: Counter[str] = Counter()
     harm: dict[str, Outcome] = {}
     slowest = largest = Outcome("", "", 0.0, 0.0)
-    for done, (name, make) in enumerate(inputs.items(), 1):
-        found = judged(make)
+    for done, (name, judge) in enumerate(inputs.items(), 1):
+        found = judge()
         counts[found.kind] += 1
         slowest = max(slowest, found, key=lambda o: o.seconds)
         largest = max(largest, found, key=lambda o: o.gib)
         if found.kind not in ("read", "refused"):
             harm[name] = found
             print(f"{name}: {found.kind}: {found.said.strip()[-600:]}", flush=True)
-        if name in costly.INPUTS or done % 1000 == 0:
+        if name in shown or done % 1000 == 0:
             print(
-                f"{name:24} {found.kind:8} {found.seconds:5.1f} s {found.gib:.2f} GiB  {found.said[:90]}",
+                f"{name:32} {found.kind:8} {found.seconds:5.1f} s {found.gib:.2f} GiB  {found.said[:90]}",
                 flush=True,
             )
     ran = TRACE.exists()

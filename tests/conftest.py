@@ -14,6 +14,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 # seconds of each audit of texts; what is tested of a short fine-tune, and the samples, take it away
 os.environ["DATAEDGE_PILOT"] = "0"
+# a third of a second for each dataset that is read; tests/load/test_reading_process.py takes it away
+os.environ["DATAEDGE_APART"] = "0"
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"

@@ -59,9 +59,12 @@ def test_a_bad_file_is_named(
         assert name in caught.value.message + caught.value.hint
 
 
-def test_the_cache_directory_is_no_option(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["DATAEDGE_APART", "DATAEDGE_CACHE", "DATAEDGE_DEBUG"])
+def test_what_belongs_to_the_machine_is_no_option(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DATAEDGE_CACHE", "/somewhere")
+    monkeypatch.setenv(name, "1")
     assert make_config({})[0].seed == 0
     monkeypatch.setenv("DATAEDGE_SEEED", "1")
     with pytest.raises(AuditError, match="seeed"):

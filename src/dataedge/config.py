@@ -235,7 +235,7 @@ def _check_keys(
 
 def _environment() -> dict[str, Any]:
     prefix = "DATAEDGE_"
-    other = {"CACHE", "DEBUG"}
+    other = {"APART", "CACHE", "DEBUG"}
     found = {k.removeprefix(prefix): v for k, v in os.environ.items() if k.startswith(prefix)}
     return {k.lower(): v for k, v in found.items() if k not in other}
 

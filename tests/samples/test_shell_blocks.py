@@ -85,6 +85,7 @@ def test_the_commands_of_a_page_run(page: str, work: Path, tiny_model: str) -> N
         "DATAEDGE_PROBE_ITEMS": "40",
         "GITHUB_STEP_SUMMARY": str(work / "summary.md"),
         "OPENAI_API_KEY": "none",
+        "DATAEDGE_APART": "1",  # data is read as a user reads it
     }
     with serve(open_model(tiny_model), Behaviour()) as address:
         for line in wanted:

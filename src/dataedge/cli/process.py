@@ -10,7 +10,7 @@ import typer
 from dataedge.cli.options import completed
 from dataedge.errors import AuditError, ExitCode, machine_trouble
 
-_state = {"debug": False}
+_state = {"debug": False, "terminated": False}
 
 
 def remember(debug: bool) -> None:
@@ -23,16 +23,20 @@ class TerminatedError(KeyboardInterrupt):
 
 
 def _terminated(*_: object) -> None:
+    _state["terminated"] = True
     raise TerminatedError
 
 
 def run_command(app: typer.Typer) -> None:
     """Run a command; every failure is a sentence, a hint and an exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    _state["terminated"] = False
     try:
         code = app(completed(sys.argv[1:]), standalone_mode=False)
+        if code == ExitCode.INTERRUPTED and _state["terminated"]:  # typer knows of Ctrl-C alone
+            code = ExitCode.TERMINATED
         if isinstance(code, int) and code:
-            sys.exit(code)
+            sys.exit(int(code))
     except AuditError as error:
         _fail(error.message, error.hint, error.code, error)
     except TerminatedError:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from dataedge.errors import AuditError
-from dataedge.load.folder import read_path
+from dataedge.load.reading_process import read_apart
 from dataedge.load.saved import read_dataset, read_splits
 from dataedge.load.table import JSON_CELLS, single
 
@@ -50,7 +50,7 @@ def read_source(source: object) -> tuple[str, Table]:
             and not path.parent.exists()
         ):
             return name, _read_hub(name)
-        return name, read_path(path, name)
+        return name, read_apart(path, name)
     pandas, datasets = sys.modules.get("pandas"), sys.modules.get("datasets")
     polars = sys.modules.get("polars")
     if polars is not None and isinstance(source, polars.LazyFrame):

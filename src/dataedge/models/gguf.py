@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from dataedge.apart import apart
+from dataedge.apart import Limits, apart
 from dataedge.errors import AuditError
 from dataedge.models.cache import cache_dir, file_digest
 
@@ -83,8 +83,7 @@ def _convert(path: Path, folder: Path, name: str) -> None:
         *(str(path), str(folder), name),
         doing=f"{name}: reading this GGUF file",
         hint=ELSEWHERE,
-        memory=BASE_MEMORY + TIMES_ITS_SIZE * size,
-        seconds=BASE_SECONDS + size / BYTES_PER_SECOND,
+        limits=Limits(BASE_MEMORY + TIMES_ITS_SIZE * size, BASE_SECONDS + size / BYTES_PER_SECOND),
     )
 
 
