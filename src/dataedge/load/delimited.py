@@ -44,7 +44,7 @@ def read_csv(path: Path, name: str) -> Read:
 
     delimiter, header = header_of(path, name)
     longest = max(2 * MIB, min(path.stat().st_size + 1024, 256 * MIB))
-    query = _query(len(header), longest)
+    query = _query(len(header), longest, "ignore_errors=true, store_rejects=true")
     rejects = """
         SELECT line, min(error_message), max(len(string_split(coalesce(csv_line, ''), chr(10))))
         FROM reject_errors GROUP BY line ORDER BY line"""
@@ -93,8 +93,6 @@ def read_alike(paths: Sequence[Path], delimiter: str, header: Sequence[str]) -> 
         try:
             query = _query(len(header), 2 * MIB, "filename=true")
             data = db.sql(query, params=[[literal(f) for f in files], delimiter]).to_arrow_table()
-            if db.execute("SELECT count(*) FROM reject_errors").fetchone()[0]:
-                return []
         except duckdb.Error:
             return []
     own = [names.get(name, -1) for name in data.column("filename").to_pylist()]
@@ -106,13 +104,12 @@ def read_alike(paths: Sequence[Path], delimiter: str, header: Sequence[str]) -> 
     return [data.slice(start, rows[i]) for i, start in zip(range(len(files)), starts, strict=False)]
 
 
-def _query(columns: int, longest: int, more: str = "") -> str:
-    """Reads a file, or a list of them, whose dialect is known; lines that are none are kept aside."""
+def _query(columns: int, longest: int, more: str) -> str:
+    """Reads a file, or a list of them, whose dialect is known."""
     typed = ", ".join(f"c{i}: 'VARCHAR'" for i in range(columns))
     return f"""
         SELECT * FROM read_csv(?, auto_detect=false, header=true, columns={{{typed}}},
-            delim=?, quote='"', escape='"', max_line_size={longest},
-            ignore_errors=true, store_rejects=true{", " if more else ""}{more})"""
+            delim=?, quote='"', escape='"', max_line_size={longest}, {more})"""
 
 
 def dialect_of(path: Path) -> str:
