@@ -139,7 +139,7 @@ def test_a_pilot_is_timed_as_it_trains(rows: Path, known_speed: None) -> None:
     found = plan(str(rows), model).pilot
     assert found is not None
     assert found.seconds is not None
-    weights = speed.parameters("embedded")
+    weights = speed.multiplied("embedded")
     assert weights is not None
     item = plan(str(rows), model).data_tokens / 300 + SCAFFOLD_TOKENS
     trained = 180 * item * Recipe().passes(180)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dataedge.models import open_model
-from dataedge.models.speed import parameters, tokens_per_second
+from dataedge.models.speed import multiplied, tokens_per_second
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def test_the_size_of_a_folder_is_that_of_its_tensors(tiny_model: str) -> None:
     net = open_model(tiny_model, dtype="float32", proven=True).forward.net
     counted = sum(p.numel() for p in net.parameters())
-    assert parameters(tiny_model) == pytest.approx(counted, rel=0.05)
+    assert multiplied(tiny_model) == pytest.approx(counted, rel=0.05)
 
 
 def test_files_that_are_no_weights_or_not_all_there_have_no_size(tmp_path: Path) -> None:
@@ -34,16 +34,16 @@ def test_files_that_are_no_weights_or_not_all_there_have_no_size(tmp_path: Path)
 
     for shapes in ([], [[0, 5]], [[10**30] * 20]):
         put("model.safetensors", *shapes)
-        assert parameters(f"hf/{folder}") is None
+        assert multiplied(f"hf/{folder}") is None
     put("model.safetensors", [10, 10])
     put("consolidated.safetensors", [10, 10])
-    assert parameters(f"hf/{folder}") == 100
+    assert multiplied(f"hf/{folder}") == 100
     shards = {"a": "model-1.safetensors", "b": "model-2.safetensors"}
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
     put("model-1.safetensors", [10, 10])
-    assert parameters(f"hf/{folder}") is None
+    assert multiplied(f"hf/{folder}") is None
     put("model-2.safetensors", [10, 10])
-    assert parameters(f"hf/{folder}") == 200
+    assert multiplied(f"hf/{folder}") == 200
 
 
 def test_the_embedded_model_runs_at_a_speed_that_a_machine_can_have() -> None:
@@ -51,3 +51,33 @@ def test_the_embedded_model_runs_at_a_speed_that_a_machine_can_have() -> None:
     small, large = (tokens_per_second(n, "float32") for n in (1.35e8, 1.35e10))
     assert 10 < small < 1e6
     assert large < small
+
+
+def test_a_mixture_of_experts_counts_those_that_a_token_goes_through(tmp_path: Path) -> None:
+    """Against what a network of transformers multiplies in one token: its experts two of eight."""
+    import torch
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    config = MixtralConfig(
+        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=2, num_local_experts=8, num_experts_per_tok=2,
+    )  # fmt: skip
+    net = MixtralForCausalLM(config)
+    net.save_pretrained(tmp_path / "m")
+    experts = sum(p.numel() for n, p in net.named_parameters() if "experts" in n)
+    rest = sum(p.numel() for p in net.parameters()) - experts
+    assert experts > 4 * rest
+    assert multiplied(f"hf/{tmp_path / 'm'}") == pytest.approx(rest + experts / 4)
+    assert torch.isfinite(net(torch.tensor([[1, 2]])).logits).all()
+
+
+@pytest.mark.parametrize(
+    "told", ["{}", '{"num_experts": 8}', '{"num_experts": "8", "num_experts_per_tok": 0}']
+)
+def test_a_configuration_that_says_nothing_changes_nothing(tmp_path: Path, told: str) -> None:
+    (tmp_path / "config.json").write_text(told)
+    header = {"a.experts.up": {"dtype": "F32", "shape": [10, 10]}}
+    text = json.dumps(header).encode()
+    file = struct.pack("<Q", len(text)) + text + bytes(400)
+    (tmp_path / "model.safetensors").write_bytes(file)
+    assert multiplied(f"hf/{tmp_path}") == 100

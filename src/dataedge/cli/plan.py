@@ -171,9 +171,9 @@ class Speeds(NamedTuple):
     def here(cls, config: AuditConfig) -> Speeds | None:
         """Of the configuration's base model; None where its weights are not here."""
         from dataedge.models.precision import native_precision
-        from dataedge.models.speed import parameters, tokens_per_second
+        from dataedge.models.speed import multiplied, tokens_per_second
 
-        weights = parameters(config.model)
+        weights = multiplied(config.model)
         if weights is None:
             return None
         trained = tokens_per_second(weights, "float32")

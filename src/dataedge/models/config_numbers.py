@@ -30,18 +30,33 @@ _HEADER = 8, 100_000_000
 """Of a safetensors file: bytes of its header's length, and the most that this may be."""
 
 
-class Weights(NamedTuple):
-    """How much there is of a model's weights on this machine.
+class Tensor(NamedTuple):
+    """One tensor of a safetensors file, as the file's header has it.
 
     Attributes:
-        tensors: how many.
-        size: in bytes.
-        numbers: in all tensors, as their shapes have it.
+        name: as the network calls it.
+        numbers: how many, by its shape.
     """
 
-    tensors: int
-    size: int
+    name: str
     numbers: int
+
+
+class Weights(NamedTuple):
+    """What there is of a model's weights on this machine.
+
+    Attributes:
+        tensors: all of them.
+        size: of their files, in bytes.
+    """
+
+    tensors: tuple[Tensor, ...]
+    size: int
+
+    @property
+    def numbers(self) -> int:
+        """In all tensors."""
+        return sum(tensor.numbers for tensor in self.tensors)
 
     @property
     def most(self) -> int:
@@ -70,20 +85,20 @@ def check_numbers(file: str, settings: Iterable[tuple[str, Any]], weights: Weigh
         if isinstance(value, bool) or not isinstance(value, int):
             continue
         layers = _LAYERS.fullmatch(key) is not None
-        if _COUNTS.fullmatch(key) and weights and value > weights.tensors:
-            raise _refused(file, key, value, f"its weights have {weights.tensors:,} tensors")
+        if _COUNTS.fullmatch(key) and weights and value > len(weights.tensors):
+            raise _refused(file, key, value, f"its weights have {len(weights.tensors):,} tensors")
         most = DEEPEST if layers else WIDEST
         if (layers or _SIZES.fullmatch(key)) and abs(value) > most:
             raise _refused(file, key, value, f"at most {most:,} is read")
 
 
 def weights_in(paths: Sequence[Path]) -> Weights | None:
-    """How many tensors safetensors files hold, and in how many bytes; None where one cannot be read.
+    """The tensors that safetensors files hold, and in how many bytes; None where one cannot be read.
 
     Args:
         paths: of the files.
     """
-    tensors = total = numbers = 0
+    found, total = [], 0
     length, most = _HEADER
     try:
         for path in paths:
@@ -92,13 +107,15 @@ def weights_in(paths: Sequence[Path]) -> Weights | None:
                 if size > min(most, path.stat().st_size):
                     return None
                 header = json.loads(data.read(size))
-            held = [tensor for name, tensor in header.items() if name != "__metadata__"]
-            tensors += len(held)
-            numbers += sum(math.prod(tensor.get("shape", ())) for tensor in held)
+            found += [
+                Tensor(name, math.prod(tensor.get("shape", ())))
+                for name, tensor in header.items()
+                if name != "__metadata__"
+            ]
             total += path.stat().st_size
     except (OSError, ValueError, TypeError, AttributeError, struct.error, RecursionError):
         return None
-    return Weights(tensors, total, numbers)
+    return Weights(tuple(found), total)
 
 
 def _refused(file: str, key: str, value: int, why: str) -> AuditError:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dataedge.models import Found, find, gguf, hub
-from dataedge.models.config_numbers import weights_in
+from dataedge.models.config_numbers import Tensor, weights_in
 from dataedge.models.weights import INDEX
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dataedge.models.precision import Precision
 
 MEASURED_SECONDS = 0.2
@@ -28,8 +31,22 @@ BITS_PER_WEIGHT = 5.0
 _QUANTIZED = re.compile(r"(?:^|[-_.])(?:(?:I|T)?Q(\d)|MXFP(\d)|(?:B?F|FP)(16|32))", re.IGNORECASE)
 
 
-def parameters(spec: str) -> float | None:
-    """About how many weights a model has; nothing is loaded.
+_EXPERTS = "num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"
+_USED = (
+    *("num_experts_per_tok", "num_experts_per_token", "experts_per_token", "top_k_experts"),
+    *("moe_topk", "moe_top_k", "moe_k"),
+)
+"""What configurations call the experts of a layer, and those of them that a token goes through."""
+_PACKED = ("qweight", "weight_packed", "_blocks")
+"""Ends of names of tensors that hold several weights in a number: GPTQ and AWQ, compressed-tensors, MXFP4."""
+_BITS = 4
+"""Of a packed weight where the configuration does not say."""
+
+
+def multiplied(spec: str) -> float | None:
+    """About how many weights of a model a token is multiplied by; nothing is loaded.
+
+    Of a mixture of experts those of a token's own experts count, and packed weights as many as they are.
 
     Args:
         spec: `embedded`, `hf/<path or hub id>` or `gguf/<path>`.
@@ -43,12 +60,55 @@ def parameters(spec: str) -> float | None:
     found = find(spec)
     folder = _folder(found)
     weights = weights_in(_files(folder)) if folder else None
-    if weights and 0 < weights.numbers <= weights.most:
-        return float(weights.numbers)
+    if folder and weights and 0 < weights.numbers <= weights.most:
+        return _of_a_token(weights.tensors, _configuration(folder))
     if found.kind == "gguf":  # not converted yet
         file = Path(found.where)
         return 8.0 * file.stat().st_size / bits_per_weight(file.stem)
     return None
+
+
+def _of_a_token(tensors: Sequence[Tensor], told: dict[str, Any]) -> float:
+    """Weights that a token is multiplied by.
+
+    Example:
+        >>> told = {"num_experts": 8, "num_experts_per_tok": 2}
+        >>> one = [Tensor("layers.0.mlp.experts.3.up_proj.weight", 800), Tensor("embed.weight", 100)]
+        >>> _of_a_token(one, told), _of_a_token(one, {})
+        (300.0, 900.0)
+        >>> _of_a_token([Tensor("layers.0.q_proj.qweight", 50)], {"bits": 8})
+        200.0
+    """
+    bits = told.get("bits", _BITS)
+    used, experts = (_first(told, keys) for keys in (_USED, _EXPERTS))
+    share = used / experts if used and experts and used <= experts else 1.0
+    total = 0.0
+    for name, numbers in tensors:
+        held = numbers * share if "experts" in name.split(".") else float(numbers)
+        if name.endswith(_PACKED):
+            # MXFP4 packs two into a byte, the others as many as fit into 32 bits
+            held *= 2.0 if name.endswith("_blocks") else 32.0 / bits
+        total += held
+    return total
+
+
+def _first(told: dict[str, Any], keys: Sequence[str]) -> int | None:
+    return next((told[key] for key in keys if key in told), None)
+
+
+def _configuration(folder: Path) -> dict[str, int]:
+    """Whole numbers above 0 of a model's configuration, those of nested objects too."""
+    found: dict[str, int] = {}
+
+    def take(value: Any) -> None:
+        for key, inner in value.items() if isinstance(value, dict) else ():
+            if isinstance(inner, int) and not isinstance(inner, bool) and inner > 0:
+                found.setdefault(key, inner)
+            take(inner)
+
+    with suppress(OSError, ValueError, RecursionError):
+        take(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+    return found
 
 
 def _folder(found: Found) -> Path | None:
