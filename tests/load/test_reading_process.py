@@ -148,7 +148,10 @@ def test_a_limit_that_was_set_before_is_named_as_what_it_is(tmp_path: Path) -> N
 def test_a_signal_ends_both(tmp_path: Path, sent: signal.Signals, code: int) -> None:
     file = labelled(tmp_path / "d.csv", rows=1_000_000)
     command = [sys.executable, "-m", "dataedge", "plan", str(file)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),  # noqa: PLW1509  a shell's "&" ignores it
+    ) as parent:  # fmt: skip
         own = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
         deadline = time.monotonic() + 60
         while not (children := own.read_text().split()) and time.monotonic() < deadline:
