@@ -97,7 +97,8 @@ class FeatureMatrix:
             self._means.append(mean)
             self._scales.append(np.float32(1.0 / np.sqrt(power) if power > 1e-12 else 0.0))
         if len(self._blocks[0]) < sum(block.shape[1] for block in self._blocks):
-            self._rotation = np.linalg.svd(self.of(self._blocks), full_matrices=False)[2].T
+            with one_thread():
+                self._rotation = np.linalg.qr(self.of(self._blocks).T)[0]
 
     def of(self, X: Floats | Sequence[Floats]) -> Floats:
         """Features of new items, shape (m, r)."""

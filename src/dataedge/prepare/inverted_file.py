@@ -144,19 +144,37 @@ class InvertedFile:
         """
         rows = np.sort(np.random.default_rng(seed).permutation(len(self))[:sample])
         width = min(k + 1, len(self))
-        last = self._last(rows, width)
-        reached = 0.0
-        for self.probes in EFFORTS:
-            if self.probes > most:
-                break
-            hits = [
-                (found.cosine >= last[found.queries, None] - TIE).mean(1)
-                for found in self.near_rows(rows, width)
-            ]
-            reached = float(np.concatenate(hits).mean())
-            if reached >= recall or self.probes >= len(self._centroids):
+        found = self._found_by_effort(rows, width)
+        for self.probes, reached in zip(EFFORTS, found, strict=True):
+            if reached >= recall or self.probes > most:
                 break
         return reached
+
+    def _found_by_effort(self, rows: Ints, width: int) -> list[float]:
+        """Share of the nearest of rows that lie in the lists of each effort; ties count as found."""
+        vectors, last = self.rows(rows), self._last(rows, width)
+        lists = len(self.sizes)
+        order = np.argsort(-(vectors @ self._centroids.T), axis=1)
+        turn = np.empty_like(order)  # at which a query comes to a list
+        np.put_along_axis(turn, order, np.arange(lists)[None, :], axis=1)
+        list_of = np.repeat(np.arange(lists), self.sizes)
+        met = np.zeros((len(rows), len(EFFORTS)), np.int64)
+        looked_into = np.array([self._probes(effort, width) for effort in EFFORTS])
+        for start in range(0, len(self), BLOCK):
+            similar = vectors @ self._kept[start : start + BLOCK].T
+            query, place = np.nonzero(similar >= last[:, None] - TIE)
+            first = np.searchsorted(looked_into, turn[query, list_of[start + place]], side="right")
+            there = first < len(EFFORTS)
+            np.add.at(met, (query[there], first[there]), 1)
+        return list(np.minimum(met.cumsum(axis=1), width).mean(axis=0) / width)
+
+    def _probes(self, effort: int, k: int) -> int:
+        """Lists that a query looks into: so many that they hold twice k rows, as lists go.
+
+        Where they do not, rows are missing.
+        """
+        lists = len(self.sizes)
+        return min(max(effort, -(-2 * k * lists // len(self))), lists)
 
     def _last(self, rows: Ints, width: int) -> Floats:
         """Cosine of the last of a row's nearest, all compared, shape (m,)."""
@@ -173,8 +191,7 @@ class InvertedFile:
         """Queries in this order, as many at a time as fit."""
         sizes = self.sizes
         widest = int(sizes.max())
-        # so many lists that they hold twice k rows, as lists go; where they do not, rows are missing
-        probes = min(max(self.probes, -(-2 * k * len(sizes) // len(self))), len(sizes))
+        probes = self._probes(self.probes, k)
         step = max(1, CELLS // (probes * widest + 4 * len(sizes)))
         for start in range(0, len(order), step):
             queries = order[start : start + step]
