@@ -23,9 +23,10 @@ VARIANTS = ("plain", "shuffled", "noise20", "noise40", "twice")
 CHANGED = ("banking:12", "clinc:12", "exercise:category")
 TEXTS = (
     *("lib:numpy", "lib:pandas", "lib:sklearn", "lib:narwhals", "lib:clumper"),
-    *("lib:fastmcp", "gsm8k", "instructions"),
+    *("lib:fastmcp", "gsm8k", "instructions", "exercise:record", "rustsec:record"),
 )
-"""Prompts and responses: pages of libraries from popular to new, sums, how to do an exercise."""
+"""Prompts and responses: pages of libraries from popular to new, sums, how to do an exercise, and what is on
+record of an exercise or a fault of a library, field by field in words of its own."""
 TEXT_SIZES = (48, 96)
 SOURCES = {"scope": "clinc", "instructions": "exercise"}
 """Where a set is from, where that is not its name before the colon."""
@@ -123,11 +124,31 @@ def texts(arm: Arm) -> tuple[tuple[str, str], list[tuple[str, str]]]:
     elif kind == "gsm8k":
         lines = (sets.DATA / "gsm8k" / "train.jsonl").read_text(encoding="utf-8").splitlines()
         pairs = [(r["question"], r["answer"]) for r in map(json.loads, lines)]
+    elif arm.set == "rustsec:record":
+        path = sets.DATA / "rustsec_time_split" / "rustsec.jsonl"
+        lines = path.read_text(encoding="utf-8").splitlines()
+        fields = ("package", "informational", "categories", "keywords")
+        pairs = [
+            (f"{r['title']}. {r['text']}"[:TEXT], _record(r, fields))
+            for r in map(json.loads, lines)
+        ]
     else:
         path = sets.DATA / "free_exercise_db" / "exercises.json"
-        rows = json.loads(path.read_text(encoding="utf-8"))
-        pairs = [(r["name"], " ".join(r["instructions"])) for r in rows if r["instructions"]]
+        rows = [r for r in json.loads(path.read_text(encoding="utf-8")) if r["instructions"]]
+        if name == "record":
+            fields = ("level", "category", "equipment", "force", "mechanic", "primaryMuscles")
+            pairs = [
+                (f"{r['name']}. {r['instructions'][0]}"[:TEXT], _record(r, fields)) for r in rows
+            ]
+        else:
+            pairs = [(r["name"], " ".join(r["instructions"])) for r in rows]
     distinct = {prompt: response.strip()[:TEXT] for prompt, response in pairs if response.strip()}
     out = sorted(distinct.items())
     random.Random(f"{arm.set} {SEED}").shuffle(out)
     return ("prompt", "response"), out
+
+
+def _record(row: dict[str, str | list[str] | None], fields: Sequence[str]) -> str:
+    """`field: value; field: value`, the fields that the row has."""
+    told = {f: ", ".join(v) if isinstance(v, list) else v for f in fields if (v := row.get(f))}
+    return "; ".join(f"{field}: {value}" for field, value in told.items())
