@@ -156,6 +156,11 @@ def test_few_clusters_ask_for_more_rows_and_never_for_a_pilot() -> None:
     assert decide(few).advice == "measure_more"
     assert decide(few).flag == "--probe-items 600"  # 60 / 40 of the 400 items
     assert decide(replace(few, next_steps=FULL)).advice == "collect_more"
+    near = decide(replace(BASE, edge=gain(DELTA, 0.05), clusters=40))
+    assert "no reasonable number" in " ".join(near.why)
+    assert "form 40 independent groups" in near.why[-1]
+    assert "it takes 60" in near.why[-1]
+    assert "groups" not in decide(replace(BASE, edge=WIDE)).why[-1]
 
 
 FIGURES = st.one_of(

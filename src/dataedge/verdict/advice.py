@@ -131,9 +131,15 @@ def _question(e: Evidence) -> str:
 
 
 def _measure_more(e: Evidence) -> str:
-    return (
+    said = (
         f"Advice: measure more to find out {_question(e)}: run again with --probe-items "
         f"{e.probe_items} (now {e.next_steps.asked} held-out items)."
+    )
+    if e.clusters >= FEWEST_CLUSTERS or e.items_needed is not None:
+        return said
+    return (
+        f"{said} These form {e.clusters} independent groups: too few to judge even a real fine-tune by; it takes "
+        f"{FEWEST_CLUSTERS}."
     )
 
 
