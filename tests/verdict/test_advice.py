@@ -159,7 +159,7 @@ def test_few_clusters_ask_for_more_rows_and_never_for_a_pilot() -> None:
     near = decide(replace(BASE, edge=gain(DELTA, 0.05), clusters=40))
     assert "no reasonable number" in " ".join(near.why)
     assert "form 40 independent groups" in near.why[-1]
-    assert "it takes 60" in near.why[-1]
+    assert "which takes 60" in near.why[-1]
     assert "groups" not in decide(replace(BASE, edge=WIDE)).why[-1]
 
 

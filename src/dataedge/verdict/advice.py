@@ -138,8 +138,8 @@ def _measure_more(e: Evidence) -> str:
     if e.clusters >= FEWEST_CLUSTERS or e.items_needed is not None:
         return said
     return (
-        f"{said} These form {e.clusters} independent groups: too few to judge even a real fine-tune by; it takes "
-        f"{FEWEST_CLUSTERS}."
+        f"{said} These form {e.clusters} independent groups: too few to judge even a real fine-tune by, "
+        f"which takes {FEWEST_CLUSTERS}."
     )
 
 
