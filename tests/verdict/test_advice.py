@@ -160,7 +160,12 @@ def test_few_clusters_ask_for_more_rows_and_never_for_a_pilot() -> None:
     assert "no reasonable number" in " ".join(near.why)
     assert "form 40 independent groups" in near.why[-1]
     assert "which takes 60" in near.why[-1]
-    assert "groups" not in decide(replace(BASE, edge=WIDE)).why[-1]
+    many = decide(replace(BASE, edge=gain(DELTA, 0.05)))
+    assert many.advice == "measure_more"
+    assert many.why[-1].endswith("need not settle it.")
+    settled = decide(replace(BASE, edge=WIDE)).why[-1]
+    assert "groups" not in settled
+    assert "narrows" not in settled
 
 
 FIGURES = st.one_of(

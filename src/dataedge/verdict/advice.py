@@ -135,8 +135,10 @@ def _measure_more(e: Evidence) -> str:
         f"Advice: measure more to find out {_question(e)}: run again with --probe-items "
         f"{e.probe_items} (now {e.next_steps.asked} held-out items)."
     )
-    if e.clusters >= FEWEST_CLUSTERS or e.items_needed is not None:
+    if e.items_needed is not None:
         return said
+    if e.clusters >= FEWEST_CLUSTERS:
+        return f"{said} That narrows the interval, and need not settle it."
     return (
         f"{said} These form {e.clusters} independent groups: too few to judge even a real fine-tune by, "
         f"which takes {FEWEST_CLUSTERS}."
