@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from dataedge.report.model import Report
 
 QUIET = Progress(quiet=True)
-SETTINGS_DECIDE = re.compile(r"\.shuffled_labels\.|\.curve\[\d+\]\.bits$")
+SETTINGS_DECIDE = re.compile(r"\.bits_learned\.|\.shuffled_labels\.|\.curve\[\d+\]\.bits$")
 
 
 class Length:
