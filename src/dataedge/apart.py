@@ -50,7 +50,15 @@ class Limits(NamedTuple):
 
 def wanted() -> bool:
     """Whether such work is to have a process of its own: unless `DATAEDGE_APART=0` says otherwise."""
-    return bool(sys.executable) and os.environ.get(HERE) != "0"
+    frozen = getattr(
+        sys, "frozen", False
+    )  # there the executable is a program of its own, not Python
+    return bool(sys.executable) and not frozen and os.environ.get(HERE) != "0"
+
+
+def _places() -> list[str]:
+    """Where modules are looked for, from any folder; what is no text there, Python passes over."""
+    return [os.path.abspath(place) for place in sys.path if isinstance(place, str)]  # noqa: PTH100
 
 
 @overload
@@ -96,7 +104,7 @@ def apart(
         late = threading.Event()
         with subprocess.Popen(  # nosec B603
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(_places())},
         ) as child:  # fmt: skip
             clock = threading.Timer(limits.seconds, _end, (child, late))
             clock.daemon = True

@@ -12,8 +12,10 @@ import time
 from io import BytesIO
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from dataedge.apart import wanted
 from dataedge.errors import AuditError
 from dataedge.load import load, reading_process
 from dataedge.load.folder import read_path
@@ -193,3 +195,30 @@ def test_sizes_are_of_a_dataset_and_not_of_all_below_it(
     (tmp_path / "gone.csv").symlink_to(tmp_path / "nowhere")
     assert sum(reading_process._sizes(tmp_path)) == 1111
     assert sum(reading_process._sizes(tmp_path / "d.csv")) == 1
+
+
+def test_places_of_modules_that_are_no_text_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATAEDGE_APART", "1")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, Path("/nowhere"), ""])
+    assert len(read_apart(labelled(tmp_path / "d.csv"), "d.csv")) == 40
+
+
+def test_a_frozen_program_does_not_start_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAEDGE_APART", "1")
+    assert wanted()
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert not wanted()
+
+
+def test_a_folder_named_like_a_partition_adds_no_column(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    (folder := tmp_path / "run=3").mkdir()
+    rows = {"text": [f"text {i} of all" for i in range(40)], "label": ["a", "b"] * 20}
+    pq.write_table(pa.table(rows), folder / "d.parquet")
+    labelled(folder / "d.csv")
+    for name in ("d.csv", "d.parquet"):
+        assert read_path(folder / name, name).data.column_names == ["text", "label"]

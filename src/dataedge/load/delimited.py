@@ -109,7 +109,7 @@ def _query(columns: int, longest: int, more: str) -> str:
     typed = ", ".join(f"c{i}: 'VARCHAR'" for i in range(columns))
     return f"""
         SELECT * FROM read_csv(?, auto_detect=false, header=true, columns={{{typed}}},
-            delim=?, quote='"', escape='"', max_line_size={longest}, {more})"""
+            delim=?, quote='"', escape='"', max_line_size={longest}, hive_partitioning=false, {more})"""
 
 
 def dialect_of(path: Path) -> str:

@@ -113,7 +113,7 @@ def _read_parquet(path: Path, name: str) -> Read:
     with connect(file) as db:
         try:
             # a query with parameters is read whole before its first batch
-            query = f"SELECT * FROM read_parquet({quoted})"
+            query = f"SELECT * FROM read_parquet({quoted}, hive_partitioning=false)"
             reader = db.sql(query).to_arrow_reader(10_000)
             require_few_columns(len(reader.schema), name)
             data = unpacked(reader, reader.schema, path.stat().st_size, name)

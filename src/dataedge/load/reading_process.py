@@ -26,15 +26,15 @@ from dataedge.load.table import Part, Table, Unread
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MEMORY, PER_CORE, TIMES_ITS_SIZE = 2 << 30, 32 << 20, 30
+MEMORY, PER_CORE, TIMES_ITS_SIZE = 2 << 30, 32 << 20, 100
 """Bytes that reading may allocate: for the libraries and their threads, and for copies of what is read,
-of which JSON as Python objects is the largest."""
-SECONDS, BYTES_PER_SECOND = 120.0, 500_000.0
-"""Seconds that it may take; two slow cores read some megabytes in one."""
+of which JSON as Python objects and compressed tables are the largest."""
+SECONDS, PER_FILE, BYTES_PER_SECOND = 120.0, 0.2, 500_000.0
+"""Seconds that it may take: two slow cores read some megabytes in one, a distant disk opens some files."""
 DEEPEST, MOST_FILES = 3, 100_000
 """Folders and files that are looked at for their sizes: a dataset's lie no deeper."""
 _LENGTH = struct.Struct("<Q")
-HINT = "Check where it comes from, and try a part of it: `dataedge plan FILE`"
+HINT = "Check where it comes from; `DATAEDGE_APART=0 dataedge plan FILE` reads it without limits"
 
 
 def read_apart(path: Path, name: str) -> Table:
@@ -49,7 +49,8 @@ def read_apart(path: Path, name: str) -> Table:
     """
     if not (wanted() and path.exists()):
         return read_path(path, name)
-    size = sum(islice(_sizes(path), MOST_FILES))
+    sizes = list(islice(_sizes(path), MOST_FILES))
+    size = sum(sizes)
     memory = MEMORY + PER_CORE * (os.cpu_count() or 1) + TIMES_ITS_SIZE * size
     return apart(
         send,
@@ -57,7 +58,7 @@ def read_apart(path: Path, name: str) -> Table:
         take=receive,
         doing=f"{name}: reading it",
         hint=HINT,
-        limits=Limits(memory, SECONDS + size / BYTES_PER_SECOND),
+        limits=Limits(memory, SECONDS + PER_FILE * len(sizes) + size / BYTES_PER_SECOND),
     )
 
 
