@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import errno
 import os
 import signal
+import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from dataedge.apart import GIB, Limits, apart
+from dataedge import apart as here
+from dataedge.apart import GIB, Limits, WorkError, apart
 from dataedge.errors import AuditError, ExitCode
+
+ROOT = str(Path(__file__).parents[1])
 
 
 def write(path: str, text: str) -> None:
@@ -43,6 +51,37 @@ def stumble() -> None:
     raise RuntimeError("no sentence")
 
 
+def out_of_room() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def killed() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hand(out: IO[bytes], times: str) -> None:
+    out.write(b"what is handed over\n" * int(times))
+
+
+def hand_and_fall(out: IO[bytes]) -> None:
+    """Libraries can crash at their end, when all is done."""
+    out.write(b"all of it")
+    atexit.register(crash)
+
+
+def cut(out: IO[bytes]) -> None:
+    out.write(b"a part")
+    out.flush()
+    crash()
+
+
+def wait_with_parent(path: str) -> None:
+    """As where the system does not end a process with its parent."""
+    here.ctypes.CDLL = lambda *_: object()
+    here._end_with_parent(os.getppid())
+    sleep(path)
+
+
 def run(work, *arguments: str, seconds: float = 60.0, memory: int = GIB) -> None:
     apart(
         work,
@@ -68,7 +107,7 @@ def test_it_is_done_and_what_was_raised_comes_back(tmp_path: Path) -> None:
     [
         (fill, "m: reading it takes more than 1.0 GiB of memory"),
         (crash, "m: reading it ended with SIGSEGV"),
-        (stumble, "m: reading it ended with RuntimeError: no sentence"),
+        (killed, "m: reading it was killed, as the system does where memory is short"),
     ],
 )
 def test_what_ends_it_is_a_sentence(work, said: str) -> None:
@@ -76,6 +115,116 @@ def test_what_ends_it_is_a_sentence(work, said: str) -> None:
         run(work)
     assert caught.value.message == said
     assert caught.value.hint == "Name another one"
+
+
+def test_a_fault_of_ours_reads_as_one() -> None:
+    with pytest.raises(WorkError) as caught:
+        run(stumble)
+    assert str(caught.value) == "m: reading it ended with RuntimeError: no sentence"
+    assert "in stumble" in caught.value.__notes__[0]
+
+
+def test_a_full_disk_is_told_as_it_is_here() -> None:
+    with pytest.raises(AuditError, match="no room left on the disk") as caught:
+        run(out_of_room)
+    assert caught.value.code == ExitCode.NO_CONCLUSION
+
+
+def taken(work, *arguments: str, take=lambda stream: stream.read()):
+    return apart(
+        work,
+        *arguments,
+        doing="m: reading it",
+        hint="Name another one",
+        limits=Limits(GIB, 60.0),
+        take=take,
+    )
+
+
+def test_what_python_prints_at_its_start_does_not_come_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text("print('good morning')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert taken(hand, "1") == b"what is handed over\n"
+
+
+def test_a_crash_when_all_is_done_loses_nothing() -> None:
+    assert taken(hand_and_fall) == b"all of it"
+
+
+def test_what_was_cut_off_is_told_by_how_it_ended() -> None:
+    with pytest.raises(AuditError, match=r"^m: reading it ended with SIGSEGV$"):
+        taken(cut, take=lambda stream: struct.unpack("<Q", stream.read(100)))
+
+
+@pytest.mark.parametrize("times", ["1", "1000000"])  # the second is more than a pipe holds
+def test_what_this_side_cannot_take_is_its_own_error(times: str) -> None:
+    def refuse_all(stream: IO[bytes]) -> None:
+        raise ValueError(stream.read(4))
+
+    with pytest.raises(ValueError, match="what"):
+        taken(hand, times, take=refuse_all)
+
+
+def test_it_works_where_nobody_is_told_of_ended_processes() -> None:
+    code = """if True:
+        import signal
+        from tests import test_apart as t
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        print(t.taken(t.hand, "2"))
+        try:
+            t.taken(t.cut)
+        except t.AuditError as error:
+            print(error.message)"""
+    with started(code, stdout=subprocess.PIPE) as other:
+        out, _ = other.communicate(timeout=60)
+    handed_over, cut_off = out.decode().splitlines()
+    assert handed_over == repr(b"what is handed over\n" * 2)
+    assert cut_off.startswith("m: reading it ended")
+
+
+def test_it_works_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    monkeypatch.setenv("TMPDIR", "/nowhere")
+    assert taken(hand, "1") == b"what is handed over\n"
+    with pytest.raises(AuditError, match="x is no model"):
+        run(refuse, "x")
+
+
+def test_its_own_clock_ends_it_where_nobody_else_does(tmp_path: Path) -> None:
+    hands, says = os.pipe()
+    ours = [str(GIB), "6", str(os.getpid()), str(hands), str(says)]
+    work = ["tests.test_apart:sleep", "", str(tmp_path / "pid")]
+    child = started(here._START, *ours, *work, pass_fds=(hands, says))
+    try:
+        assert child.wait(60) == -signal.SIGALRM
+    finally:
+        child.kill()
+        os.close(hands)
+        os.close(says)
+    assert (tmp_path / "pid").exists()
+
+
+def test_it_ends_with_a_parent_where_the_system_does_not_see_to_that(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    code = f"""if True:
+        import sys, time
+        from pathlib import Path
+        from tests.test_apart import started
+        file = Path({str(file)!r})
+        started(f"from tests.test_apart import wait_with_parent as w; w({str(file)!r})")
+        while not (file.exists() and file.read_text()):
+            time.sleep(.05)"""
+    assert started(code).wait(60) == 0
+    assert gone(int(file.read_text()))
+
+
+def started(code: str, *arguments: str, **more) -> subprocess.Popen[bytes]:
+    """Another Python that knows these tests."""
+    env = os.environ | {"PYTHONPATH": ROOT}
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.Popen(command, env=env, cwd=ROOT, **more)
 
 
 def test_it_is_ended_in_time(tmp_path: Path) -> None:
@@ -88,10 +237,7 @@ def test_it_is_ended_in_time(tmp_path: Path) -> None:
 def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     code = f"from tests.test_apart import run, sleep; run(sleep, {str(file)!r})"
-    root = str(Path(__file__).parents[1])
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": root}, cwd=root
-    )
+    parent = started(code)
     deadline = time.monotonic() + 60
     while not (file.exists() and file.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)

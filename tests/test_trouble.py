@@ -58,6 +58,19 @@ def test_a_full_disk_is_known_whoever_says_it() -> None:
     assert machine_trouble(ValueError("a label is missing")) is None
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        FileNotFoundError(2, "No such file or directory", "out of memory.csv"),
+        duckdb.IOException('Cannot open file "/no space left/out of memory.csv": Permission denied'),
+        RuntimeError("[enforce fail] open file failed, file path: 'bad_alloc/model.safetensors'"),
+        ValueError("d.csv, row 3: no number: out of memory"),
+    ],
+)
+def test_a_name_says_nothing_of_the_machine(error: Exception) -> None:
+    assert machine_trouble(error) is None
+
+
 def test_sigterm_ends_it_as_ctrl_c_does(monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
     rows = "".join(f"a text about thing {i} of many,{'ab'[i % 2]}\n" for i in range(40))
     (tmp_path / "d.csv").write_text("text,label\n" + rows)

@@ -14,20 +14,23 @@ import os
 import signal
 import subprocess  # nosec B404
 import sys
-import tempfile
 import threading
+import time
 import traceback
 from contextlib import suppress
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, overload
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, TypeVar, overload
 
-from dataedge.errors import AuditError, ExitCode, machine_trouble
+from dataedge.errors import AuditError, ExitCode, machine_trouble, out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _START = "import sys; from dataedge.apart import _child; _child(sys.argv[1:])"
-_LONGEST = 200
+_ALONE = {"OPENBLAS_NUM_THREADS": "1"}
+"""Each of its threads would take memory that nothing here needs."""
+_GRACE = 5.0
+"""Seconds after which such a process ends itself, where this one has not."""
+_LONGEST, _LONGEST_TRACE = 200, 6000
 _PARENT_DEATH = 1  # PR_SET_PDEATHSIG, linux/prctl.h
 GIB = 1 << 30
 HERE = "DATAEDGE_APART"
@@ -46,6 +49,10 @@ class Limits(NamedTuple):
 
     memory: int
     seconds: float
+
+
+class WorkError(RuntimeError):
+    """The work raised what nobody expected: a fault of this package, whose trace is in its notes."""
 
 
 def wanted() -> bool:
@@ -93,40 +100,74 @@ def apart(
 
     Raises:
         AuditError: what the function raised; or it crashed, took too long, or wanted too much memory.
+        WorkError: the function raised anything else.
     """
     name = f"{work.__module__}:{work.__qualname__}"
-    with tempfile.TemporaryDirectory() as place:
-        said = Path(place) / "said.json"
-        command = [
-            *(sys.executable, "-P", "-c", _START),
-            *(name, str(limits.memory), str(said), "stream" if take else "", *arguments),
-        ]
+    told, (taken, broken), late, status = _run(name, arguments, limits, take)
+    if told.get("done"):
+        if broken is not None:
+            raise broken
+        return taken
+    if told.get("unheard") and broken is not None:
+        raise broken  # this side stopped listening first
+    seconds = limits.seconds if late else None
+    error = _why(status, told, limits.memory, seconds, doing, hint)
+    if trace := told.get("trace"):
+        error.add_note(trace)
+    raise error
+
+
+class _Ended(NamedTuple):
+    """What there is of such a process once it has ended.
+
+    Attributes:
+        told: by itself: that it is done, or what was raised; nothing where it was ended.
+        taken: what was handed over, or what was wrong with it.
+        late: whether it was ended for the time it took.
+        status: of the process, where the system tells it.
+    """
+
+    told: dict[str, Any]
+    taken: tuple[Any, Exception | None]
+    late: bool
+    status: int
+
+
+def _run(
+    name: str, arguments: tuple[str, ...], limits: Limits, take: Callable[[IO[bytes]], Any] | None
+) -> _Ended:
+    """Start it, listen, and see it end; whatever happens here, it does not go on."""
+    handed, hands = os.pipe()  # of their own: what Python or a library prints comes not between
+    said, says = os.pipe()
+    with os.fdopen(handed, "rb") as stream, os.fdopen(said, "rb") as words:
+        try:
+            ours = (limits.memory, limits.seconds + _GRACE, os.getpid(), hands, says)
+            command = [sys.executable, "-P", "-c", _START, *map(str, ours), name]
+            child = subprocess.Popen(  # nosec B603
+                [*command, "stream" if take else "", *arguments],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env=os.environ | _ALONE | {"PYTHONPATH": os.pathsep.join(_places())},
+                pass_fds=(hands, says),
+            )  # fmt: skip
+        finally:
+            os.close(hands)
+            os.close(says)
         late = threading.Event()
-        with subprocess.Popen(  # nosec B603
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(_places())},
-        ) as child:  # fmt: skip
+        try:
             clock = threading.Timer(limits.seconds, _end, (child, late))
             clock.daemon = True
             clock.start()
             try:
-                taken, broken = _taken(cast("IO[bytes]", child.stdout), take or _nothing)
-                child.wait()
-            except BaseException:
-                child.kill()
-                raise
+                taken = _taken(stream, take or _nothing)
+                told = _told(words)
+                status = child.wait()
             finally:
                 clock.cancel()
-        told = _told(said)
-    if child.returncode:
-        seconds = limits.seconds if late.is_set() else None
-        error = _why(child.returncode, told, limits.memory, seconds, doing, hint)
-        if trace := told.get("trace"):
-            error.add_note(trace)
-        raise error
-    if broken is not None:
-        raise broken
-    return taken
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+    return _Ended(told, taken, late.is_set(), status)
 
 
 def _end(child: subprocess.Popen[bytes], late: threading.Event) -> None:
@@ -136,7 +177,7 @@ def _end(child: subprocess.Popen[bytes], late: threading.Event) -> None:
 
 def _why(
     status: int, told: dict[str, Any], memory: int, seconds: float | None, doing: str, hint: str
-) -> AuditError:
+) -> Exception:
     """What the other side raised, or how it ended; after so many seconds where it was ended."""
     if seconds is not None:
         return AuditError(f"{doing} took over {seconds:.0f} s and was ended", hint)
@@ -146,7 +187,11 @@ def _why(
         return AuditError(f"{doing} takes more than {memory / GIB:.1f} GiB of memory", hint)
     if error := told.get("error"):
         return AuditError(**error | {"code": ExitCode(error["code"])})
-    ended = told.get("name") or f"status {status}"
+    if unexpected := told.get("name"):
+        return WorkError(f"{doing} ended with {unexpected}")
+    if status == -signal.SIGKILL:
+        return AuditError(f"{doing} was killed, as the system does where memory is short", hint)
+    ended = f"status {status}"
     with suppress(ValueError):
         ended = signal.Signals(-status).name
     return AuditError(f"{doing} ended with {ended}", hint)
@@ -156,48 +201,60 @@ def _taken(stream: IO[bytes], take: Callable[[IO[bytes]], T]) -> tuple[T | None,
     """What was handed over, or what was wrong with it: most often the other side ended in the middle."""
     try:
         with stream:
-            return take(stream), None
+            taken = take(stream)
+            _nothing(stream)
     except Exception as error:
         if machine_trouble(error):  # it is this side that has no memory left
             raise
         return None, error
+    return taken, None
 
 
 def _nothing(stream: IO[bytes]) -> None:
-    stream.read()
+    while stream.read(1 << 16):
+        pass
 
 
-def _told(said: Path) -> dict[str, Any]:
+def _told(words: IO[bytes]) -> dict[str, Any]:
     try:
-        return dict(json.loads(said.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
+        return dict(json.loads(words.read()))
+    except ValueError:  # it was ended before it said anything
         return {}
 
 
 def _child(arguments: list[str]) -> None:
     """The other side: limits, the call, and what it raised."""
-    name, memory, said, handed_over, *rest = arguments
-    _end_with_parent()
+    memory, seconds, parent, hands, says, name, handed_over, *rest = arguments
+    for number in (hands, says):
+        os.set_inheritable(int(number), False)
+    _end_with_parent(int(parent))
+    _end_in_time(float(seconds))
     limit = _limit(int(memory))
-    # what libraries print goes where their errors go, so that the stream is the work's alone
-    stream = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    module, _, function = name.partition(":")
-    try:
-        with stream:
-            work = getattr(importlib.import_module(module), function)
-            work(*([stream] if handed_over else []), *rest)
-    except Exception as error:
-        told: dict[str, Any] = {"memory": _of_memory(error) and limit}
-        told["trace"] = traceback.format_exc()
-        if isinstance(error, AuditError):
-            raised = {"message": error.message, "hint": error.hint, "code": int(error.code)}
-            told["error"] = raised
-        else:
-            line = (str(error).splitlines() or [""])[0][:_LONGEST]
-            told["name"] = f"{type(error).__name__}: {line}".strip(": ")
-        Path(said).write_text(json.dumps(told), encoding="utf-8")
-        raise
+    with os.fdopen(int(says), "w", encoding="utf-8") as words:
+        told: dict[str, Any] = {"done": True}
+        try:
+            with os.fdopen(int(hands), "wb") as stream:
+                module, _, function = name.partition(":")
+                work = getattr(importlib.import_module(module), function)
+                work(*([stream] if handed_over else []), *rest)
+        except Exception as error:  # noqa: BLE001  it is raised on the other side
+            told = _of_error(error, limit)
+        json.dump(told, words)
+    os._exit(0 if told.get("done") else 1)  # what libraries do at their end can no longer fail
+
+
+def _of_error(error: Exception, limit: int) -> dict[str, Any]:
+    """What the other side is told of an error; of all of it not more than a pipe holds."""
+    told: dict[str, Any] = {"memory": _of_memory(error) and limit}
+    told["unheard"] = isinstance(error, BrokenPipeError)
+    told["trace"] = traceback.format_exc()[-_LONGEST_TRACE:]
+    known = error if isinstance(error, AuditError) else machine_trouble(error)
+    if known is not None:
+        told["error"] = {"message": known.message, "hint": known.hint, "code": int(known.code)}
+    else:
+        line = (str(error).splitlines() or [""])[0][:_LONGEST]
+        told["name"] = f"{type(error).__name__}: {line}".strip(": ")
+    return told
 
 
 def _limit(memory: int) -> int:
@@ -219,14 +276,30 @@ def _limit(memory: int) -> int:
 def _of_memory(error: BaseException | None) -> bool:
     """Whether memory ran out at the bottom of an error."""
     while error is not None:
-        trouble = machine_trouble(error)
-        if trouble is not None and "memory" in trouble.message:
+        if out_of_memory(error):
             return True
         error = error.__cause__
     return False
 
 
-def _end_with_parent() -> None:
-    """A parent that is killed takes this process with it, where the system can do that."""
-    with suppress(OSError, AttributeError):
+def _end_in_time(seconds: float) -> None:
+    """The clock of the other side may be gone; this one needs nobody."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _end_with_parent(parent: int) -> None:
+    """A parent that is killed takes this process with it."""
+    try:
         ctypes.CDLL(None).prctl(_PARENT_DEATH, signal.SIGKILL)
+    except (OSError, AttributeError):  # a system without it
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:  # it was killed before
+        os._exit(1)
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)

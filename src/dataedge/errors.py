@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from enum import IntEnum
 
 
@@ -80,17 +81,41 @@ def machine_trouble(error: BaseException) -> AuditError | None:
     """
     if isinstance(error, AuditError):
         return None
-    text = str(error).lower()
-    if getattr(error, "errno", None) in NO_ROOM or any(t in text for t in _NO_ROOM_TEXTS):
+    if getattr(error, "errno", None) in NO_ROOM or _says(error, _NO_ROOM_TEXTS):
         return AuditError(
             "there is no room left on the disk",
             hint="Make room, then give the command again: it goes on (or start over with --out DIR)",
             code=ExitCode.NO_CONCLUSION,
         )
-    if isinstance(error, MemoryError) or any(t in text for t in _NO_MEMORY_TEXTS):
+    if out_of_memory(error):
         return AuditError(
             "the memory ran out",
             hint="Close other programs, then give the command again: it goes on (or use --limit N)",
             code=ExitCode.NO_CONCLUSION,
         )
     return None
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, and not that a file is called so.
+
+    Example:
+        >>> out_of_memory(FileNotFoundError(2, "No such file", "out of memory.csv"))
+        False
+        >>> out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory"))
+        True
+    """
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    return _says(error, _NO_MEMORY_TEXTS)
+
+
+def _says(error: BaseException, texts: tuple[str, ...]) -> bool:
+    """Whether one of these stands in what a library says, names of files left out.
+
+    What an error number tells is not told by words, nor what is wrong with a value.
+    """
+    if isinstance(error, AuditError | ValueError) or getattr(error, "errno", None) is not None:
+        return False
+    said = re.sub(r"""(?<!\w)(["']).*?\1""", "", str(error)).lower()
+    return any(text in said for text in texts)

@@ -154,16 +154,27 @@ def test_a_signal_ends_both(tmp_path: Path, sent: signal.Signals, code: int) -> 
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(sent, signal.SIG_DFL),  # noqa: PLW1509  a shell's "&" ignores it
     ) as parent:  # fmt: skip
-        own = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
-        deadline = time.monotonic() + 60
-        while not (children := own.read_text().split()) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        parent.send_signal(sent)
-        _, said = parent.communicate(timeout=60)
-    assert children
+        try:
+            child = reading(parent.pid)
+            parent.send_signal(sent)
+            _, said = parent.communicate(timeout=60)
+        finally:
+            parent.kill()
     assert parent.returncode == code
     assert b"Traceback" not in said
-    assert gone(int(children[0]))
+    assert gone(child)
+
+
+def reading(parent: int) -> int:
+    """The process that a command reads in, once it has begun to."""
+    own = Path(f"/proc/{parent}/task/{parent}/children")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for child in own.read_text().split():
+            if b"dataedge.apart" in Path(f"/proc/{child}/cmdline").read_bytes():
+                return int(child)
+        time.sleep(0.01)
+    raise AssertionError("nothing was read")
 
 
 def test_what_goes_wrong_there_is_told_with_its_trace(tmp_path: Path) -> None:
@@ -184,17 +195,29 @@ def test_a_path_that_is_not_there_starts_nothing(
     assert len(read_apart(labelled(tmp_path / "d.csv"), "d.csv")) == 40
 
 
-def test_sizes_are_of_a_dataset_and_not_of_all_below_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sizes_are_of_what_may_be_data(tmp_path: Path) -> None:
     place = tmp_path
     for depth in range(6):
         (place / "d.csv").write_text("x" * 10**depth)
+        (place / "model.bin").write_text("x" * 3)
         place = place / "deeper"
         place.mkdir()
+    (hidden := tmp_path / ".git").mkdir()
+    (hidden / "d.csv").write_text("x" * 7)
     (tmp_path / "gone.csv").symlink_to(tmp_path / "nowhere")
-    assert sum(reading_process._sizes(tmp_path)) == 1111
-    assert sum(reading_process._sizes(tmp_path / "d.csv")) == 1
+    assert sum(reading_process._sizes(tmp_path)) == 111_111
+    assert sum(reading_process._sizes(tmp_path / "model.bin")) == 3
+
+
+def test_no_more_memory_is_allowed_than_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "d.csv").open("wb") as file:
+        file.truncate(1 << 40)  # it takes no room on the disk
+    allowed = []
+    monkeypatch.setattr(reading_process, "apart", lambda *_, limits, **__: allowed.append(limits))
+    read_apart(tmp_path / "d.csv", "d.csv")
+    assert allowed[0].memory == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_places_of_modules_that_are_no_text_are_passed_over(

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import struct
+import sys
+from contextlib import suppress
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -21,6 +23,7 @@ from dataedge.apart import Limits, apart, wanted
 from dataedge.load.chat import Tags
 from dataedge.load.column_roles import ColumnRoles, Declared
 from dataedge.load.folder import read_path
+from dataedge.load.formats import BY_SUFFIX
 from dataedge.load.table import Part, Table, Unread
 
 if TYPE_CHECKING:
@@ -31,8 +34,8 @@ MEMORY, PER_CORE, TIMES_ITS_SIZE = 2 << 30, 32 << 20, 100
 of which JSON as Python objects and compressed tables are the largest."""
 SECONDS, PER_FILE, BYTES_PER_SECOND = 120.0, 0.2, 500_000.0
 """Seconds that it may take: two slow cores read some megabytes in one, a distant disk opens some files."""
-DEEPEST, MOST_FILES = 3, 100_000
-"""Folders and files that are looked at for their sizes: a dataset's lie no deeper."""
+MOST_FILES = 100_000
+"""Files that are looked at for their sizes."""
 _LENGTH = struct.Struct("<Q")
 HINT = "Check where it comes from; `DATAEDGE_APART=0 dataedge plan FILE` reads it without limits"
 
@@ -46,12 +49,14 @@ def read_apart(path: Path, name: str) -> Table:
 
     Raises:
         AuditError: as `read_path`; or the process crashed, took too long or wanted too much memory.
+        WorkError: reading raised what nobody expected.
     """
     if not (wanted() and path.exists()):
         return read_path(path, name)
-    sizes = list(islice(_sizes(path), MOST_FILES))
+    sizes = _sizes(path)
     size = sum(sizes)
     memory = MEMORY + PER_CORE * (os.cpu_count() or 1) + TIMES_ITS_SIZE * size
+    memory = min(memory, max(MEMORY, _of_machine()))
     return apart(
         send,
         *(str(path), name),
@@ -107,17 +112,27 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _sizes(path: Path) -> Iterator[int]:
-    """Of a file; or of the files of a folder, links followed, in no order."""
+def _sizes(path: Path) -> list[int]:
+    """Of a file; or of what may be data in a folder, at any depth, in no order."""
     if not path.is_dir():
-        yield path.stat().st_size
-        return
-    top = len(path.parts)
+        return [path.stat().st_size]
+    sizes = []
+    for file in islice(_files(path), MOST_FILES):
+        with suppress(OSError):  # a link to nothing, say
+            if file.suffix.lower() in BY_SUFFIX:
+                sizes.append(file.stat().st_size)
+    return sizes
+
+
+def _files(path: Path) -> Iterator[Path]:
     for folder, inner, files in os.walk(path):
-        if len(Path(folder).parts) - top >= DEEPEST:
-            inner.clear()
-        for file in files:
-            try:
-                yield Path(folder, file).stat().st_size
-            except OSError:  # a link to nothing, say
-                yield 0
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        yield from (Path(folder, file) for file in files)
+
+
+def _of_machine() -> int:
+    """Bytes of memory that this machine has; where it does not say, no limit."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return sys.maxsize

@@ -27,7 +27,7 @@ def is_saved(path: Path) -> bool:
 
 
 def read_saved(path: Path, name: str) -> Table:
-    """Reads a folder written by `save_to_disk`; its files are memory-mapped, not copied.
+    """Reads a folder written by `save_to_disk`; its files are memory-mapped in the process that reads them.
 
     Raises:
         AuditError: it is not as `save_to_disk` writes it, or names files outside of it.
