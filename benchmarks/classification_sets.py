@@ -16,6 +16,9 @@ NAMES = (
     *("rustsec", "mmlu:6", "scope"),
 )
 """`scope` has 85 % of its rows in one class; a number is how many classes are drawn."""
+MORE = ("library", "bible:12", "steps", "speaker")
+"""Of other sources, for real fine-tunes alone: which library a page of documentation is from, which book a
+verse, how many steps a sum takes, who of Shakespeare's speaks."""
 TEXT = 240
 """Characters of a text that are used."""
 
@@ -93,6 +96,34 @@ def _mmlu(_: str, __: random.Random) -> tuple[list[tuple[str, str]], str]:
     return [(r["question"], r["subject"]) for r in rows], "subject"
 
 
+def _library(_: str, __: random.Random) -> tuple[list[tuple[str, str]], str]:
+    pairs = []
+    for path in sorted((DATA / "lib_docs").glob("*.jsonl")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        pairs += [(json.loads(line)["text"], path.stem.partition("_")[0]) for line in lines]
+    return pairs, "library"
+
+
+def _bible(_: str, __: random.Random) -> tuple[list[tuple[str, str]], str]:
+    return [(r["text"], r["book"]) for r in _csv("known_texts/kjv_verses.csv")], "book"
+
+
+def _steps(_: str, __: random.Random) -> tuple[list[tuple[str, str]], str]:
+    """A step of a solution is a line with a sum in it."""
+    lines = (DATA / "gsm8k" / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [(r["question"], f"{r['answer'].count('<<')} steps") for r in rows], "solution"
+
+
+def _speaker(_: str, __: random.Random) -> tuple[list[tuple[str, str]], str]:
+    """The eight who speak most, a speech of three lines or more each."""
+    text = (DATA / "known_texts" / "tinyshakespeare.txt").read_text(encoding="utf-8")
+    speeches = [speech.partition(":\n") for speech in text.split("\n\n")]
+    said = [(words.replace("\n", " "), who) for who, _, words in speeches if words.count("\n") >= 2]
+    most = {who for who, _ in Counter(who for _, who in said).most_common(8)}
+    return [(words, who) for words, who in said if who in most], "speaker"
+
+
 _READERS = {
     "banking": _banking,
     "clinc": _clinc,
@@ -101,4 +132,8 @@ _READERS = {
     "exercise": _exercise,
     "rustsec": _rustsec,
     "mmlu": _mmlu,
+    "library": _library,
+    "bible": _bible,
+    "steps": _steps,
+    "speaker": _speaker,
 }

@@ -62,7 +62,7 @@ class Arm(NamedTuple):
 
 
 def arms() -> list[Arm]:
-    """All arms: every set and size as it is with the changed ones between them, then texts."""
+    """All arms: every set and size as it is with the changed ones between them, other sources, then texts."""
     plain = [Arm(name, n, "plain") for n in SIZES for name in sets.NAMES]
     changed = [
         Arm(name, n, variant) for variant in VARIANTS[1:] for n in SIZES[1:] for name in CHANGED
@@ -70,7 +70,8 @@ def arms() -> list[Arm]:
     padded = [*changed, *[None] * len(plain)]
     mixed = [a for pair in zip(plain, padded, strict=False) for a in pair if a]
     long = [Arm(name, n, variant) for variant in VARIANTS[:2] for n in TEXT_SIZES for name in TEXTS]
-    return [*mixed, *long]
+    more = [Arm(name, n, "plain") for n in SIZES[1:] for name in sets.MORE]
+    return [*mixed, *more, *long]
 
 
 def write(arm: Arm, folder: Path) -> None:
