@@ -62,7 +62,9 @@ def test_a_full_disk_is_known_whoever_says_it() -> None:
     "error",
     [
         FileNotFoundError(2, "No such file or directory", "out of memory.csv"),
-        duckdb.IOException('Cannot open file "/no space left/out of memory.csv": Permission denied'),
+        duckdb.IOException(
+            'Cannot open file "/no space left/out of memory.csv": Permission denied'
+        ),
         RuntimeError("[enforce fail] open file failed, file path: 'bad_alloc/model.safetensors'"),
         ValueError("d.csv, row 3: no number: out of memory"),
     ],

@@ -53,22 +53,61 @@ def test_the_embedded_model_runs_at_a_speed_that_a_machine_can_have() -> None:
     assert large < small
 
 
-def test_a_mixture_of_experts_counts_those_that_a_token_goes_through(tmp_path: Path) -> None:
-    """Against what a network of transformers multiplies in one token: its experts two of eight."""
-    import torch
-    from transformers import MixtralConfig, MixtralForCausalLM
+SMALL = {
+    "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+    "num_attention_heads": 2, "num_key_value_heads": 2, "num_local_experts": 8,
+    "num_experts_per_tok": 2,
+}  # fmt: skip
 
-    config = MixtralConfig(
-        vocab_size=64, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=2, num_local_experts=8, num_experts_per_tok=2,
-    )  # fmt: skip
-    net = MixtralForCausalLM(config)
+
+@pytest.mark.parametrize("kind", ["Mixtral", "GraniteMoe"])
+def test_a_mixture_of_experts_counts_those_that_a_token_goes_through(
+    tmp_path: Path, kind: str
+) -> None:
+    """Against what a network of transformers multiplies in one token: its experts two of eight.
+
+    In Granite's files they have other names than in the network.
+    """
+    import torch
+    import transformers
+
+    config = getattr(transformers, f"{kind}Config")(**SMALL)
+    net = getattr(transformers, f"{kind}ForCausalLM")(config)
     net.save_pretrained(tmp_path / "m")
     experts = sum(p.numel() for n, p in net.named_parameters() if "experts" in n)
     rest = sum(p.numel() for p in net.parameters()) - experts
     assert experts > 4 * rest
     assert multiplied(f"hf/{tmp_path / 'm'}") == pytest.approx(rest + experts / 4)
     assert torch.isfinite(net(torch.tensor([[1, 2]])).logits).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "told", "weights"),
+    [
+        ("a.q_proj.qweight", "I32", {"quantization_config": {"bits": 4}}, 800),
+        ("a.q_proj.weight_packed", "I32", {"weights": {"num_bits": 8}}, 400),
+        ("a.q_proj.weight_packed", "U8", {"weights": {"num_bits": 4}}, 200),
+        (
+            "a.q_proj.weight_packed",
+            "I32",
+            {"input_activations": {"num_bits": 8}, "weights": {"num_bits": 4}},
+            800,
+        ),
+        ("a.q_proj.weight", "U8", {}, 200),
+        ("a.experts.gate_up_proj_blocks", "U8", {}, 200),
+        ("a.q_proj.weight", "I8", {}, 100),
+        ("a.q_proj.weight", "F8_E4M3", {}, 100),
+        ("a.q_proj.weight_scale", "U8", {}, 100),
+    ],
+)
+def test_packed_weights_count_as_many_as_they_are(
+    tmp_path: Path, name: str, kind: str, told: dict[str, object], weights: int
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    text = json.dumps({name: {"dtype": kind, "shape": [10, 10]}}).encode()
+    file = struct.pack("<Q", len(text)) + text + bytes(400)
+    (tmp_path / "model.safetensors").write_bytes(file)
+    assert multiplied(f"hf/{tmp_path}") == weights
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,12 @@ class Tensor(NamedTuple):
     Attributes:
         name: as the network calls it.
         numbers: how many, by its shape.
+        kind: of each, as the header has it: "F32", "U8".
     """
 
     name: str
     numbers: int
+    kind: str = ""
 
 
 class Weights(NamedTuple):
@@ -108,7 +110,7 @@ def weights_in(paths: Sequence[Path]) -> Weights | None:
                     return None
                 header = json.loads(data.read(size))
             found += [
-                Tensor(name, math.prod(tensor.get("shape", ())))
+                Tensor(name, math.prod(tensor.get("shape", ())), str(tensor.get("dtype", "")))
                 for name, tensor in header.items()
                 if name != "__metadata__"
             ]

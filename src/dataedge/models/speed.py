@@ -37,8 +37,13 @@ _USED = (
     *("moe_topk", "moe_top_k", "moe_k"),
 )
 """What configurations call the experts of a layer, and those of them that a token goes through."""
-_PACKED = ("qweight", "weight_packed", "_blocks")
+_OF_EXPERTS = re.compile(r"\.experts\.|\.block_sparse_moe\.(?:input|output)_linear\.")
+"""In names of tensors that belong to experts; Granite's have no number of their own."""
+_PACKED = re.compile(r"qweight$|weight_packed$|_blocks$")
 """Ends of names of tensors that hold several weights in a number: GPTQ and AWQ, compressed-tensors, MXFP4."""
+_BYTE = "U8"
+"""The kind of number that else holds two weights, with bitsandbytes and in NVFP4; any other packed one has 32
+bits."""
 _BITS = 4
 """Of a packed weight where the configuration does not say."""
 
@@ -76,18 +81,19 @@ def _of_a_token(tensors: Sequence[Tensor], told: dict[str, Any]) -> float:
         >>> one = [Tensor("layers.0.mlp.experts.3.up_proj.weight", 800), Tensor("embed.weight", 100)]
         >>> _of_a_token(one, told), _of_a_token(one, {})
         (300.0, 900.0)
-        >>> _of_a_token([Tensor("layers.0.q_proj.qweight", 50)], {"bits": 8})
+        >>> _of_a_token([Tensor("layers.0.q_proj.qweight", 50, "I32")], {"bits": 8})
         200.0
+        >>> _of_a_token([Tensor("layers.0.q_proj.weight", 50, "U8")], {})
+        100.0
     """
     bits = told.get("bits", _BITS)
     used, experts = (_first(told, keys) for keys in (_USED, _EXPERTS))
     share = used / experts if used and experts and used <= experts else 1.0
     total = 0.0
-    for name, numbers in tensors:
-        held = numbers * share if "experts" in name.split(".") else float(numbers)
-        if name.endswith(_PACKED):
-            # MXFP4 packs two into a byte, the others as many as fit into 32 bits
-            held *= 2.0 if name.endswith("_blocks") else 32.0 / bits
+    for name, numbers, kind in tensors:
+        held = numbers * share if _OF_EXPERTS.search(f".{name}.") else float(numbers)
+        if _PACKED.search(name) or (kind == _BYTE and name.endswith("weight")):
+            held *= (8.0 if kind == _BYTE else 32.0) / bits
         total += held
     return total
 
@@ -100,11 +106,13 @@ def _configuration(folder: Path) -> dict[str, int]:
     """Whole numbers above 0 of a model's configuration, those of nested objects too."""
     found: dict[str, int] = {}
 
-    def take(value: Any) -> None:
+    def take(value: Any, of: str = "") -> None:
         for key, inner in value.items() if isinstance(value, dict) else ():
             if isinstance(inner, int) and not isinstance(inner, bool) and inner > 0:
-                found.setdefault(key, inner)
-            take(inner)
+                # compressed-tensors says so of activations too
+                own = "bits" if (of, key) == ("weights", "num_bits") else key
+                found.setdefault(own, inner)
+            take(inner, key)
 
     with suppress(OSError, ValueError, RecursionError):
         take(json.loads((folder / "config.json").read_text(encoding="utf-8")))
