@@ -109,7 +109,7 @@ def test_a_range_too_wide_for_an_answer_is_named() -> None:
     told = four_terms({**MEASURES, "definedness": perhaps}, limited(), delta=DELTA)[3]
     assert told.answer == "unknown"
     assert told.sentence.startswith(
-        "About 40% of the output was learned from the input, but it may be none"
+        "What was learned settles about 40% of the output, but it may be none"
     )
 
 

@@ -203,7 +203,7 @@ def said(term: TermModel) -> str:
     """A term's figure in words, or its sentence where there is none."""
     found = term.figure
     if found.value is None or found.low is None or found.high is None:
-        return term.sentence
+        return unadorned(term.sentence)
     change = term.id == "enough"
     show = points if change else share
     value = show(found.value, found.unit)
@@ -219,7 +219,20 @@ def said(term: TermModel) -> str:
         what = term.of.removeprefix("share ")
         wrong = what.replace(" that are ", " are ").replace(" with ", " have ")
         return "; ".join(filter(None, (f"about {size} {wrong}", term.beside)))
-    return term.sentence
+    return unadorned(term.sentence)
+
+
+def unadorned(sentence: str) -> str:
+    """One sentence without its capital and its full stop; several as they are.
+
+    Example:
+        >>> unadorned("Hardly any labels are wrong."), unadorned("Some are. Look at them.")
+        ('hardly any labels are wrong', 'Some are. Look at them.')
+    """
+    shown = sentence.replace("%", " %")
+    if ". " in shown:
+        return shown
+    return f"{shown[:1].lower()}{shown[1:]}".removesuffix(".")
 
 
 def share(value: float, unit: str) -> str:

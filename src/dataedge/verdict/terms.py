@@ -161,18 +161,18 @@ def well_defined(measures: Mapping[str, Figure], verdict: Verdict, *, delta: flo
     of = "information that the input gives about the output"
     share = defined.share if isinstance(defined, Defined) else 0.0
     if defined.value is not None and surely_above(defined, 0.0) and share >= _SHARE_DEFINED[1]:
-        sentence = f"About {share:.0%} of the output was learned from the input."
+        sentence = f"What was learned settles about {share:.0%} of the output."
         return Term("defined", "yes", sentence, defined, of)
     if surely_below(apart, _AGREED):
         sentence = "Rows with the same input have the same output."
         return Term("defined", "yes", sentence, apart, "share of pairs that differ")
     if defined.value is not None and surely_above(defined, 0.0) and share >= _SHARE_DEFINED[0]:
-        sentence = f"About {share:.0%} of the output was learned from the input."
+        sentence = f"What was learned settles about {share:.0%} of the output."
         return Term("defined", "partly", sentence, defined, of)
     sentence = (
         f"It could not be measured whether the input determines the output{_because(defined)}."
         if defined.value is None
-        else f"About {share:.0%} of the output was learned from the input, but it may be none: too few items "
+        else f"What was learned settles about {share:.0%} of the output, but it may be none: too few items "
         "were asked to say."
         if share >= _SHARE_DEFINED[0]
         else "The learner explains little of the output, which alone does not show that many outputs "

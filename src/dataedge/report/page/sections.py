@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dataedge.measure.registry import MEASURES
 from dataedge.report.charts.bars import shown_rungs
 from dataedge.report.charts.item_map import zones
-from dataedge.report.sentences import figure, least, rung_name, said, seen
+from dataedge.report.sentences import figure, least, rung_name, said, seen, unadorned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -179,7 +179,9 @@ def _sentence(id_: str, report: Report) -> str:
     term = next((t for t in report.terms if t.id == TERMS.get(id_)), None)
     if term is not None and (id_ != "labels" or report.measures["label_noise"].status != "skipped"):
         text = said(term)
-        if text != term.sentence:
+        if text == unadorned(term.sentence):
+            text = term.sentence
+        else:
             text = f"{text[:1].upper()}{text[1:]}. {term.sentence}"
         return text.replace("δ", least(report, report.edge.unit))
     if id_ == "redundancy":
