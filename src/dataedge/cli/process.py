@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 
 import typer
 
@@ -31,6 +32,15 @@ def run_command(app: typer.Typer) -> None:
     """Run a command; every failure is a sentence, a hint and an exit code."""
     signal.signal(signal.SIGTERM, _terminated)
     _state["terminated"] = False
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        _fail(
+            "the folder this was started in is gone",
+            "Change to one that is there: `cd DIR`",
+            ExitCode.USAGE,
+            error,
+        )
     try:
         code = app(completed(sys.argv[1:]), standalone_mode=False)
         if code == ExitCode.INTERRUPTED and _state["terminated"]:  # typer knows of Ctrl-C alone
